@@ -1,0 +1,9 @@
+"""Errors whose message is meant for the user, not for the developer."""
+
+
+class UserError(Exception):
+    """Something the user can mend. The message names the file, what is wrong and what to do about it."""
+
+
+class SceneError(UserError):
+    """One scene cannot be processed. It is written into the scene report and left out; the others go on."""
