@@ -33,6 +33,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def replace(new: Path, path: Path) -> None:
     """Move `new` to `path`; a folder that stands there is put aside first and removed afterwards."""
+    if new.stat().st_dev != path.parent.stat().st_dev:  # a rename cannot cross file systems; a copy beside the target can be renamed
+        copy = path.parent / f".partial-{uuid.uuid4().hex[:12]}"
+        shutil.move(new, copy)
+        new = copy
     if path.is_dir() and not path.is_symlink():
         aside = path.parent / f".partial-{uuid.uuid4().hex[:12]}"
         os.rename(path, aside)

@@ -1,0 +1,246 @@
+"""What happens around every run: clear errors, checked parameters, an honest MLflow run, and a summary at the end."""
+
+import atexit
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from aerial_depth_pipeline.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+class ErrorHook:
+    """Errors that the user can mend end with their sentence, not with a traceback."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: Any) -> None:
+        previous = sys.excepthook
+
+        def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+            cause = user_error_behind(error)
+            if cause is None:
+                previous(kind, error, traceback)
+            else:
+                sys.stderr.write(f"\nError: {cause}\n")
+
+        sys.excepthook = show
+        # Once per process is enough; a notebook makes many contexts.
+        self.after_context_created_done = True
+
+
+def user_error_behind(error: BaseException | None) -> UserError | None:
+    """The UserError that `error` is, or that caused it."""
+    while error is not None:
+        if isinstance(error, UserError):
+            return error
+        error = error.__cause__
+    return None
+
+
+class ParametersHook:
+    """Configuration is read and checked before anything runs."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: Any) -> None:
+        # omegaconf 2.4 warns of its own future at every access.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
+        _provide_tracking_locations(Path(context.project_path))
+        from kedro.framework.project import pipelines
+
+        from aerial_depth_pipeline.pipelines.domains import configure_domains, configured_domains
+        from aerial_depth_pipeline.pipelines.parameters import check_parameters
+
+        before = configured_domains() if pipelines._is_data_loaded else None
+        if configure_domains(context.config_loader) != before and before is not None:
+            pipelines.configure(pipelines._pipelines_module)  # they were built for other domains
+        check_parameters(context.config_loader["parameters"])
+
+
+def _provide_tracking_locations(project: Path) -> None:
+    """Let `mlflow.yml` name the embedded store by a path that does not depend on where the command was typed."""
+    from omegaconf import OmegaConf
+
+    server = os.environ.get("MLFLOW_TRACKING_URI")
+    OmegaConf.register_new_resolver("tracking_uri", lambda: server or f"sqlite:///{project / 'mlflow.db'}", replace=True)
+    OmegaConf.register_new_resolver("artifact_location", lambda: None if server else (project / "mlartifacts").as_uri(), replace=True)
+
+
+class RunHook:
+    """One MLflow run per `kedro run`, tagged with what it was made from, and marked FAILED however it failed."""
+
+    def __init__(self) -> None:
+        self._unfinished: str | None = None
+        self._registered = False
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        import mlflow
+
+        run = mlflow.active_run()
+        if run is None:
+            return
+        self._unfinished = run.info.run_id
+        _close_runs_of_dead_processes(run)
+        project = Path(run_params["project_path"])
+        mlflow.set_tags(
+            {
+                "mlflow.runName": _name_of_run(run_params),
+                "process": f"{socket.gethostname()}:{os.getpid()}",
+                **_commit_tags(project),
+                **{key: run_params[key] for key in ("env", "namespaces") if run_params.get(key)},
+            }
+        )
+        mlflow.log_text(_resolved_parameters(catalog), "configuration/parameters.yml")
+        if not self._registered:
+            # Ctrl-C does not reach Kedro's error hooks, and MLflow's own exit handler would call the run FINISHED. Ours runs before it.
+            atexit.register(self._end_unfinished)
+            if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            self._registered = True
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self) -> None:
+        import mlflow
+
+        # Lightning and nested runs must not have closed it: what counts is how the pipeline ended.
+        if self._unfinished is not None and mlflow.active_run() is not None:
+            mlflow.MlflowClient().update_run(self._unfinished, status="RUNNING")
+        self._unfinished = None
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        import mlflow
+
+        if self._unfinished is not None:
+            message = str(user_error_behind(error) or f"{type(error).__name__}: {error}")
+            mlflow.MlflowClient().set_tag(self._unfinished, "failure", message[:5000])
+            self._end_unfinished()
+
+    def _end_unfinished(self) -> None:
+        import mlflow
+
+        if self._unfinished is not None:
+            run_id, self._unfinished = self._unfinished, None
+            if mlflow.active_run() is not None and mlflow.active_run().info.run_id == run_id:
+                mlflow.end_run("FAILED")
+            else:
+                mlflow.MlflowClient().set_terminated(run_id, "FAILED")
+
+
+def _name_of_run(run_params: dict[str, Any]) -> str:
+    names = run_params.get("pipeline_names") or ["__default__"]
+    name = "+".join("prepare+train+evaluation" if n == "__default__" else n for n in names)
+    if run_params.get("namespaces"):
+        name += " of " + ", ".join(run_params["namespaces"])
+    env = run_params.get("env")
+    return f"{name} ({env})" if env and env != "local" else name
+
+
+def _commit_tags(project: Path) -> dict[str, str]:
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(project), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {"mlflow.source.git.commit": commit, "code.modified": str(bool(git("status", "--porcelain", "--untracked-files=no")))}
+
+
+def _resolved_parameters(catalog: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(catalog.load("parameters"), sort_keys=False, allow_unicode=True)
+
+
+def _close_runs_of_dead_processes(current: Any) -> None:
+    """A run whose process was killed cannot say so itself; the next one on the same machine does."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    running = client.search_runs([current.info.experiment_id], "attributes.status = 'RUNNING'", max_results=100)
+    for run in running:
+        host, _, process = run.data.tags.get("process", "").rpartition(":")
+        if run.info.run_id == current.info.run_id or host != socket.gethostname() or not re.fullmatch(r"\d+", process):
+            continue
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            client.set_tag(run.info.run_id, "failure", "the process was killed")
+            client.set_terminated(run.info.run_id, "FAILED")
+        except PermissionError:
+            pass
+
+
+class SceneReportHook:
+    """A run fails when a step has left no scene in any domain, with the reasons; before models are trained on nothing."""
+
+    def __init__(self) -> None:
+        self._pipeline: Any = None
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    @hook_impl
+    def before_node_run(self, node: Any, catalog: Any) -> None:
+        if node.namespace is None:  # it joins the domains
+            self._check(catalog)
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self, catalog: Any) -> None:
+        self._check(catalog)
+
+    def _check(self, catalog: Any) -> None:
+        from aerial_depth_pipeline.pipelines.scenes import check_something_is_left
+
+        reports = {}
+        for node in self._pipeline.nodes:  # in the order of the steps
+            for name in node.outputs:
+                if name.endswith("_report") and node.namespace is not None:
+                    step = name.removeprefix(f"{node.namespace}.").removesuffix("_report")
+                    reports[step, node.namespace] = catalog.load(name)
+        check_something_is_left(reports)
+
+
+class SummaryHook:
+    """A run that measured a model ends with its table, its picture and where to look further."""
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        if "evaluation" not in pipeline.outputs() | pipeline.datasets():
+            return
+        from rich.console import Console
+
+        from aerial_depth_pipeline.evaluation.table import summary_table
+
+        reporting = Path(catalog.load("params:reporting_folder"))
+        project = Path(run_params["project_path"])
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        console.print()
+        console.print(summary_table(catalog.load("evaluation")))
+        picture = reporting / "evaluation_panels.png"
+        console.print(
+            f"Picture (input / prediction / ground truth): {picture if picture.is_absolute() else project / picture}", soft_wrap=True
+        )
+        console.print(f"All tables and pictures: {reporting if reporting.is_absolute() else project / reporting}", soft_wrap=True)
+        env = run_params.get("env")
+        suffix = f" --env={env}" if env and env != "local" else ""
+        console.print("Look further (after 'source .venv/bin/activate'):")
+        console.print(f"  kedro mlflow ui{suffix}      runs, curves, comparison    http://127.0.0.1:5000")
+        console.print(f"  kedro viz run{suffix}        the pipeline, a lane per domain    http://127.0.0.1:4141")

@@ -1,0 +1,14 @@
+"""The pipelines by the names that users type."""
+
+from kedro.framework.project import find_pipelines, pipelines
+from kedro.pipeline import Pipeline
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """All pipelines, and the combinations of them that have a name."""
+    pipelines.set_requested(None)  # combinations need all of them
+    found = find_pipelines(raise_errors=True)
+    found["prepare"] = found["frame_extraction"] + found["ground_truth"] + found["triplets"]
+    found["__default__"] = found["prepare"] + found["train"] + found["evaluation"]
+    found["demo"] = found["simulate"] + found["__default__"]
+    return found

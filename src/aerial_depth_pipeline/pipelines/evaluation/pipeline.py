@@ -1,0 +1,20 @@
+"""Depth model and references → tables and pictures."""
+
+from kedro.pipeline import Node, Pipeline
+
+from aerial_depth_pipeline.pipelines.domains import configured_domains
+from aerial_depth_pipeline.pipelines.evaluation.nodes import evaluate_depth_model
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    of_domains = [f"{domain}.{name}" for domain in configured_domains() for name in ("triplet_lists", "frames", "ground_truth")]
+    return Pipeline(
+        [
+            Node(
+                evaluate_depth_model,
+                inputs=["depth_model", "params:evaluation", "params:work_folder", *of_domains],
+                outputs="evaluation",
+                name="evaluate_depth_model",
+            )
+        ]
+    )

@@ -1,0 +1,35 @@
+"""Frames of every scene of a domain."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
+from aerial_depth_pipeline.datasets.scene_report import SceneReport
+from aerial_depth_pipeline.pipelines.scenes import process_scenes
+
+
+def extract_scene_frames(
+    raw: SceneFolders, frames_on_disk: SceneFolders, parameters: dict[str, Any], work: str
+) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
+    """Decode, select and undistort the frames of every scene; unchanged scenes are kept.
+
+    Args:
+        raw: the domain's footage.
+        frames_on_disk: what was extracted before.
+        parameters: `frame_extraction`.
+        work: local folder for unfinished work.
+    """
+    settings = read_settings(FrameExtractionSettings, parameters, "frame_extraction")
+
+    def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
+        from aerial_depth_pipeline.capture.extraction import extract_frames
+        from aerial_depth_pipeline.sfm.self_calibration import self_calibrate
+
+        return extract_frames(scene.path, folder, settings, self_calibrate)
+
+    yield from process_scenes(
+        "frame_extraction", raw, frames_on_disk, work, compute, made_from=lambda scene: [scene.fingerprint, parameters]
+    )

@@ -1,0 +1,41 @@
+"""Which parameter groups there are, and what each may hold."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
+from aerial_depth_pipeline.simulation.settings import FlightSettings
+from aerial_depth_pipeline.training.settings import TrainSettings
+
+_GROUPS = {
+    "frame_extraction": FrameExtractionSettings,
+    "ground_truth": GroundTruthSettings,
+    "triplets": TripletSettings,
+    "train": TrainSettings,
+    "evaluation": EvaluationSettings,
+}
+_FOLDERS = ("work_folder", "checkpoints_folder", "reporting_folder")
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Check every parameter before anything runs.
+
+    Raises:
+        UserError: for an unknown group or key, naming the closest known one, or a value of the wrong type.
+    """
+    known = [*_GROUPS, *_FOLDERS, "simulate"]
+    for group, values in parameters.items():
+        if group in _GROUPS:
+            read_settings(_GROUPS[group], values, group)
+        elif group == "simulate":
+            for domain, flights in (values or {}).items():
+                for scene, flight in (flights or {}).items():
+                    read_settings(FlightSettings, flight, f"simulate.{domain}.{scene}")
+        elif group not in _FOLDERS:
+            close = difflib.get_close_matches(group, known, n=1, cutoff=0.0)
+            raise UserError(f"Unknown parameter group '{group}'. Did you mean '{close[0]}'? Known groups: {', '.join(sorted(known))}.")

@@ -1,0 +1,121 @@
+"""What all steps over scenes share: unchanged scenes are kept, a bad one is reported and left out, the others go on."""
+
+import errno
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders, why_name_is_refused
+from aerial_depth_pipeline.datasets.scene_report import SceneReport
+from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.files import fingerprint_of, remove
+
+logger = logging.getLogger(__name__)
+
+Compute = Callable[[SceneFolder, Path, Path], dict[str, Any]]
+
+
+def process_scenes(
+    step: str,
+    scenes: SceneFolders,
+    so_far: SceneFolders,
+    work: str,
+    compute: Compute,
+    made_from: Callable[[SceneFolder], list[Any]],
+) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
+    """Process each scene on its own and yield it as soon as it is finished, so that a killed run loses at most one scene.
+
+    Args:
+        step: the step's name, for messages and the working folder.
+        scenes: what to process.
+        so_far: this step's results on disk.
+        work: local folder for unfinished work.
+        compute: writes a scene's result into an empty local folder (second argument) and returns its summary; the third argument is a
+            working folder that survives a killed run and is emptied when the inputs change.
+        made_from: everything a scene's result depends on; a result made from the same is kept.
+
+    Yields:
+        Finished scenes by name (None for a scene whose earlier result no longer holds) and the report so far.
+
+    Raises:
+        UserError: when the disk is full. That no scene is left is no error here, since another domain may have some; see
+            `check_something_is_left`.
+    """
+    reasons: dict[str, str] = {}
+    yield {}, SceneReport()
+    for name, scene in scenes.items():
+        if refused := why_name_is_refused(name):
+            reasons[name] = refused
+            continue
+        fingerprint = fingerprint_of(step, made_from(scene))
+        if name in so_far and so_far[name].fingerprint == fingerprint:
+            logger.info("%s: %s/%s is unchanged, kept.", step, scenes.domain, name)
+            reasons[name] = ""
+            continue
+        logger.info("%s: %s/%s", step, scenes.domain, name)
+        try:
+            finished = _finish(scene, fingerprint, Path(work) / step / scenes.domain / name, compute)
+        except SceneError as error:
+            reasons[name] = str(error)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise UserError(
+                    f"The disk is full: {step} of {scenes.domain}/{name} could not be written. Free some space and run again."
+                ) from error
+            reasons[name] = _unexpected(step, scene, error)
+        except Exception as error:  # noqa: BLE001 - one scene's bug must not take down a night's run over the others
+            reasons[name] = _unexpected(step, scene, error)
+        else:
+            reasons[name] = ""
+            yield {name: finished}, SceneReport()
+            continue
+        logger.warning("%s: %s/%s is left out: %s", step, scenes.domain, name, reasons[name])
+        if name in so_far:
+            yield {name: None}, SceneReport()
+    yield {}, SceneReport(reasons, complete=bool(reasons))
+
+
+def _finish(scene: SceneFolder, fingerprint: str, work: Path, compute: Compute) -> FinishedScene:
+    stamp = work / "fingerprint"
+    if not (stamp.is_file() and stamp.read_text() == fingerprint):
+        remove(work)
+        work.mkdir(parents=True)
+        stamp.write_text(fingerprint)
+    folder, scratch = work / "result", work / "scratch"
+    remove(folder)
+    folder.mkdir()
+    scratch.mkdir(exist_ok=True)
+    summary = compute(scene, folder, scratch)
+    remove(scratch)
+    return FinishedScene(folder, fingerprint, summary)
+
+
+def _unexpected(step: str, scene: SceneFolder, error: Exception) -> str:
+    logger.debug("%s of %s/%s failed", step, scene.domain, scene.name, exc_info=error)
+    return f"unexpected {type(error).__name__}: {error}".rstrip(": ")
+
+
+def check_something_is_left(reports: dict[tuple[str, str], SceneReport]) -> None:
+    """Fail when a step has no scene left in any domain.
+
+    Args:
+        reports: (step, domain) → what became of the domain's scenes in the step.
+
+    Raises:
+        UserError: with every scene's reason, or with how to add footage where there is none.
+    """
+    for step in dict.fromkeys(step for step, _ in reports):
+        of_step = {domain: report.reasons for (s, domain), report in reports.items() if s == step}
+        reasons = [f"  {domain}/{scene}: {reason}" for domain, scenes in of_step.items() for scene, reason in scenes.items()]
+        if not reasons and step != "simulate":
+            raise UserError(f"There is no footage in the domain{'s' * (len(of_step) > 1)} {', '.join(of_step)}. {_HOW_TO_ADD_FOOTAGE}")
+        if reasons and all(reason for scenes in of_step.values() for reason in scenes.values()):
+            raise UserError(f"{step}: no scene could be used.\n" + "\n".join(reasons))
+
+
+_HOW_TO_ADD_FOOTAGE = (
+    "Put a video at data/01_raw/<domain>/<scene>/video.mp4 (or photographs in an images/ folder there), list the domain in "
+    "conf/base/globals.yml and run again. To see everything work without footage of your own, run 'make demo': it flies over towns and "
+    "countryside that it renders itself."
+)

@@ -1,0 +1,20 @@
+"""Triplets of all domains → one depth model."""
+
+from kedro.pipeline import Node, Pipeline
+
+from aerial_depth_pipeline.pipelines.domains import configured_domains
+from aerial_depth_pipeline.pipelines.train.nodes import train_depth_model
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    of_domains = [f"{domain}.{name}" for domain in configured_domains() for name in ("triplet_lists", "frames", "ground_truth")]
+    return Pipeline(
+        [
+            Node(
+                train_depth_model,
+                inputs=["params:train", "params:checkpoints_folder", *of_domains],
+                outputs="depth_model",
+                name="train_depth_model",
+            )
+        ]
+    )

@@ -1,0 +1,71 @@
+"""Triplets of every scene of a domain, and which of them are for what."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aerial_depth_pipeline.capture.settings import TripletSettings
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
+from aerial_depth_pipeline.datasets.scene_report import SceneReport
+from aerial_depth_pipeline.datasets.triplets import TripletLists
+from aerial_depth_pipeline.pipelines.scenes import process_scenes
+
+
+def make_scene_triplets(
+    frames: SceneFolders, ground_truth: SceneFolders, triplets_on_disk: SceneFolders, parameters: dict[str, Any], work: str
+) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
+    """Write every scene's triplets with their relative poses; unchanged scenes are kept.
+
+    Args:
+        frames: the domain's frames.
+        ground_truth: the domain's reconstructions; a scene without one has the poses of two-view geometry only.
+        triplets_on_disk: what was written before.
+        parameters: `triplets`.
+        work: local folder for unfinished work.
+    """
+    settings = read_settings(TripletSettings, parameters, "triplets")
+
+    def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
+        from aerial_depth_pipeline.capture.triplets import make_triplets
+        from aerial_depth_pipeline.sfm.poses import read_sfm_poses
+
+        reconstruction = ground_truth.get(scene.name)
+        poses = None if reconstruction is None else read_sfm_poses(reconstruction.path)
+        metric = reconstruction is not None and bool(reconstruction.summary.get("metric"))
+        return make_triplets(scene.path, folder, settings, poses, metric)
+
+    def made_from(scene: SceneFolder) -> list[Any]:
+        reconstruction = ground_truth.get(scene.name)
+        return [scene.fingerprint, None if reconstruction is None else reconstruction.fingerprint, _without_split(parameters)]
+
+    yield from process_scenes("triplets", frames, triplets_on_disk, work, compute, made_from)
+
+
+def _without_split(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Another split needs other lists, not other triplets."""
+    return {key: value for key, value in parameters.items() if key != "split"}
+
+
+def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletLists:
+    """Divide a domain's triplets into train, val and test, and gather their poses beside the lists.
+
+    Args:
+        triplets: the domain's triplets.
+        parameters: `triplets`.
+    """
+    import pandas as pd
+
+    from aerial_depth_pipeline.capture.splits import split_triplets
+
+    settings = read_settings(TripletSettings, parameters, "triplets")
+    targets, spans, poses = {}, {}, []
+    for name, scene in triplets.items():
+        targets[name] = sorted(int(path.stem) for path in scene.path.glob("*.jpg"))
+        spans[name] = int(scene.summary["span"])
+        poses.append(pd.read_parquet(scene.path / "poses.parquet"))
+    return TripletLists(
+        splits=split_triplets(targets, spans, settings),
+        poses=pd.concat(poses, ignore_index=True),
+        scene_fingerprints={name: scene.fingerprint for name, scene in triplets.items()},
+    )

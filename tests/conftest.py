@@ -1,0 +1,17 @@
+"""What tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with flights and photographs, which is not part of the repository."""
+    shared = Path(os.environ.get("AERIAL_DEPTH_SHARED", REPOSITORY.parent / "shared")) / "data"
+    if not shared.is_dir():
+        pytest.skip(f"development data is not there: {shared} (set AERIAL_DEPTH_SHARED)")
+    return shared

@@ -1,0 +1,59 @@
+"""The scene report, triplet lists and report files."""
+
+import pandas as pd
+import pytest
+
+from aerial_depth_pipeline.datasets.report_files import ReportFilesDataset
+from aerial_depth_pipeline.datasets.scene_report import SceneReport, SceneReportDataset
+from aerial_depth_pipeline.datasets.triplets import TripletLists, TripletListsDataset
+
+
+def test_each_step_writes_its_own_rows(tmp_path) -> None:
+    path = str(tmp_path / "scene_report.csv")
+    frames = SceneReportDataset(path, "rural", "frame_extraction")
+    depth = SceneReportDataset(path, "rural", "ground_truth")
+    assert not frames.exists()
+    frames.save(SceneReport({"a": "", "b": "video.mp4 is empty, copy it again"}, complete=True))
+    depth.save(SceneReport({"a": ""}, complete=True))
+    table = pd.read_csv(path, keep_default_na=False)
+    assert list(table.columns) == ["domain", "scene", "step", "status", "reason"]
+    assert table.query("scene == 'b'").iloc[0].tolist() == ["rural", "b", "frame_extraction", "left out", "video.mp4 is empty, copy it again"]
+    assert table.query("scene == 'a'").status.tolist() == ["ok", "ok"]
+    frames.save(SceneReport())  # the step starts again
+    assert not frames.exists() and depth.exists()
+    frames.save(SceneReport({"a": ""}, complete=True))
+    assert frames.load().reasons == {"a": ""}
+
+
+def lists(fingerprint: str) -> TripletLists:
+    poses = pd.DataFrame({"scene": ["a"], "frame": [3]})
+    return TripletLists({"train": [("a", 3), ("b", 14)], "val": [], "test": [("a", 9)]}, poses, {"a": fingerprint, "b": "y"})
+
+
+@pytest.mark.parametrize("root", ["local", "memory://triplets"])
+def test_triplet_lists(root, tmp_path) -> None:
+    data = TripletListsDataset(str(tmp_path / "t") if root == "local" else root, "rural", cache=str(tmp_path / "cache"))
+    assert not data.exists()
+    assert data.load().splits == {"train": [], "val": [], "test": []}
+    data.save(lists("x"))
+    loaded = data.load()
+    assert loaded.splits == lists("x").splits
+    assert (loaded.folder / "train.txt").read_text() == "a 000003\nb 000014\n"
+    assert pd.read_parquet(loaded.folder / "poses.parquet").frame.tolist() == [3]
+    data.save(lists("z"))
+    assert data.load().fingerprint != loaded.fingerprint
+
+
+def test_report_files_count_only_with_their_table(tmp_path) -> None:
+    data = ReportFilesDataset(str(tmp_path / "out"), "table.csv")
+    folder = tmp_path / "made"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures" / "a.png").write_text("png")
+    (folder / "panel.png").write_text("png")
+    (folder / "table.csv").write_text("a,b\n1,2\n")
+    data.save(folder)
+    assert data.exists() and not folder.exists()
+    assert data.load().b.tolist() == [2]
+    assert (tmp_path / "out" / "pictures" / "a.png").exists()
+    (tmp_path / "out" / "table.csv").unlink()
+    assert not data.exists()

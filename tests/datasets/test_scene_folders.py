@@ -1,0 +1,106 @@
+"""Scene folders are published whole, kept apart from strangers, and work the same behind a URL."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import fsspec
+import pytest
+
+from aerial_depth_pipeline.datasets.scene_folders import MANIFEST, FinishedScene, SceneFoldersDataset, why_name_is_refused
+
+
+@pytest.fixture(params=["local", "memory"])
+def root(request, tmp_path):
+    if request.param == "local":
+        yield str(tmp_path / "frames")
+    else:
+        yield "memory://frames"
+        fsspec.filesystem("memory").store.clear()
+
+
+def dataset(root, tmp_path, **options) -> SceneFoldersDataset:
+    return SceneFoldersDataset(root, "rural", cache=str(tmp_path / "cache"), **options)
+
+
+def finished(tmp_path, text: str, fingerprint: str) -> FinishedScene:
+    folder = tmp_path / f"work-{fingerprint}"
+    (folder / "frames").mkdir(parents=True)
+    (folder / "frames" / "000000.txt").write_text(text)
+    return FinishedScene(folder, fingerprint, {"frames": 1})
+
+
+def test_round_trip_replacement_and_removal(root, tmp_path) -> None:
+    data = dataset(root, tmp_path)
+    assert not data.exists() and len(data.load()) == 0
+    data.save({"meadow": finished(tmp_path, "one", "a")})
+    scene = data.load()["meadow"]
+    assert (scene.fingerprint, scene.summary, scene.domain) == ("a", {"frames": 1}, "rural")
+    assert (scene.path / "frames" / "000000.txt").read_text() == "one"
+    data.save({"meadow": finished(tmp_path, "two", "b")})
+    assert (data.load()["meadow"].path / "frames" / "000000.txt").read_text() == "two"
+    assert not (tmp_path / "work-b").exists()
+    data.save({"meadow": None})
+    assert not data.exists()
+
+
+def test_a_folder_without_manifest_is_no_result(root, tmp_path) -> None:
+    data = dataset(root, tmp_path)
+    data.save({"meadow": finished(tmp_path, "one", "a")})
+    fsspec.core.url_to_fs(root)[0].rm(fsspec.core.url_to_fs(root)[1] + f"/meadow/{MANIFEST}")
+    assert list(data.load()) == []
+    assert data.load().strangers == ["meadow"]
+    raw = dataset(root, tmp_path, raw=True)
+    assert list(raw.load()) == ["meadow"]
+
+
+def test_raw_fingerprint_follows_content_not_time(tmp_path) -> None:
+    raw = SceneFoldersDataset(str(tmp_path), "rural", raw=True)
+    (tmp_path / "meadow").mkdir()
+    video = tmp_path / "meadow" / "video.mp4"
+    video.write_bytes(b"x" * 5_000_000)
+    before = raw.load()["meadow"].fingerprint
+    os.utime(video, (1, 1))
+    (tmp_path / "meadow" / ".DS_Store").write_text("noise")
+    assert raw.load()["meadow"].fingerprint == before
+    with video.open("r+b") as stream:
+        stream.seek(2_500_000)
+        stream.write(b"y")
+    assert raw.load()["meadow"].fingerprint != before
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "..", "with space", ".hidden", "", "a\nb", "-rf", "a..b"])
+def test_names_that_could_escape_are_refused(name, tmp_path) -> None:
+    assert why_name_is_refused(name)
+    with pytest.raises(Exception, match="rename it"):
+        dataset(str(tmp_path), tmp_path).save({name: None})
+
+
+@pytest.mark.parametrize("name", ["DJI_0012", "straße", "飛行", "2026-05-03_a", "flight.2"])
+def test_ordinary_names_are_accepted(name) -> None:
+    assert why_name_is_refused(name) is None
+
+
+def test_killed_while_publishing_leaves_nothing_that_is_trusted(tmp_path) -> None:
+    script = textwrap.dedent(f"""
+        import os, pathlib
+        from aerial_depth_pipeline import files
+        from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFoldersDataset
+        folder = pathlib.Path({str(tmp_path)!r}) / "work"
+        folder.mkdir(exist_ok=True)
+        (folder / "new").write_text("new")
+        real = os.rename
+        def rename(a, b):
+            if pathlib.Path(a) == folder:
+                os.kill(os.getpid(), 9)
+            real(a, b)
+        os.rename = os.replace = rename
+        SceneFoldersDataset({str(tmp_path / "frames")!r}, "rural").save({{"meadow": FinishedScene(folder, "b")}})
+    """)
+    data = SceneFoldersDataset(str(tmp_path / "frames"), "rural")
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert list(data.load()) == []
+    data.save({"meadow": finished(tmp_path, "one", "a")})
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert [scene.fingerprint for scene in data.load().values()] in ([], ["a"])
