@@ -1,0 +1,138 @@
+"""Whoever predicts depth and wants to be measured: our model, baselines, conventional methods, other people's models."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from aerial_depth_pipeline.evaluation.baselines import TrainingDepth, tilted_plane
+from aerial_depth_pipeline.evaluation.references import Reference, read_depth, read_image
+from aerial_depth_pipeline.evaluation.settings import Output
+
+log = logging.getLogger(__name__)
+
+_ASPECT_TOLERANCE = 0.02
+_SMALLEST = 1e-30  # below it a float32 has no reciprocal
+
+
+class PredictionError(Exception):
+    """A contestant gave nothing that can be measured for one frame.
+
+    Attributes:
+        problem: one of `missing`, `damaged`, `empty`, `mis-sized`.
+    """
+
+    def __init__(self, problem: str, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+
+
+class Frame:
+    """One test frame; image and reference are read when somebody asks for them."""
+
+    def __init__(self, scene: str, reference: Reference) -> None:
+        self.scene = scene
+        self.reference = reference
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """[H, W, 3] uint8 RGB."""
+        return read_image(self.reference.image)
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """Reference depth [H, W] float32, 0 where there is none."""
+        return read_depth(self.reference.depth)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A named way to predict.
+
+    Attributes:
+        name: as it stands in the tables.
+        predict: gives an array [h, w] for a frame, of any size with the frame's proportions; raises PredictionError where it has none.
+        output: what the array holds: z-depth, inverse depth (up to scale), or inverse depth up to scale and shift.
+        dense: whether a prediction ought to cover the whole image, so that holes in it are worth a warning.
+        oracle: whether it was fitted to the reference; alignment leaves it alone, since any factor could only spoil the fit.
+        expensive: whether predictions are kept on disk between the two looks at a scene instead of being made twice.
+    """
+
+    name: str
+    predict: Callable[[Frame], np.ndarray]
+    output: Output = "depth"
+    dense: bool = True
+    oracle: bool = False
+    expensive: bool = False
+
+
+def model_contestant(predict: Callable[[np.ndarray], np.ndarray], name: str = "model") -> Contestant:
+    """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W]."""
+    return Contestant(name, lambda frame: predict(frame.image), "depth", expensive=True)
+
+
+def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
+    """`constant`, `mean_depth_map` (where the training frames have references) and the oracle `tilted_plane`."""
+    contestants = [Contestant("constant", lambda frame: np.full(frame.depth.shape, training.constant, np.float32))]
+    if training.mean_HW is not None:
+        mean_HW = training.mean_HW
+        inverse_HW = np.reciprocal(mean_HW)
+
+        def mean_depth_map(frame: Frame) -> np.ndarray:
+            # Stretched on purpose: the baseline is a picture of the average frame, whatever the proportions of this one.
+            height, width = frame.depth.shape
+            return np.reciprocal(cv2.resize(inverse_HW, (width, height), interpolation=cv2.INTER_LINEAR))
+
+        contestants.append(Contestant("mean_depth_map", mean_depth_map))
+    contestants.append(Contestant("tilted_plane", _tilted_plane, oracle=True))
+    return contestants
+
+
+def _tilted_plane(frame: Frame) -> np.ndarray:
+    plane_HW = tilted_plane(frame.depth)
+    if plane_HW is None:
+        raise PredictionError("missing", "the reference is too sparse to fit a plane to it")
+    return plane_HW
+
+
+def inverse_prediction(contestant: Contestant, frame: Frame) -> np.ndarray:
+    """A contestant's inverse depth [H, W] float32 at the reference's size, NaN where it has none.
+
+    Other sizes are brought to the reference's by bilinear interpolation of inverse depth; a hole swallows the pixels that touch it.
+
+    Raises:
+        PredictionError: if the prediction is missing, damaged, empty or not of the frame's proportions.
+    """
+    height, width = frame.depth.shape
+    prediction = np.asarray(contestant.predict(frame))
+    if prediction.ndim != 2 or min(prediction.shape) == 0:
+        raise PredictionError("damaged", f"an array of shape {prediction.shape} is not a depth map [H, W]")
+    own_height, own_width = prediction.shape
+    if abs(own_width * height - own_height * width) > _ASPECT_TOLERANCE * own_height * width:
+        raise PredictionError(
+            "mis-sized", f"{own_width}×{own_height} pixels do not have the proportions of the frame, {width}×{height}; nothing is stretched"
+        )
+    prediction = prediction.astype(np.float32, copy=False)
+    if contestant.output == "affine_inverse_depth":
+        inverse = np.where(np.isfinite(prediction), prediction, np.float32(np.nan))
+    else:
+        usable = np.isfinite(prediction) & (prediction > _SMALLEST)
+        inverse = np.full(prediction.shape, np.nan, np.float32)
+        np.copyto(inverse, prediction, where=usable)
+        if contestant.output == "depth":
+            np.reciprocal(inverse, out=inverse)
+    if inverse.shape != (height, width):
+        inverse = cv2.resize(inverse, (width, height), interpolation=cv2.INTER_LINEAR)
+    if not np.isfinite(inverse).any():
+        raise PredictionError("empty", "no pixel holds a finite, positive value")
+    return inverse
+
+
+def check_names(names: list[str]) -> None:
+    """Raise ValueError if two contestants share a name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two contestants are called '{name}'; every contestant needs a name of its own")

@@ -1,0 +1,125 @@
+"""References: the depth maps that predictions are measured against, and the frames they belong to."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from aerial_depth_pipeline.errors import SceneError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A frame with known depth.
+
+    Attributes:
+        frame: index of the frame in its source.
+        image: path of the undistorted frame, JPEG.
+        depth: path of its depth map, float32 TIFF, 0 = none, at the frame's size.
+        kind: `exact` for depth that came with the scene, else the backend that made it (`plane_sweep`, `patch_match`, …).
+        metric: whether the depth is in metres.
+    """
+
+    frame: int
+    image: Path
+    depth: Path
+    kind: str
+    metric: bool
+
+
+def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
+    """The frames of one scene that have known depth, in the order of time.
+
+    Exact depth that came with the scene wins over depth from its images, for the whole scene: numbers against two kinds of reference
+    are not to be mixed.
+
+    Args:
+        frames: the scene's folder in `02_intermediate/`.
+        ground_truth: the scene's folder in `03_primary/`, if it has one.
+
+    Raises:
+        SceneError: if `ground_truth.json` is there and cannot be read.
+    """
+    exact = _depth_maps(frames / "depth")
+    if exact:
+        return _references(frames, exact, "exact", metric=True)
+    if ground_truth is None:
+        return []
+    computed = _depth_maps(ground_truth / "depth")
+    if not computed:
+        return []
+    description = _read_description(ground_truth / "ground_truth.json")
+    return _references(frames, computed, str(description.get("backend") or "sfm"), metric=bool(description.get("metric", False)))
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """A depth map [H, W] as float32, 0 where there is none (NaN, infinite and negative values become 0).
+
+    Raises:
+        SceneError: if the file is missing, damaged or not a depth map of one channel.
+    """
+    # Through numpy, because OpenCV's own reading of files fails on some platforms for names outside ASCII.
+    try:
+        data = np.fromfile(path, np.uint8)
+        depth = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    except (OSError, cv2.error) as error:
+        raise SceneError(f"Depth map {path} cannot be read ({error}); run ground_truth for this scene again.") from error
+    if depth is None:
+        raise SceneError(f"Depth map {path} is damaged; delete it and run ground_truth for this scene again.")
+    if depth.ndim != 2:
+        raise SceneError(f"Depth map {path} has {depth.ndim} dimensions; a depth map has one channel of float32.")
+    depth = np.asarray(depth, np.float32)
+    usable = np.isfinite(depth) & (depth > 0)
+    return np.where(usable, depth, np.float32(0))
+
+
+def read_image(path: Path) -> np.ndarray:
+    """A frame as [H, W, 3] uint8 RGB.
+
+    Raises:
+        SceneError: if the file is missing or damaged.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except (OSError, cv2.error) as error:
+        raise SceneError(f"Frame {path} cannot be read ({error}); run frame_extraction for this scene again.") from error
+    if image is None:
+        raise SceneError(f"Frame {path} is damaged; delete it and run frame_extraction for this scene again.")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _depth_maps(folder: Path) -> dict[int, Path]:
+    if not folder.is_dir():
+        return {}
+    return {int(path.stem): path for path in sorted(folder.glob("*.tiff")) if path.stem.isdigit()}
+
+
+def _references(frames: Path, depth_maps: dict[int, Path], kind: str, metric: bool) -> list[Reference]:
+    found = []
+    for frame, depth in sorted(depth_maps.items()):
+        image = frames / "frames" / f"{frame:06d}.jpg"
+        if image.is_file():
+            found.append(Reference(frame, image, depth, kind, metric))
+    if len(found) < len(depth_maps):
+        log.info(
+            "%s: %d of %d depth maps belong to no kept frame and are not used.", frames.name, len(depth_maps) - len(found), len(depth_maps)
+        )
+    return found
+
+
+def _read_description(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SceneError(f"{path} is not readable JSON ({error}); run ground_truth for this scene again.") from error
+    if not isinstance(description, dict):
+        raise SceneError(f"{path} must hold a JSON object; run ground_truth for this scene again.")
+    return description

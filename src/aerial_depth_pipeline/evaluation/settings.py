@@ -1,0 +1,65 @@
+"""What the evaluation measures, as configuration. Imports nothing heavy."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+Alignment = Literal["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"]
+Output = Literal["depth", "inverse_depth", "affine_inverse_depth"]
+
+BASELINES = ("constant", "mean_depth_map", "tilted_plane")
+"""Contestants that know nothing of the image; they stand in every table."""
+CONVENTIONAL = ("colmap_sparse", "plane_sweep", "sgbm", "patch_match")
+"""Contestants of conventional photogrammetry; they stand in the table where a scene has their depth."""
+RESERVED_NAMES = ("model", *BASELINES, *CONVENTIONAL)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How depth is measured against references.
+
+    Attributes:
+        alignments: how a prediction is brought to the reference's scale before it is measured; every number is given under each.
+            `none`: not at all. `median_per_image`: one factor per image, the ratio of the medians. `median_per_scene`: one factor per
+            scene, the median of its images' ratios. `lstsq_inverse_depth`: scale and shift of inverse depth per image.
+        main_alignment: the alignment that pictures, the console table and the breakdowns show; one of `alignments`.
+        caps: depth caps in metres (scene units where the scene is not metric). Everything is measured without a cap, and again with each:
+            reference pixels beyond it are left out and predictions are clipped to it.
+        minimum_depth: reference pixels nearer than this are left out and predictions are clipped to it; metres or scene units.
+        maximum_depth: predictions beyond this are clipped to it where no cap applies (least squares can give infinity);
+            metres or scene units.
+        minimum_pixels: an image with fewer pixels that carry both reference and prediction is not measured; it is named and counted.
+        thresholds: distances in metres for accuracy and completeness.
+        bootstrap_samples: resamplings of the images behind each 95 % interval; 0 leaves the intervals out.
+        seed: of the resampling.
+        size: width and height of the mean depth map, pixels. References of any size with any aspect are brought to it.
+    """
+
+    alignments: list[Alignment] = field(default_factory=lambda: ["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"])
+    main_alignment: Alignment = "median_per_image"
+    caps: list[float] = field(default_factory=list)
+    minimum_depth: float = 0.1
+    maximum_depth: float = 10_000.0
+    minimum_pixels: int = 50
+    thresholds: list[float] = field(default_factory=lambda: [0.5, 0.1, 0.05])
+    bootstrap_samples: int = 1000
+    seed: int = 0
+    size: list[int] = field(default_factory=lambda: [384, 224])
+
+    def __post_init__(self) -> None:
+        if not self.alignments or len(set(self.alignments)) != len(self.alignments):
+            raise ValueError("'alignments' must name at least one alignment, each once")
+        if self.main_alignment not in self.alignments:
+            raise ValueError(f"'main_alignment' is '{self.main_alignment}', which is not among 'alignments' {self.alignments}")
+        if not 0 < self.minimum_depth < self.maximum_depth:
+            raise ValueError("'minimum_depth' must be positive and below 'maximum_depth'")
+        if any(not (math.isfinite(cap) and cap > self.minimum_depth) for cap in self.caps):
+            raise ValueError("every one of 'caps' must be finite and above 'minimum_depth'")
+        if any(not threshold > 0 for threshold in self.thresholds):
+            raise ValueError("every one of 'thresholds' must be positive")
+        if self.minimum_pixels < 3:
+            raise ValueError("'minimum_pixels' must be at least 3, as many as a tilted plane needs")
+        if self.bootstrap_samples < 0:
+            raise ValueError("'bootstrap_samples' must not be negative")
+        if len(self.size) != 2 or any(side < 2 for side in self.size):
+            raise ValueError("'size' must be width and height in pixels")

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluation_scenes import relief, write_scene
+
+from aerial_depth_pipeline.evaluation.references import Reference
+
+
+@pytest.fixture
+def depths() -> list[np.ndarray]:
+    maps = [relief(index) for index in range(5)]
+    maps[2][:10] = 0
+    return maps
+
+
+@pytest.fixture
+def references(tmp_path: Path, depths: list[np.ndarray]) -> list[Reference]:
+    return write_scene(tmp_path / "flight", depths)
