@@ -1,0 +1,115 @@
+"""The trained product: one image in, depth out. Needs torch and timm, and neither Kedro, MLflow nor Lightning."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import atomic_path, read_json, write_json
+from aerial_depth_pipeline.networks.joint_model import DepthNetwork
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+
+_FORMAT = 1
+_WEIGHTS, _DESCRIPTION = "model.safetensors", "model.json"
+
+
+class DepthModel:
+    """Depth from a single picture.
+
+    Attributes:
+        network: encoder and depth decoder, in evaluation mode.
+        settings: how the network is built.
+        width, height: size in pixels at which the network looks at a picture; pictures of any size are resized to it and the depth back.
+        metadata: what training wants remembered. `depth_scale` (default 1) multiplies the predicted depth; `unit` names what comes out.
+    """
+
+    def __init__(
+        self, network: DepthNetwork, settings: NetworkSettings, width: int, height: int, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self.network = network.eval()
+        self.settings = settings
+        self.width, self.height = int(width), int(height)
+        self.metadata = dict(metadata or {})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights lie."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: str | torch.device) -> "DepthModel":
+        """Move the network; returns the model itself."""
+        self.network.to(device)
+        return self
+
+    def __call__(self, image_HW3: np.ndarray) -> np.ndarray:
+        """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8."""
+        return self.predict(np.asarray(image_HW3)[None])[0]
+
+    @torch.inference_mode()
+    def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+        """Depth [B, H, W], float32, of RGB pictures of one size [B, H, W, 3], uint8.
+
+        Raises:
+            ValueError: where the pictures are not three-channel uint8 of one size.
+        """
+        images = np.stack([np.asarray(image) for image in images_BHW3]) if not isinstance(images_BHW3, np.ndarray) else images_BHW3
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise ValueError(f"expected RGB pictures [B, H, W, 3] of type uint8, got {images.shape} of type {images.dtype}")
+        size = images.shape[1:3]
+        x = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        if size != (self.height, self.width):
+            x = F.interpolate(x, (self.height, self.width), mode="bilinear", antialias=True, align_corners=False)
+        inverse = self.network(x)
+        if size != (self.height, self.width):
+            inverse = F.interpolate(inverse, size, mode="bilinear", align_corners=False)
+        depth = float(self.metadata.get("depth_scale", 1.0)) / inverse[:, 0]
+        return depth.float().cpu().numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `model.json` into `folder`, which appears whole or not at all."""
+        description = {
+            "format": _FORMAT,
+            "width": self.width,
+            "height": self.height,
+            "network": dataclasses.asdict(self.settings),
+            "metadata": self.metadata,
+        }
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        with atomic_path(Path(folder)) as partial:
+            partial.mkdir()
+            save_file(weights, str(partial / _WEIGHTS))
+            write_json(partial / _DESCRIPTION, description)
+
+    @classmethod
+    def load(cls, folder: Path, device: str | torch.device = "cpu") -> "DepthModel":
+        """Read a model that `save` wrote.
+
+        Raises:
+            UserError: where a file is missing, damaged, or made by a newer version.
+        """
+        folder = Path(folder)
+        for name in (_WEIGHTS, _DESCRIPTION):
+            if not (folder / name).is_file():
+                raise UserError(
+                    f"{folder / name} is missing: there is no trained model in {folder}. Run `kedro run --pipeline=train` first."
+                )
+        try:
+            description = read_json(folder / _DESCRIPTION)
+            if description["format"] != _FORMAT:
+                raise UserError(
+                    f"{folder / _DESCRIPTION} has format {description['format']}; this version reads {_FORMAT}. Update the program."
+                )
+            settings = read_settings(NetworkSettings, description["network"], "network")
+            network = DepthNetwork(settings, load_weights=False)
+            network.load_state_dict(load_file(str(folder / _WEIGHTS), device="cpu"))
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"The model in {folder} is damaged ({error}); train it again or copy it once more.") from error
+        return cls(network, settings, description["width"], description["height"], description.get("metadata")).to(device)

@@ -1,0 +1,74 @@
+"""The joint depth-pose model that training works on."""
+
+import torch
+from torch import nn
+
+from aerial_depth_pipeline.networks.depth_decoder import DepthDecoder
+from aerial_depth_pipeline.networks.encoder import Encoder
+from aerial_depth_pipeline.networks.pose_decoder import PoseDecoder
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+
+
+class DepthNetwork(nn.Module):
+    """Encoder and depth decoder: all that is left of the joint model when training is over."""
+
+    def __init__(self, settings: NetworkSettings, load_weights: bool = True) -> None:
+        super().__init__()
+        self.encoder = Encoder(settings, load_weights)
+        self.decoder = DepthDecoder(self.encoder.channels, self.encoder.reductions, settings)
+
+    def forward(self, image_B3HW: torch.Tensor) -> torch.Tensor:
+        """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1."""
+        return self.decoder(self.encoder(image_B3HW), image_B3HW.shape[-2:], only_finest=True)[0]
+
+
+class JointModel(nn.Module):
+    """Depth of the target and the camera's motion to each source.
+
+    Attributes:
+        depth: encoder and depth decoder.
+        pose_encoder: a second encoder, or None where the depth encoder's features are shared.
+        pose_decoder: six numbers a pair, or None where poses are given and not refined.
+    """
+
+    def __init__(self, settings: NetworkSettings, with_pose: bool = True) -> None:
+        super().__init__()
+        self.settings = settings
+        self.depth = DepthNetwork(settings)
+        self.pose_encoder = Encoder(settings) if with_pose and settings.pose_encoder == "separate" else None
+        self.pose_decoder = PoseDecoder(self.depth.encoder.channels[-1], settings.pose_channels) if with_pose else None
+
+    def forward(self, images_BL3HW: torch.Tensor, sources: list[int], target: int) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        """Inverse depth of the target at all scales, finest first, and the pose decoder's numbers [B, S, 6] for the sources.
+
+        Args:
+            images_BL3HW: the frames of a triplet (or longer sequence), RGB in 0..1.
+            sources: positions of the sources along L.
+            target: position of the target along L.
+        """
+        size = images_BL3HW.shape[-2:]
+        target_image = images_BL3HW[:, target]
+        if self.pose_decoder is None:
+            return self.depth.decoder(self.depth.encoder(target_image), size), None
+        if self.pose_encoder is None and self.settings.pose_trains_encoder:
+            # One pass over all frames: larger batches use the machine better than several small ones.
+            frames = torch.cat([target_image, *(images_BL3HW[:, s] for s in sources)])
+            features = self.depth.encoder(frames)
+            batch = len(target_image)
+            maps = self.depth.decoder([f[:batch] for f in features], size)
+            deepest = list(features[-1].split(batch))
+        else:
+            features = self.depth.encoder(target_image)
+            maps = self.depth.decoder(features, size)
+            deepest = self._pose_features(images_BL3HW, features[-1], sources, target)
+        poses = [self.pose_decoder(deepest[0], source) for source in deepest[1:]]
+        return maps, torch.stack(poses, 1)
+
+    def _pose_features(self, images: torch.Tensor, target_features: torch.Tensor, sources: list[int], target: int) -> list[torch.Tensor]:
+        batch = len(images)
+        if self.pose_encoder is not None:
+            frames = torch.cat([images[:, target], *(images[:, s] for s in sources)])
+            return list(self.pose_encoder(frames)[-1].split(batch))
+        with torch.no_grad():
+            features = self.depth.encoder(torch.cat([images[:, s] for s in sources]))[-1]
+        return [target_features.detach(), *features.split(batch)]

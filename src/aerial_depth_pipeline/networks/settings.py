@@ -1,0 +1,47 @@
+"""Settings of the network. Nothing heavy is imported here: configuration checks read this file."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The joint depth-pose network.
+
+    Attributes:
+        encoder: name of a timm feature extractor with maps at halves, quarters, … of the image: `resnet18`, `resnet50`, `efficientnet_b0`,
+            `convnext_nano`, `mobilenetv4_conv_small`, …
+        pretrained: start the encoder from ImageNet weights; an error, never a silent random start, where they cannot be had.
+        weights: a file with the encoder's weights (`.safetensors` or `.pth`, timm's names) to be used instead of a download.
+        pose_encoder: `shared` uses the depth encoder's features for the pose as well, `separate` gives the pose its own encoder.
+        pose_trains_encoder: whether the pose's gradient reaches a shared encoder. Without it the sources need no backward pass, which
+            saves about a third of a step; sensible where the pose starts from classical geometry.
+        decoder_channels: channels of the depth decoder at full size, half, quarter, eighth, … of the image.
+        pose_channels: channels inside the pose decoder.
+        scales: number of inverse-depth maps, each half the size of the one before.
+        min_depth, max_depth: bounds of the predicted depth, in training units.
+        initial_depth: depth that the untrained decoder predicts, in training units; scenes are scaled so that their median depth lies there.
+            `null` leaves the sigmoid at one half, as the original does.
+    """
+
+    encoder: str = "resnet18"
+    pretrained: bool = False
+    weights: str | None = None
+    pose_encoder: Literal["shared", "separate"] = "shared"
+    pose_trains_encoder: bool = True
+    decoder_channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
+    pose_channels: int = 256
+    scales: int = 4
+    min_depth: float = 0.1
+    max_depth: float = 100.0
+    initial_depth: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_depth < self.max_depth:
+            raise ValueError("min_depth must be positive and smaller than max_depth")
+        if self.initial_depth is not None and not self.min_depth < self.initial_depth < self.max_depth:
+            raise ValueError("initial_depth must lie between min_depth and max_depth")
+        if not 1 <= self.scales <= len(self.decoder_channels):
+            raise ValueError("scales must be at least 1 and at most the number of decoder_channels")
+        if min(self.decoder_channels) < 1 or self.pose_channels < 1:
+            raise ValueError("decoder_channels and pose_channels must be positive")

@@ -1,0 +1,233 @@
+"""The Lightning module: one training step, its schedule, validation, logging and checkpoints."""
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import Logger
+
+from aerial_depth_pipeline.geometry.poses import pose_from_vectors, rotation_from_axis_angle
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.joint_model import JointModel
+from aerial_depth_pipeline.training.augmentation import augment
+from aerial_depth_pipeline.training.checkpoints import BEST, LAST, save_checkpoint
+from aerial_depth_pipeline.training.objective import self_supervised_loss
+from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
+from aerial_depth_pipeline.training.triplet_data import TripletStore
+
+log = logging.getLogger(__name__)
+
+TARGET, SOURCES = 1, [0, 2]
+
+
+def learning_rate_at(step: int, settings: TrainSettings) -> float:
+    """The learning rate of a step: a function of the step alone, so that resuming needs no state."""
+    warm = max(1, round(settings.warm_up * settings.steps)) if settings.warm_up > 0 else 0
+    if step < warm:
+        return settings.learning_rate * (step + 1) / (warm + 1)
+    share = (step - warm) / max(1, settings.steps - warm)
+    if settings.schedule == "cosine":
+        return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    if settings.schedule == "step":
+        return settings.learning_rate * (0.1 if step >= 0.75 * settings.steps else 1.0)
+    return settings.learning_rate
+
+
+def compose_poses(numbers_BS6: torch.Tensor | None, given_BS44: torch.Tensor, settings: PoseSettings) -> torch.Tensor:
+    """`T_source_from_target` [B, S, 4, 4] from the pose decoder's numbers and the given poses.
+
+    Under `learned` the numbers are rotation and translation themselves. Otherwise they correct the given pose within bounds: a small rotation
+    applied after it, and a change of the translation by a share of its length, which covers both its direction and its length.
+    """
+    if numbers_BS6 is None:
+        return given_BS44
+    batch, sources = numbers_BS6.shape[:2]
+    flat = numbers_BS6.flatten(0, 1)
+    if settings.source == "learned":
+        scaled = flat * settings.learned_scale
+        return pose_from_vectors(scaled[:, :3], scaled[:, 3:]).unflatten(0, (batch, sources))
+    given = given_BS44.flatten(0, 1)
+    turn = rotation_from_axis_angle(settings.rotation_limit * torch.tanh(flat[:, :3] * 0.1))
+    translation = given[:, :3, 3]
+    length = translation.norm(dim=-1, keepdim=True)
+    translation = translation + length * settings.translation_limit * torch.tanh(flat[:, 3:])
+    top = torch.cat([turn @ given[:, :3, :3], translation[:, :, None]], -1)
+    return torch.cat([top, given[:, 3:]], 1).unflatten(0, (batch, sources))
+
+
+class TrainingModule(L.LightningModule):
+    """Trains a JointModel on triplets.
+
+    Attributes:
+        step: number of optimizer steps done since the very beginning, over all resumed parts.
+    """
+
+    def __init__(
+        self,
+        model: JointModel,
+        settings: TrainSettings,
+        store: TripletStore,
+        validation: TripletStore | None,
+        checkpoints: Path,
+        fingerprint: str,
+        metadata: dict[str, Any],
+        validate: Callable[[DepthModel], dict[str, float]] | None,
+        metrics_logger: Logger | None,
+        advance: Callable[[dict[str, float]], None],
+    ) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+        self.size = (store.width, store.height)
+        self.validation = validation
+        self.checkpoints, self.fingerprint, self.metadata = Path(checkpoints), fingerprint, metadata
+        self.validate_depth, self.metrics_logger, self.advance = validate, metrics_logger, advance
+        self.average = copy.deepcopy(model) if settings.ema > 0 else None
+        self.step = 0
+        self.best = math.inf
+        self.optimizer_state: dict[str, Any] | None = None
+        self.loss_of = torch.compile(self_supervised_loss) if settings.compile else self_supervised_loss
+        self.forward_model = torch.compile(model) if settings.compile else model
+        self._sums: dict[str, torch.Tensor] = {}
+        self._parts = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam or AdamW over all parameters; continues a resumed optimizer's state."""
+        if self.settings.optimizer == "adam":
+            optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        else:
+            optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
+        if self.optimizer_state is not None:
+            optimizer.load_state_dict(self.optimizer_state)
+            self.optimizer_state = None
+        return optimizer
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set the learning rate of this step."""
+        for group in self.optimizers().param_groups:
+            group["lr"] = learning_rate_at(self.step, self.settings)
+
+    def losses(self, batch: dict[str, torch.Tensor], model: torch.nn.Module, augmented: bool) -> dict[str, torch.Tensor]:
+        """The loss terms of a batch and what the watchdog looks at."""
+        images = batch["images"].permute(0, 1, 4, 2, 3).float() / 255
+        K, T = batch["K"], batch["T"]
+        seen = images
+        if augmented:
+            images, seen, K, T = augment(images, K, T, self.settings.augmentation, batch["random"])
+        inverse_depths, numbers = model(seen, SOURCES, TARGET)
+        with torch.autocast(images.device.type, enabled=False):
+            poses = compose_poses(numbers, T, self.settings.pose)
+            terms = self.loss_of(inverse_depths, images[:, TARGET], images[:, SOURCES], K, poses, batch["usable"], self.settings.loss)
+            with torch.no_grad():
+                finest = inverse_depths[0].detach()
+                terms["inverse_depth_mean"] = finest.mean()
+                terms["inverse_depth_relief"] = (finest.std((2, 3)) / finest.mean((2, 3))).mean()
+                terms["translation"] = poses[..., :3, 3].norm(dim=-1).mean()
+        return terms
+
+    def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        """The total loss of a batch."""
+        terms = self.losses(batch, self.forward_model, augmented=True)
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+        self._parts += 1
+        return terms["total"]
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """After an optimizer step: average, log, validate, save."""
+        if (batch_idx + 1) % self.settings.accumulate:
+            return
+        terms = {name: float(value) / self._parts for name, value in self._sums.items()}
+        self._sums, self._parts = {}, 0
+        self.step += 1
+        if self.average is not None:
+            self._update_average()
+        self.advance(terms)
+        last = self.step == self.settings.steps
+        if self.metrics_logger is not None and (self.step % self.settings.log_every == 0 or self.step == 1 or last):
+            rate = learning_rate_at(self.step - 1, self.settings)
+            self._log({f"train/{name}": value for name, value in terms.items()} | {"train/learning_rate": rate})
+        if self.step % self.settings.validate_every == 0 or last:
+            self._validate()
+        if self.step % self.settings.checkpoint_every == 0 or last:
+            self._save(LAST)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # A young average would remember the random start; its decay grows with the number of steps.
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        for averaged, current in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if averaged.dtype.is_floating_point:
+                averaged.lerp_(current, 1 - decay)
+            else:
+                averaged.copy_(current)
+
+    def depth_model(self) -> DepthModel:
+        """The depth network as it is now, detached from training."""
+        source = self.model if self.average is None else self.average
+        width, height = self.size
+        return DepthModel(copy.deepcopy(source.depth), self.settings.network, width, height, self.metadata | {"step": self.step})
+
+    def _validate(self) -> None:
+        if not self.trainer.is_global_zero:
+            return
+        figures = {}
+        if self.validation is not None:
+            figures["photometric"] = self._photometric()
+        if self.validate_depth is not None:
+            with torch.autocast(self.device.type, enabled=False):
+                figures |= {name: float(value) for name, value in self.validate_depth(self.depth_model()).items()}
+        if figures:
+            log.info("Step %d: %s", self.step, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+            self._log({f"val/{name}": value for name, value in figures.items()})
+        figure = figures.get(self.settings.monitor)
+        if figure is not None and figure < self.best:
+            self.best = figure
+            source = self.model if self.average is None else self.average
+            save_checkpoint(self.checkpoints / BEST, {"step": self.step, "fingerprint": self.fingerprint, "model": source.state_dict()})
+
+    @torch.no_grad()
+    def _photometric(self) -> float:
+        """Photometric loss of the validation triplets, without augmentation."""
+        model = self.model if self.average is None else self.average
+        model.eval()
+        total = 0.0
+        size = max(1, self.settings.batch_size // self.settings.accumulate)
+        for first in range(0, len(self.validation), size):
+            batch = self.validation.batch(list(range(first, min(first + size, len(self.validation)))))
+            batch = {name: value.to(self.device) for name, value in batch.items()}
+            with self.trainer.precision_plugin.forward_context():
+                total += float(self.losses(batch, model, augmented=False)["photometric"]) * len(batch["K"])
+        self.model.train()
+        return total / len(self.validation)
+
+    def _log(self, metrics: dict[str, float]) -> None:
+        if self.metrics_logger is not None and self.trainer.is_global_zero:
+            self.metrics_logger.log_metrics(metrics, step=self.step)
+
+    def _save(self, name: str) -> None:
+        if not self.trainer.is_global_zero:
+            return
+        content = {
+            "step": self.step,
+            "steps": self.settings.steps,
+            "fingerprint": self.fingerprint,
+            "best": self.best,
+            "model": self.model.state_dict(),
+            "optimizer": self.trainer.optimizers[0].state_dict(),
+        }
+        if self.average is not None:
+            content["average"] = self.average.state_dict()
+        save_checkpoint(self.checkpoints / name, content)
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Continue where a checkpoint of `_save` stopped."""
+        self.step, self.best = content["step"], content["best"]
+        self.model.load_state_dict(content["model"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
+        self.optimizer_state = content["optimizer"]

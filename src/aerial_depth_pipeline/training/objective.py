@@ -1,0 +1,98 @@
+"""The loss of a batch: the terms of losses.py put together, with one warp for all scales and sources."""
+
+import torch
+import torch.nn.functional as F
+
+from aerial_depth_pipeline.geometry.cameras import scale_K
+from aerial_depth_pipeline.geometry.warping import warp
+from aerial_depth_pipeline.training.losses import (
+    interior,
+    masked_mean,
+    mean_over_sources,
+    minimum_over_sources,
+    moving_pixels,
+    photometric_error,
+    smoothness,
+)
+from aerial_depth_pipeline.training.settings import LossSettings
+
+
+def self_supervised_loss(
+    inverse_depths: list[torch.Tensor],
+    target_B3HW: torch.Tensor,
+    sources_BS3HW: torch.Tensor,
+    K_B33: torch.Tensor,
+    T_BS44: torch.Tensor,
+    usable_BS: torch.Tensor,
+    settings: LossSettings,
+) -> dict[str, torch.Tensor]:
+    """The loss of a batch of triplets.
+
+    Args:
+        inverse_depths: inverse depth [B, 1, H / 2^s, W / 2^s] of the target, finest first.
+        target_B3HW, sources_BS3HW: images in 0..1.
+        K_B33: calibration in pixels at this size.
+        T_BS44: `T_source_from_target` in the unit of depth.
+        usable_BS: pairs whose pose may be trusted.
+
+    Returns:
+        `total` and its terms `photometric` and `smoothness`, and what the watchdog looks at: `unwarped` (the error without any warp, over the
+        same pixels that are in view) and `used` (the share of pixels that count), all scalars.
+    """
+    if settings.scales_at_full_size:
+        photometric, facts = _at_one_size(inverse_depths, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings)
+    else:
+        parts = [_at_own_size(d, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings) for d in inverse_depths]
+        photometric, facts = torch.stack([p[0] for p in parts]).mean(), parts[0][1]
+    smooth = target_B3HW.new_zeros(())
+    if settings.smoothness > 0:
+        image = target_B3HW
+        for scale, inverse in enumerate(inverse_depths):
+            if image.shape[-2:] != inverse.shape[-2:]:
+                image = F.interpolate(image, inverse.shape[-2:], mode="area")
+            smooth = smooth + settings.smoothness / 2**scale * smoothness(inverse, image)
+        smooth = smooth / len(inverse_depths)
+    return {"total": photometric + smooth, "photometric": photometric, "smoothness": smooth, **facts}
+
+
+def _at_own_size(inverse, target, sources, K, T, usable, settings):
+    height, width = inverse.shape[-2:]
+    if (height, width) != target.shape[-2:]:
+        K = scale_K(K, width / target.shape[-1], height / target.shape[-2])
+        target = F.interpolate(target, (height, width), mode="area")
+        sources = F.interpolate(sources.flatten(0, 1), (height, width), mode="area").unflatten(0, sources.shape[:2])
+    return _at_one_size([inverse], target, sources, K, T, usable, settings)
+
+
+def _at_one_size(inverse_depths, target, sources, K, T, usable, settings: LossSettings):
+    """Photometric loss of several scales, all brought to the target's size and warped together as one batch [S, N scales, B]."""
+    batch, count = sources.shape[:2]
+    scales = len(inverse_depths)
+    size = target.shape[-2:]
+    full = [d if d.shape[-2:] == size else F.interpolate(d, size, mode="bilinear", align_corners=False) for d in inverse_depths]
+    depth = 1 / torch.cat(full)  # [N * B, 1, H, W]
+    errors, seen = [], []
+    unwarped = []
+    for s in range(count):
+        source = sources[:, s]
+        warped, inside = warp(source.repeat(scales, 1, 1, 1), depth, K.repeat(scales, 1, 1), T[:, s].repeat(scales, 1, 1))
+        warped = warped.unflatten(0, (scales, batch))
+        errors.append(photometric_error(warped, target, settings.ssim_weight, settings.ssim_range).flatten(0, 1))
+        seen.append(interior(inside) if settings.mask_out_of_view else torch.ones_like(interior(inside)))
+        with torch.no_grad():
+            unwarped.append(photometric_error(source, target, settings.ssim_weight, settings.ssim_range))
+    trusted = usable.repeat(scales, 1)[:, :, None, None]
+    usable_pixels = torch.cat(seen, 1) & trusted
+    combine = minimum_over_sources if settings.minimum else mean_over_sources
+    error, mask = combine(torch.cat(errors, 1), usable_pixels)
+    still, _ = combine(torch.cat(unwarped, 1), (usable[:, :, None, None] & torch.ones_like(unwarped[0], dtype=torch.bool)))
+    still = still.repeat(scales, 1, 1)
+    in_view = mask
+    if settings.auto_mask:
+        mask = mask & moving_pixels(error, still)
+    facts = {
+        "unwarped": masked_mean(still, in_view),
+        "warped": masked_mean(error, in_view).detach(),
+        "used": mask.float().mean(),
+    }
+    return masked_mean(error, mask), facts

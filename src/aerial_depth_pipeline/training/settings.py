@@ -1,0 +1,157 @@
+"""Settings of training. Nothing heavy is imported here: configuration checks read this file."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The self-supervised loss. A weight of 0, or `false`, turns a term off.
+
+    Attributes:
+        ssim_weight: share of SSIM in the photometric error; the rest is the absolute difference.
+        smoothness: weight of the edge-aware smoothness of mean-normalised inverse depth, divided by 2^s at scale s.
+        minimum: take the smallest error over the sources at every pixel; otherwise their mean.
+        auto_mask: leave out pixels that the unwarped source explains better than the warped one.
+        mask_out_of_view: leave out pixels that a source did not see; otherwise its border's colour counts, as in the original.
+        scales_at_full_size: bring every scale to the image's size before warping; otherwise images are reduced to the scale's size.
+        ssim_range: range of values that SSIM's constants assume (images lie in 0..1).
+    """
+
+    ssim_weight: float = 0.85
+    smoothness: float = 1e-3
+    minimum: bool = True
+    auto_mask: bool = True
+    mask_out_of_view: bool = True
+    scales_at_full_size: bool = True
+    ssim_range: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ssim_weight <= 1:
+            raise ValueError("ssim_weight must lie between 0 and 1")
+        if self.smoothness < 0 or self.ssim_range <= 0:
+            raise ValueError("smoothness must not be negative and ssim_range must be positive")
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """Changes made to a triplet before every step; the same for its three frames.
+
+    Attributes:
+        flip: probability of a horizontal flip (principal point and relative poses are mirrored with it).
+        colour: strength of random brightness, contrast, saturation and tint, 0 for none; seen by the network only, not by the loss.
+        zoom: largest enlargement of a random crop, 1 for none (the calibration follows the crop).
+    """
+
+    flip: float = 0.5
+    colour: float = 0.2
+    zoom: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.flip <= 1:
+            raise ValueError("flip is a probability between 0 and 1")
+        if not 0 <= self.colour < 1:
+            raise ValueError("colour must be at least 0 and below 1")
+        if self.zoom < 1:
+            raise ValueError("zoom must be at least 1")
+
+
+@dataclass(frozen=True)
+class PoseSettings:
+    """Where relative poses come from.
+
+    Attributes:
+        source: `two_view` starts from the five-point geometry of tracked corners, `colmap` from structure from motion, `learned` from nothing.
+        refine: whether the pose decoder corrects the given pose (two_view, colmap).
+        rotation_limit: largest correction of each rotation component, radians.
+        translation_limit: largest correction of each translation component, as a share of the step's length.
+        learned_scale: factor on the pose decoder's output under `learned`.
+        length: under two_view, `constant` takes all steps of a scene as equally long, `telemetry` uses the measured lengths' ratios.
+        minimum_inliers: two-view pairs with fewer inliers are not used.
+        centre_units: choose each scene's unit so that its median depth starts at the decoder's initial depth; without it a step has length 1.
+    """
+
+    source: Literal["two_view", "colmap", "learned"] = "two_view"
+    refine: bool = True
+    rotation_limit: float = 0.01
+    translation_limit: float = 0.3
+    learned_scale: float = 0.01
+    length: Literal["constant", "telemetry"] = "constant"
+    minimum_inliers: int = 50
+    centre_units: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rotation_limit < 0 or not 0 <= self.translation_limit < 1:
+            raise ValueError("rotation_limit must not be negative and translation_limit must lie between 0 and 1")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a depth model is trained.
+
+    Attributes:
+        network, loss, augmentation, pose: see there.
+        batch_size: triplets in a step, over all devices and accumulated parts together.
+        accumulate: number of parts a batch is cut into, for memory.
+        steps: length of the training in steps.
+        optimizer: `adamw` or `adam`.
+        learning_rate: its peak.
+        schedule: after warming up `cosine` falls to a hundredth, `step` to a tenth after three quarters, `constant` stays.
+        warm_up: share of the steps in which the rate rises from near zero.
+        weight_decay: of adamw.
+        clip: largest norm of the gradient; 0 for none.
+        ema: decay of an exponential moving average of the weights that is validated and kept instead of the weights; 0 for none.
+        precision: `bf16` mixed, `32`, or `auto`: bf16 where the processor computes with it.
+        compile: compile the network and the loss with torch.compile.
+        seed: of everything random; the same seed and thread count give the same loss curve, bit by bit.
+        threads: CPU threads; 0 takes torch's choice.
+        validate_every: steps between validations (and at the end).
+        checkpoint_every: steps between checkpoints that a killed run continues from.
+        log_every: steps between logged loss terms.
+        keep: which model is returned: the `last`, or the `best` by `monitor`.
+        monitor: name of the validation figure (smaller is better) that chooses the best: `photometric`, or one that the caller's depth
+            validation returns, e.g. `abs_rel`.
+        resume: `auto` continues a killed run of the same settings and data, `true` insists on one, `false` starts anew.
+        cache_gigabytes: decoded pictures kept in memory at most; beyond it they are decoded for every step in the background.
+        accelerator, devices, num_nodes: as Lightning names them.
+    """
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    pose: PoseSettings = field(default_factory=PoseSettings)
+    batch_size: int = 20
+    accumulate: int = 1
+    steps: int = 20000
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    learning_rate: float = 3e-4
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warm_up: float = 0.1
+    weight_decay: float = 1e-2
+    clip: float = 1.0
+    ema: float = 0.0
+    precision: Literal["auto", "bf16", "32"] = "auto"
+    compile: bool = False
+    seed: int = 0
+    threads: int = 0
+    validate_every: int = 1000
+    checkpoint_every: int = 200
+    log_every: int = 10
+    keep: Literal["last", "best"] = "last"
+    monitor: str = "photometric"
+    resume: Literal["auto", True, False] = "auto"
+    cache_gigabytes: float = 8.0
+    accelerator: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "steps", "validate_every", "checkpoint_every", "log_every", "devices", "num_nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        if self.batch_size % (self.accumulate * self.devices * self.num_nodes):
+            raise ValueError("batch_size must be a multiple of accumulate x devices x num_nodes")
+        if self.learning_rate <= 0 or not 0 <= self.warm_up < 1 or not 0 <= self.ema < 1 or self.clip < 0:
+            raise ValueError("learning_rate must be positive, warm_up and ema in 0..1, clip not negative")
