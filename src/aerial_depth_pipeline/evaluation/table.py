@@ -61,7 +61,7 @@ def format_console(
     """A table for the terminal: caption, header, one line per contestant, columns aligned."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
     header = ["", *[label(column) for column in wide.columns]]
-    body = [[str(name), *[_cell(column, row[column]) for column in wide.columns]] for name, row in wide.iterrows()]
+    body = [[str(name), *[cell(column, row[column]) for column in wide.columns]] for name, row in wide.iterrows()]
     widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
              for line in [header, *body]]  # fmt: skip
@@ -73,10 +73,10 @@ def format_markdown(
 ) -> str:
     """The same as a Markdown table, the best contestant of each metric in bold (the oracle plane does not compete)."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
-    best = _best(wide)
+    best = best_of(wide)
     lines = [f"| contestant | {' | '.join(label(column) for column in wide.columns)} |", "|---|" + "---:|" * len(wide.columns)]
     for name, row in wide.iterrows():
-        cells = [f"**{_cell(c, row[c])}**" if best.get(c) == name else _cell(c, row[c]) for c in wide.columns]
+        cells = [f"**{cell(c, row[c])}**" if best.get(c) == name else cell(c, row[c]) for c in wide.columns]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + "\n"
 
@@ -86,7 +86,7 @@ def format_latex(
 ) -> str:
     """The same as a LaTeX table with booktabs rules, ready to be included."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
-    best = _best(wide)
+    best = best_of(wide)
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -97,7 +97,7 @@ def format_latex(
         r"    \midrule",
     ]
     for name, row in wide.iterrows():
-        cells = [escape_latex(_cell(c, row[c])) for c in wide.columns]
+        cells = [escape_latex(cell(c, row[c])) for c in wide.columns]
         cells = [rf"\textbf{{{cell}}}" if best.get(c) == name else cell for c, cell in zip(wide.columns, cells, strict=True)]
         lines.append(f"    {escape_latex(str(name))} & " + " & ".join(cells) + r" \\")
     return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
@@ -133,7 +133,8 @@ def escape_latex(text: str) -> str:
     return "".join(special.get(character, character) for character in text)
 
 
-def _cell(column: str, value: float) -> str:
+def cell(column: str, value: float) -> str:
+    """A number as text, a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     if column == "images":
@@ -144,7 +145,8 @@ def _cell(column: str, value: float) -> str:
     return text.replace("-", "−") if value < 0 else text
 
 
-def _best(wide: pd.DataFrame) -> dict[str, str]:
+def best_of(wide: pd.DataFrame) -> dict[str, str]:
+    """Metric → best contestant, in a table of `pivot`. The plane sees the reference and does not compete."""
     rivals = wide.drop(index="tilted_plane", errors="ignore")
     best = {}
     for column in wide.columns:

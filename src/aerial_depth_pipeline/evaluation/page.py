@@ -1,0 +1,146 @@
+"""The report as one HTML file that opens without a server and loads nothing from anywhere."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment
+from PIL import Image
+
+from aerial_depth_pipeline.evaluation.table import SHOWN, best_of, cell, label, pivot
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text: header and rows of cells; the first cell of a row is its name. `best` holds (row, column) of what to emphasise."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+    best: set[tuple[int, int]] = field(default_factory=set)
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its caption, embedded into the page."""
+
+    caption: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs, tables and pictures below it."""
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+
+def contestants_table(
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    caption: str,
+    cap: str = "none",
+    scene: str = "all",
+    metrics: Sequence[str] = SHOWN,
+    folded: bool = False,
+) -> Table:
+    """The evaluation's table for the page, with the best of each metric marked."""
+    wide = pivot(table, domain, alignment, cap, scene, metrics)
+    best = best_of(wide)
+    names = list(wide.index)
+    marks = {(names.index(name), list(wide.columns).index(column) + 1) for column, name in best.items()}
+    rows = [[str(name), *[cell(column, row[column]) for column in wide.columns]] for name, row in wide.iterrows()]
+    return Table(caption, ["contestant", *[label(column) for column in wide.columns]], rows, marks, folded)
+
+
+def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
+    """The page's HTML; every text is escaped, every picture is inside.
+
+    Args:
+        title: heading and name of the browser's tab.
+        lead: a sentence below the heading.
+        sections: what follows.
+    """
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["embedded"] = _embedded
+    return environment.from_string(_TEMPLATE).render(title=title, lead=lead, sections=sections)
+
+
+def _embedded(path: Path) -> str:
+    """A picture as a data URI; photographs and large pictures as JPEG, which the eye does not tell from PNG at this quality."""
+    content = Path(path).read_bytes()
+    if len(content) > 300_000:
+        stream = io.BytesIO()
+        Image.open(io.BytesIO(content)).convert("RGB").save(stream, "JPEG", quality=88)
+        return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+_TEMPLATE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{{ title }}</title>
+<style>
+  :root { color-scheme: light; }
+  body { font: 15px/1.5 system-ui, sans-serif; color: #1d1d24; background: #fff; margin: 0 auto; max-width: 72rem;
+         padding: 2rem 1.5rem 4rem; }
+  h1 { font-size: 1.7rem; margin: 0; }
+  h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 2px solid #7e03a8; }
+  nav a { margin-right: 1rem; }
+  a { color: #7e03a8; }
+  p { max-width: 50rem; }
+  .table { overflow-x: auto; }
+  table { border-collapse: collapse; margin: .4rem 0 1rem; font-variant-numeric: tabular-nums; font-size: .88rem; }
+  caption { text-align: left; font-weight: 600; padding: .4rem 0; }
+  th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e4e2ea; white-space: nowrap; }
+  th:first-child, td:first-child { text-align: left; }
+  thead th { border-bottom: 2px solid #b9b4c6; }
+  td.best { font-weight: 700; color: #7e03a8; }
+  tbody tr:hover { background: #f6f2fa; }
+  img { max-width: 100%; height: auto; display: block; }
+  figure { margin: 1rem 0; }
+  figcaption { color: #55535f; font-size: .88rem; }
+  summary { cursor: pointer; font-weight: 600; padding: .2rem 0; }
+  @media print { details { display: block; } h2 { break-before: page; } }
+</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+<p>{{ lead }}</p>
+<nav>{% for section in sections %}<a href="#s{{ loop.index }}">{{ section.title }}</a>{% endfor %}</nav>
+{% for section in sections %}
+<h2 id="s{{ loop.index }}">{{ section.title }}</h2>
+{% for paragraph in section.paragraphs %}
+<p>{{ paragraph }}</p>
+{% endfor %}
+{% for table in section.tables %}
+{% if table.folded %}<details><summary>{{ table.caption }}</summary>{% endif %}
+<div class="table"><table>
+{% if not table.folded %}<caption>{{ table.caption }}</caption>{% endif %}
+<thead><tr>{% for name in table.header %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for row in table.rows %}{% set y = loop.index0 %}
+<tr>{% for text in row %}<td{% if (y, loop.index0) in table.best %} class="best"{% endif %}>{{ text }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody>
+</table></div>
+{% if table.folded %}</details>{% endif %}
+{% endfor %}
+{% for picture in section.pictures %}
+<figure><img src="{{ picture.path | embedded }}" alt="{{ picture.caption }}"><figcaption>{{ picture.caption }}</figcaption></figure>
+{% endfor %}
+{% endfor %}
+</body>
+</html>
+"""
