@@ -1,10 +1,13 @@
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_scenes import relief, write_scene
 
-from aerial_depth_pipeline.evaluation.references import Reference
+sys.path.insert(0, str(Path(__file__).parent))
+from evaluation_scenes import relief, write_scene  # noqa: E402
+
+from aerial_depth_pipeline.evaluation.references import Reference  # noqa: E402
 
 
 @pytest.fixture
