@@ -36,8 +36,6 @@ class ErrorHook:
                 sys.stderr.write(f"\nError: {cause}\n")
 
         sys.excepthook = show
-        # Once per process is enough; a notebook makes many contexts.
-        self.after_context_created_done = True
 
 
 def user_error_behind(error: BaseException | None) -> UserError | None:
@@ -57,14 +55,10 @@ class ParametersHook:
         # omegaconf 2.4 warns of its own future at every access.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
         _provide_tracking_locations(Path(context.project_path))
-        from kedro.framework.project import pipelines
-
-        from aerial_depth_pipeline.pipelines.domains import configure_domains, configured_domains
+        from aerial_depth_pipeline.pipelines.domains import configured_domains
         from aerial_depth_pipeline.pipelines.parameters import check_parameters
 
-        before = configured_domains() if pipelines._is_data_loaded else None
-        if configure_domains(context.config_loader) != before and before is not None:
-            pipelines.configure(pipelines._pipelines_module)  # they were built for other domains
+        configured_domains()
         check_parameters(context.config_loader["parameters"])
 
 
@@ -225,22 +219,20 @@ class SummaryHook:
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         if "evaluation" not in pipeline.outputs() | pipeline.datasets():
             return
-        from rich.console import Console
+        from aerial_depth_pipeline.evaluation.table import format_console
 
-        from aerial_depth_pipeline.evaluation.table import summary_table
-
-        reporting = Path(catalog.load("params:reporting_folder"))
         project = Path(run_params["project_path"])
-        console = Console(width=None if sys.stdout.isatty() else 140)
-        console.print()
-        console.print(summary_table(catalog.load("evaluation")))
-        picture = reporting / "evaluation_panels.png"
-        console.print(
-            f"Picture (input / prediction / ground truth): {picture if picture.is_absolute() else project / picture}", soft_wrap=True
-        )
-        console.print(f"All tables and pictures: {reporting if reporting.is_absolute() else project / reporting}", soft_wrap=True)
+        reporting = project / catalog.load("params:reporting_folder")
+        table = catalog.load("evaluation")
+        alignment = catalog.load("params:evaluation.main_alignment")
+        lines = ["", *(format_console(table, domain, alignment) + "\n" for domain in table["domain"].unique())]
+        lines.append(f"Picture (input, prediction, ground truth): {reporting / 'evaluation_panels.png'}")
+        lines.append(f"All tables and pictures: {reporting}")
         env = run_params.get("env")
         suffix = f" --env={env}" if env and env != "local" else ""
-        console.print("Look further (after 'source .venv/bin/activate'):")
-        console.print(f"  kedro mlflow ui{suffix}      runs, curves, comparison    http://127.0.0.1:5000")
-        console.print(f"  kedro viz run{suffix}        the pipeline, a lane per domain    http://127.0.0.1:4141")
+        lines += [
+            "Look further, after 'source .venv/bin/activate':",
+            f"  kedro mlflow ui{suffix}    runs, curves, comparison        http://127.0.0.1:5000",
+            f"  kedro viz run{suffix}      the pipeline, a lane per domain  http://127.0.0.1:4141",
+        ]
+        sys.stdout.write("\n".join(lines) + "\n")

@@ -17,7 +17,13 @@ def test_each_step_writes_its_own_rows(tmp_path) -> None:
     depth.save(SceneReport({"a": ""}, complete=True))
     table = pd.read_csv(path, keep_default_na=False)
     assert list(table.columns) == ["domain", "scene", "step", "status", "reason"]
-    assert table.query("scene == 'b'").iloc[0].tolist() == ["rural", "b", "frame_extraction", "left out", "video.mp4 is empty, copy it again"]
+    assert table.query("scene == 'b'").iloc[0].tolist() == [
+        "rural",
+        "b",
+        "frame_extraction",
+        "left out",
+        "video.mp4 is empty, copy it again",
+    ]
     assert table.query("scene == 'a'").status.tolist() == ["ok", "ok"]
     frames.save(SceneReport())  # the step starts again
     assert not frames.exists() and depth.exists()

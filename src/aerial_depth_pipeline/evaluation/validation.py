@@ -21,7 +21,8 @@ def validation_metrics(predict: Callable[[np.ndarray], np.ndarray], references: 
         references: pairs of domain and frame.
 
     Returns:
-        `<domain>/abs_rel`, `<domain>/delta_1.25`, `<domain>/correlation`: means over images.
+        `<domain>/abs_rel`, `<domain>/delta_1.25`, `<domain>/correlation`: means over images; and `abs_rel`, the mean over domains, by which
+        a best model can be chosen.
     """
     contestant = model_contestant(predict)
     of_domain: dict[str, list[tuple[float, float, float]]] = {}
@@ -39,9 +40,9 @@ def validation_metrics(predict: Callable[[np.ndarray], np.ndarray], references: 
         metrics = image_metrics(true_N, depth_N * median_ratio(true_N, depth_N), int((frame.depth > 0).sum()), [], metric=False)
         row = (metrics["abs_rel"], metrics["delta_1.25"], correlation_of_inverse_depth(true_N, inverse_N))
         of_domain.setdefault(domain, []).append(row)
+    means = {domain: np.mean(rows, axis=0) for domain, rows in of_domain.items()}
     names = ("abs_rel", "delta_1.25", "correlation")
-    return {
-        f"{domain}/{name}": float(value)
-        for domain, rows in of_domain.items()
-        for name, value in zip(names, np.mean(rows, axis=0), strict=True)
-    }
+    figures = {f"{domain}/{name}": float(value) for domain, mean in means.items() for name, value in zip(names, mean, strict=True)}
+    if means:
+        figures["abs_rel"] = float(np.mean([mean[0] for mean in means.values()]))
+    return figures

@@ -5,24 +5,38 @@ from pathlib import Path
 from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
-from kedro.framework.project import settings
+from kedro.framework.project import pipelines, settings
 from kedro.pipeline import Node, Pipeline
 
 from aerial_depth_pipeline.datasets.scene_folders import why_name_is_refused
 from aerial_depth_pipeline.errors import UserError
 
-_configured: list[str] | None = None
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, which also tells the pipelines for which environment they are built.
+
+    Kedro hands `register_pipelines` no configuration, and kedro viz runs no hooks; but whoever makes a session makes a loader first.
+    """
+
+    latest: "ProjectConfigLoader | None" = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        type(self).latest = self
+        pipelines.configure(pipelines._pipelines_module)  # forget pipelines that were built for another environment
 
 
-def configure_domains(config_loader: Any) -> list[str]:
-    """Read the domains of a run's configuration and build the pipelines for them from now on.
+def configured_domains() -> list[str]:
+    """The domains of the current session's environment; without a session (`kedro registry list`) those of the project's.
 
     Raises:
         UserError: if `globals.yml` lists no domain, or one whose name cannot be a folder.
     """
-    global _configured  # noqa: PLW0603 - Kedro builds pipelines without handing them the configuration
+    loader = ProjectConfigLoader.latest
+    if loader is None:
+        loader = OmegaConfigLoader(str(Path.cwd() / settings.CONF_SOURCE), env=os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
     try:
-        domains = config_loader["globals"].get("domains")
+        domains = loader["globals"].get("domains")
     except MissingConfigException:
         domains = None
     if not isinstance(domains, list) or not domains:
@@ -30,22 +44,10 @@ def configure_domains(config_loader: Any) -> list[str]:
     for domain in domains:
         refused = why_name_is_refused(str(domain))
         if refused or "." in str(domain):
-            raise UserError(f"conf/base/globals.yml lists the domain {domain!r}, but {refused or 'a domain may not contain a dot'}.")
-    _configured = [str(domain) for domain in domains]
-    return _configured
-
-
-def configured_domains() -> list[str]:
-    """The domains of the current run's configuration; without a run (`kedro registry list`) those of the project's."""
-    if _configured is not None:
-        return _configured
-    loader = OmegaConfigLoader(str(Path.cwd() / settings.CONF_SOURCE), env=os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
-    return configure_domains(loader)
+            raise UserError(f"globals.yml lists the domain {domain!r}, but {refused or 'a domain may not contain a dot'}.")
+    return [str(domain) for domain in domains]
 
 
 def lanes(nodes: list[Node], parameters: set[str]) -> Pipeline:
     """The same nodes once for every domain, under the domain's namespace, with shared parameters."""
-    return sum(
-        (Pipeline(nodes, namespace=domain, parameters=parameters, prefix_datasets_with_namespace=True) for domain in configured_domains()),
-        Pipeline([]),
-    )
+    return sum((Pipeline(nodes, namespace=domain, parameters=parameters) for domain in configured_domains()), Pipeline([]))

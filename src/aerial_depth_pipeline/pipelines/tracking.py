@@ -27,15 +27,10 @@ def log_metrics(metrics: dict[str, float], step: int = 0) -> None:
         client.log_batch(run_id, metrics=records[start : start + 900])
 
 
-def log_files(paths: list[Path], folder: str) -> None:
-    """Log files as artifacts below `folder`; a folder is logged with its content."""
-    if not is_tracking():
-        return
-    for path in paths:
-        if Path(path).is_dir():
-            mlflow.log_artifacts(str(path), f"{folder}/{Path(path).name}")
-        else:
-            mlflow.log_artifact(str(path), folder)
+def log_folder(folder: Path, name: str) -> None:
+    """Log what is in a local folder as artifacts below `name`."""
+    if is_tracking():
+        mlflow.log_artifacts(str(folder), name)
 
 
 def log_dict(content: dict[str, Any], name: str) -> None:

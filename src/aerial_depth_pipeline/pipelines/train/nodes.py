@@ -1,0 +1,74 @@
+"""Train one model on the triplets of all domains."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.pipelines import tracking
+from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
+from aerial_depth_pipeline.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from aerial_depth_pipeline.networks.depth_model import DepthModel
+
+logger = logging.getLogger(__name__)
+
+_VALIDATION_IMAGES = 24
+
+
+def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inputs: Any) -> DepthModel:
+    """Train on the `train` lists of all domains; validate on the `val` lists, with depth metrics where there is reference depth.
+
+    Args:
+        parameters: `train`.
+        checkpoints: local folder for checkpoints; a killed run goes on from there.
+        domain_inputs: triplet lists, frames and ground truth of each domain in turn.
+
+    Raises:
+        UserError: if no domain has triplets to train on.
+    """
+    from aerial_depth_pipeline.pipelines.train.mlflow_logger import MlflowLogger
+    from aerial_depth_pipeline.training.train import train
+
+    settings = read_settings(TrainSettings, parameters, "train")
+    domains = [domain for domain in domains_of(domain_inputs) if domain.triplets.splits["train"]]
+    if not domains:
+        raise UserError("There are no triplets to train on. Make them with 'kedro run --pipelines=prepare'.")
+    data_fingerprint = fingerprint_of({domain.name: domain.triplets.fingerprint for domain in domains})
+    triplets = {domain.name: len(domain.triplets.splits["train"]) for domain in domains}
+    logger.info("Training on %s.", ", ".join(f"{count} triplets of {name}" for name, count in triplets.items()))
+    tracking.set_tags({"data.fingerprint": data_fingerprint, **{f"data.triplets.{name}": count for name, count in triplets.items()}})
+    model = train(
+        {domain.name: domain.triplets.folder for domain in domains},
+        settings,
+        Path(checkpoints),
+        logger=MlflowLogger() if tracking.is_tracking() else None,
+        validate=_validation(domains),
+        fingerprint=data_fingerprint,
+    )
+    model.metadata.update({"data_fingerprint": data_fingerprint, "domains": [domain.name for domain in domains]})
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "depth_model")
+        tracking.log_folder(Path(folder) / "depth_model", "depth_model")
+    return model
+
+
+def _validation(domains: list[DomainData]) -> Any:
+    """Depth metrics on an even choice of the validation frames that have reference depth; None where there are none."""
+    references = [(domain.name, reference) for domain in domains for scene in domain.references("val").values() for reference in scene]
+    if not references:
+        return None
+    chosen = references[:: max(1, len(references) // _VALIDATION_IMAGES)]
+
+    def validate(model: DepthModel) -> dict[str, float]:
+        from aerial_depth_pipeline.evaluation.validation import validation_metrics
+
+        return validation_metrics(model, chosen)
+
+    return validate
