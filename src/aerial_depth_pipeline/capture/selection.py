@@ -1,0 +1,244 @@
+"""Which frames are worth keeping, and why the others are not."""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.capture.sources import SourceFrame
+from aerial_depth_pipeline.capture.tracking import corners_of, measure_motion
+
+logger = logging.getLogger(__name__)
+
+HOVERING, DUPLICATE, TOO_CLOSE, ROTATION = "hovering", "duplicate", "too close", "rotation"
+BLUR, EXPOSURE, FEATURELESS, THINNED = "blur", "exposure", "featureless", "thinned out"
+
+_SMALL_WIDTH = 320  # pixels; enough to see motion of a tenth of a per cent of the width
+_CORNERS = 300
+_BEFORE, _AFTER = 40, 12  # frames with which sharpness is compared
+_SHARP_PERCENTILE = 75
+_UNKNOWN_FOCALS = (0.6, 0.8, 1.1)  # shares of the width, 80 to 49 degrees across
+_LOST_OVERLAP = 0.5  # share of the corners below which the last kept frame is no longer a useful reference
+_STILL = 0.1  # a frame that moves by less than this part of min_motion since the frame before makes no progress
+_SAME_PICTURE = 0.6  # grey levels
+_SAME_PLACE = 1e-4  # flow, share of the width
+_FEWEST_CORNERS = 20
+_MOSTLY_ROTATION = 0.15  # share of the flow that may be left over where the camera only turns: noise and an unknown focal length
+
+
+@dataclass
+class Considered:
+    """One row of frames.parquet, with its picture until that is written."""
+
+    frame: int
+    time: float
+    name: str
+    image: np.ndarray | None
+    segment: int = 0
+    sharpness: float = float("nan")
+    brightness: float = float("nan")
+    motion: float = float("nan")
+    parallax: float = float("nan")
+    kept: bool = False
+    reason: str = ""
+    gray: np.ndarray | None = None
+    corners: np.ndarray | None = None
+
+
+def select(
+    frames: Iterable[SourceFrame], settings: FrameExtractionSettings, focal: float | None, continuous: bool, wanted: set[int]
+) -> Iterator[Considered]:
+    """Decide frame by frame what is kept; nothing is dropped, each comes out with its decision.
+
+    Args:
+        frames: in the source's order.
+        settings: thresholds.
+        focal: focal length as a share of the width, or None where it is not known yet.
+        continuous: whether neighbours can be tracked; photographs are only compared in sharpness and for duplicates.
+        wanted: frames with known depth, kept although they are close to the last one.
+    """
+    judge = _Judge(settings, (focal,) if focal else _UNKNOWN_FOCALS, continuous, wanted)
+    holding: list[Considered] = []  # frames whose small picture may still be compared with
+    for item, sharp in _with_reference(map(_measure, frames)):
+        judge.decide(item, sharp)
+        for old in (*holding, item):
+            if old is not judge.reference and old is not judge.previous:
+                old.gray = old.corners = None
+        holding = [old for old in (*holding, item) if old.gray is not None]
+        yield item
+
+
+def _measure(frame: SourceFrame) -> Considered:
+    item = Considered(frame.index, frame.time, frame.name, frame.image, reason=frame.reason)
+    if frame.image is not None:
+        gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        item.sharpness = sharpness(gray)
+        height, width = gray.shape
+        if width > _SMALL_WIDTH:
+            gray = cv2.resize(gray, (_SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))), interpolation=cv2.INTER_AREA)
+        item.gray = gray
+        item.brightness = float(gray.mean())
+    return item
+
+
+def sharpness(gray_HW: np.ndarray) -> float:
+    """How much of the finest detail is there, 0 to 1, in the blurrier of the two directions.
+
+    Blurring an image once more takes much from a sharp one and little from a blurred one, whatever it shows (Crete et al. 2007); the share
+    of the steps between neighbours that goes when each is averaged over five pixels is measured along rows and along columns.
+    """
+    shares = []
+    for along_rows in (True, False):
+        smooth = cv2.blur(gray_HW, (5, 1) if along_rows else (1, 5))
+        before, after = _steps(gray_HW, along_rows), _steps(smooth, along_rows)
+        total = cv2.sumElems(before)[0]
+        lost = cv2.sumElems(cv2.subtract(before, after))[0]  # saturates at 0: only what goes counts
+        shares.append(lost / total if total > 0 else 0.0)
+    return float(min(shares))
+
+
+def _steps(gray_HW: np.ndarray, along_rows: bool) -> np.ndarray:
+    if along_rows:
+        return cv2.absdiff(gray_HW[:, 1:], gray_HW[:, :-1])
+    return cv2.absdiff(gray_HW[1:], gray_HW[:-1])
+
+
+def _with_reference(items: Iterator[Considered]) -> Iterator[tuple[Considered, float]]:
+    """Each frame with the sharpness that frames around it reach (75th percentile), looking a few frames ahead."""
+    past: deque[float] = deque(maxlen=_BEFORE)
+    ahead: deque[Considered] = deque()
+    for item in items:
+        ahead.append(item)
+        if len(ahead) > _AFTER:
+            yield _judged(past, ahead)
+    while ahead:
+        yield _judged(past, ahead)
+
+
+def _judged(past: "deque[float]", ahead: "deque[Considered]") -> tuple[Considered, float]:
+    around = [s for s in (*past, *(a.sharpness for a in ahead)) if np.isfinite(s)]
+    item = ahead.popleft()
+    past.append(item.sharpness)
+    return item, float(np.percentile(around, _SHARP_PERCENTILE)) if around else float("nan")
+
+
+class _Judge:
+    """Keeps the last kept frame and the frame before, and decides on the next."""
+
+    def __init__(self, settings: FrameExtractionSettings, focals: tuple[float, ...], continuous: bool, wanted: set[int]) -> None:
+        self.settings, self.focals, self.continuous, self.wanted = settings, focals, continuous, wanted
+        self.segment = 0
+        self.reference: Considered | None = None  # the last kept frame, or what stands in for it after a rotation
+        self.previous: Considered | None = None  # the last frame that could be tracked
+        self.broken = False  # the next kept frame starts a new segment
+
+    def decide(self, item: Considered, sharp: float) -> None:
+        item.segment = self.segment
+        if item.image is None:
+            return
+        if item.sharpness < self.settings.min_sharpness * sharp:
+            item.reason = BLUR
+            return
+        if not self.continuous:
+            self._decide_photograph(item)
+            return
+        item.corners = corners_of(item.gray, _CORNERS, 6)
+        if len(item.corners) < _FEWEST_CORNERS:
+            item.reason = FEATURELESS
+            return
+        item.reason = self._reason(item)
+        if not item.reason:
+            if self.broken:
+                self.segment += 1
+                self.broken = False
+            item.kept = True
+            self.reference = item
+        item.segment = self.segment
+        self.previous = item
+
+    def _reason(self, item: Considered) -> str:
+        settings, previous, reference = self.settings, self.previous, self.reference
+        if previous is None or reference is None:
+            return ""
+        step = measure_motion(previous.gray, item.gray, previous.corners, self.focals)
+        jump = self._exposure_changes(previous, item)
+        if step.tracked < settings.min_tracked and not (jump and _same_after_gain(previous.gray, item.gray)):
+            self.broken = True
+            return ""
+        if jump:
+            return EXPOSURE
+        since = step if reference is previous else measure_motion(reference.gray, item.gray, reference.corners, self.focals)
+        if not np.isfinite(since.flow):
+            self.broken = True  # the way from the last kept frame is lost, as after a cut
+            return ""
+        item.motion, item.parallax = since.flow, since.parallax
+        wanted = item.frame in self.wanted and reference.frame not in self.wanted
+        if since.flow < settings.min_motion:
+            if wanted:
+                return ""
+            if step.flow < _SAME_PLACE and np.abs(item.gray.astype(np.int16) - previous.gray).mean() < _SAME_PICTURE:
+                return DUPLICATE
+            return HOVERING if step.flow < _STILL * settings.min_motion else TOO_CLOSE
+        if since.parallax < settings.min_parallax:
+            if since.parallax > _MOSTLY_ROTATION * since.flow:
+                return "" if wanted else TOO_CLOSE  # too little has moved to tell; with more way the parallax will show
+            if since.tracked < _LOST_OVERLAP:
+                # The view has turned away from the reference: what comes next has little in common with what was kept.
+                self.reference = item
+                self.broken = True
+            return ROTATION
+        if self._exposure_changes(reference, item):
+            self.broken = True  # brightness jumped and stayed: comparing pictures across the jump is void
+        return ""
+
+    def _exposure_changes(self, first: Considered, second: Considered) -> bool:
+        change = abs(np.log((second.brightness + 1) / (first.brightness + 1)))
+        return bool(change > np.log1p(self.settings.max_exposure_change))
+
+    def _decide_photograph(self, item: Considered) -> None:
+        same = self.reference is not None and np.abs(item.gray.astype(np.int16) - self.reference.gray).mean() < _SAME_PICTURE
+        item.reason = DUPLICATE if same else ""
+        item.kept = not same
+        if item.kept:
+            self.reference = item
+
+
+def _same_after_gain(first_HW: np.ndarray, second_HW: np.ndarray) -> bool:
+    """Whether two small images show the same apart from brightness: their correlation."""
+    a, b = first_HW.astype(np.float32), second_HW.astype(np.float32)
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).mean()) > 0.5 * max(float(a.std() * b.std()), 1e-6)
+
+
+def thin_out(rows: list[Considered], limit: int | None, wanted: set[int]) -> list[Considered]:
+    """Mark kept frames beyond `limit` as thinned out, evenly, those with known depth last. Returns the ones newly marked."""
+    kept = [row for row in rows if row.kept]
+    if limit is None or len(kept) <= limit:
+        return []
+    precious = [row for row in kept if row.frame in wanted]
+    others = [row for row in kept if row.frame not in wanted]
+    room = max(0, limit - len(precious))
+    chosen = {id(row) for row in precious[:limit]} if room else {id(precious[i]) for i in _spread(len(precious), limit)}
+    chosen |= {id(others[i]) for i in _spread(len(others), room)}
+    dropped = [row for row in kept if id(row) not in chosen]
+    for row in dropped:
+        row.kept, row.reason = False, THINNED
+    return dropped
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """`wanted` of `count` positions, evenly spread, both ends included."""
+    if wanted >= count:
+        return list(range(count))
+    return sorted({round(x) for x in np.linspace(0, count - 1, wanted)}) if wanted else []
+
+
+def reasons(rows: Iterable[Considered]) -> dict[str, int]:
+    """How many frames were left out for each reason; sizes are counted together."""
+    return dict(
+        sorted(Counter(row.reason.split(" ")[0] if row.reason.startswith("size") else row.reason for row in rows if row.reason).items())
+    )

@@ -1,0 +1,384 @@
+"""Training triplets from kept frames: which frames belong together, their pictures side by side, their relative poses."""
+
+import errno
+import logging
+import os
+import threading
+from collections import Counter, OrderedDict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from aerial_depth_pipeline.capture.images import read_image, scale_down, write_jpeg
+from aerial_depth_pipeline.capture.settings import TripletSettings
+from aerial_depth_pipeline.capture.telemetry import smooth_positions
+from aerial_depth_pipeline.capture.two_view import TwoView, View, prepare, relative_pose
+from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.geometry.cameras import scale_K
+from aerial_depth_pipeline.geometry.poses import angle_between, invert
+from aerial_depth_pipeline.progress import progress
+
+logger = logging.getLogger(__name__)
+
+POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
+
+_SAMPLES = 12  # pairs that `frame_offset: auto` looks at for each offset it tries
+_NEIGHBOURS = 4  # pairs before and after with which a direction of travel is compared
+_DIRECTION_TOLERANCE = np.radians(60)
+_SMOOTHING_SECONDS = 1.0  # half the window over which positions are smoothed before they give the length of a step
+
+
+@dataclass
+class _Target:
+    """One kept frame on its way to being a target."""
+
+    position: int  # in its segment
+    segment: "_Segment"
+    offset: int = 0
+    parallax: float = float("nan")
+    inliers: int = 0
+    reason: str = ""
+
+    @property
+    def frame(self) -> int:
+        return self.segment.frames[self.position]
+
+
+@dataclass
+class _Segment:
+    """Kept frames without a cut between them, and what is known of pairs of them by position (earlier, later)."""
+
+    frames: list[int]
+    brightness: list[float]
+    pairs: dict[tuple[int, int], TwoView | None] = field(default_factory=dict)
+    doubtful: set[tuple[int, int]] = field(default_factory=set)
+
+
+def make_triplets(
+    frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict[int, np.ndarray] | None = None, metric: bool = False
+) -> dict:
+    """Write one scene's triplets in the SfMLearner layout, with relative poses.
+
+    Args:
+        frames: the scene's folder below 02_intermediate.
+        folder: an empty local folder, which receives `NNNNNN.jpg` (sources before, target, sources after, side by side), `NNNNNN_cam.txt`,
+            `poses.parquet` and `targets.parquet` (every kept frame with its offset, parallax, and why it is no target).
+        settings: see `TripletSettings`.
+        sfm_poses: `cam_from_world` of frames, [4, 4] or [3, 4]; adds rows of origin `colmap` to `poses.parquet`.
+        metric: whether the unit of `sfm_poses` is the metre.
+
+    Returns:
+        `targets` (frame numbers), `span` (the widest triplet, first to last source, in frame numbers), `frame_offset` (the commonest),
+        `parallax` (median share of the width), `reasons` (count by reason), `kept`, `two_view` (share of the pairs with a pose).
+
+    Raises:
+        SceneError: where no frame can be a target.
+        UserError: where the disk is full.
+    """
+    try:
+        return _make(Path(frames), Path(folder), settings, sfm_poses, metric)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(f"The disk that holds {folder} is full; free some space and run again: finished scenes are kept.") from error
+
+
+def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict[int, np.ndarray] | None, metric: bool) -> dict:
+    try:
+        table = pd.read_parquet(frames / "frames.parquet")
+        camera = read_camera(frames / "camera.yaml")
+    except (OSError, ValueError) as error:
+        raise SceneError(f"{frames} is not a folder of extracted frames ({error}); run the pipeline frame_extraction first.") from error
+    kept = table[table["kept"]].sort_values("frame")
+    segments = [
+        _Segment(part["frame"].astype(int).tolist(), part["brightness"].tolist() if "brightness" in part else [float("nan")] * len(part))
+        for _, part in kept.groupby("segment", sort=True)
+    ]
+    sfm_poses = {frame: _square(T) for frame, T in (sfm_poses or {}).items()}
+    reach = settings.sequence_length // 2
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="two_view") as pool:
+        geometry = _Geometry(frames / "frames", camera.K, camera.width, settings, pool)
+        offset = settings.frame_offset if settings.frame_offset != "auto" else _choose_offset(segments, geometry, settings)
+        targets = [_Target(position, segment, offset) for segment in segments for position in range(len(segment.frames))]
+        _measure(targets, geometry, reach, settings, frames.name)
+        for segment in segments:
+            _find_doubtful(segment)
+        for target in targets:
+            target.reason = target.reason or _reason(target, reach, settings, sfm_poses)
+        admitted = [target for target in targets if not target.reason]
+        if not admitted:
+            counts = ", ".join(f"{n} {reason}" for reason, n in Counter(t.reason for t in targets).most_common())
+            raise SceneError(
+                f"{frames.name} gives no triplet from {len(targets)} kept frames ({counts}); the steps between its frames are too large or "
+                "too small, so use a video rather than single photographs, or set frame_offset and min_inliers by hand."
+            )
+        K = scale_K(camera.K, settings.width / camera.width, settings.height / camera.height)
+        _write_pictures(admitted, frames / "frames", folder, K, reach, settings, pool)
+    poses = _pose_table(admitted, reach, kept, sfm_poses, metric)
+    poses.to_parquet(folder / "poses.parquet", index=False)
+    pd.DataFrame(
+        {
+            "frame": np.array([t.frame for t in targets], np.int64),
+            "offset": np.array([t.offset for t in targets], np.int64),
+            "parallax": [t.parallax for t in targets],
+            "inliers": np.array([t.inliers for t in targets], np.int64),
+            "target": [not t.reason for t in targets],
+            "reason": [t.reason for t in targets],
+        }
+    ).to_parquet(folder / "targets.parquet", index=False)
+    two_view = poses[poses["origin"] == "two_view"]
+    return {
+        "targets": [t.frame for t in admitted],
+        "kept": len(targets),
+        "span": max(_sources(t, reach)[-1] - _sources(t, reach)[0] for t in admitted),
+        "frame_offset": Counter(t.offset for t in admitted).most_common(1)[0][0],
+        "parallax": float(np.nanmedian([t.parallax for t in admitted])) if any(np.isfinite(t.parallax) for t in admitted) else None,
+        "reasons": dict(sorted(Counter(t.reason for t in targets if t.reason).items())),
+        "two_view": len(two_view) / (2 * reach * len(admitted)),
+        "colmap": int((poses["origin"] == "colmap").sum()) / (2 * reach * len(admitted)),
+    }
+
+
+def _square(T: np.ndarray) -> np.ndarray:
+    full = np.eye(4)
+    full[:3] = np.asarray(T, float)[:3]
+    return full
+
+
+class _Geometry:
+    """Two-view geometry of pairs of frames, each frame prepared once while it is near."""
+
+    def __init__(self, folder: Path, K_33: np.ndarray, width: int, settings: TripletSettings, pool: ThreadPoolExecutor) -> None:
+        self.folder, self.K, self.width, self.settings, self.pool = folder, K_33, width, settings, pool
+        self._views: OrderedDict[int, View] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def view(self, frame: int) -> View:
+        with self._lock:
+            if frame in self._views:
+                self._views.move_to_end(frame)
+                return self._views[frame]
+        path = self.folder / f"{frame:06d}.jpg"
+        image = read_image(path)
+        if image is None:
+            raise SceneError(f"{path} cannot be read; remove the scene's folder below 02_intermediate and run frame_extraction again.")
+        view = prepare(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), self.settings.corners)
+        with self._lock:
+            self._views[frame] = view
+            while len(self._views) > 96:
+                self._views.popitem(last=False)
+        return view
+
+    def ensure(self, wanted: list[tuple[_Segment, int, int]], title: str = "two-view geometry") -> None:
+        """Compute the pairs (segment, earlier, later) that are not known yet."""
+        missing = list({(id(s), a, b): (s, a, b) for s, a, b in wanted if (a, b) not in s.pairs}.values())
+        found = self.pool.map(lambda pair: self._pose(pair[0].frames[pair[1]], pair[0].frames[pair[2]]), missing)
+        for (segment, a, b), result in zip(missing, progress(found, title, len(missing), "pair"), strict=True):
+            segment.pairs[a, b] = result
+
+    def _pose(self, earlier: int, later: int) -> TwoView | None:
+        return relative_pose(self.view(earlier), self.view(later), self.K, self.settings.max_epipolar_error)
+
+
+def _choose_offset(segments: list[_Segment], geometry: _Geometry, settings: TripletSettings) -> int:
+    """The offset at which the median parallax of sampled pairs is nearest to the middle of the range."""
+    goal = _goal(settings)
+    longest = max(len(s.frames) for s in segments)
+    offset, best = 1, 1
+    closeness = np.inf
+    while offset <= max(1, (longest - 1) // 2):
+        places = [(s, p, p + offset) for s in segments for p in range(len(s.frames) - offset)]
+        places = [places[i] for i in sorted({round(x) for x in np.linspace(0, len(places) - 1, min(_SAMPLES, len(places)))})]
+        geometry.ensure(places, "frame offset")
+        parallax = [two_view.parallax / geometry.width for s, a, b in places if (two_view := s.pairs[a, b]) is not None]
+        if len(parallax) < 0.5 * len(places):
+            break
+        middle = float(np.median(parallax))
+        if abs(np.log(middle / goal)) < closeness:
+            best, closeness = offset, abs(np.log(middle / goal))
+        if middle >= goal:
+            break
+        # The parallax grows about in proportion; twice as far at most, since a first step of a pixel says little.
+        offset = max(offset + 1, min(2 * offset, round(offset * goal / middle)))
+    return best
+
+
+def _goal(settings: TripletSettings) -> float:
+    return float(np.sqrt(settings.min_parallax * settings.max_parallax))
+
+
+def _measure(targets: list[_Target], geometry: _Geometry, reach: int, settings: TripletSettings, name: str) -> None:
+    """Compute all pairs; with `auto`, give targets with too much or too little parallax, or too near to an end, another offset."""
+    automatic = settings.frame_offset == "auto"
+
+    def pairs(some: list[_Target]) -> list[tuple[_Segment, int, int]]:
+        return [(t.segment, a, b) for t in some if _fits(t, reach) for a, b in _pairs(t, reach)]
+
+    geometry.ensure(pairs(targets), f"two-view geometry of {name}")
+    for target in targets:
+        _note(target, geometry.width)
+    if not automatic:
+        return
+    tried = {id(t): (t.offset, t.parallax) for t in targets}
+    again = []
+    for target in targets:
+        widest = min(target.position, len(target.segment.frames) - 1 - target.position) // reach
+        if not _fits(target, reach):
+            other = widest if widest >= target.offset / 2 else 0
+        elif np.isfinite(target.parallax) and not settings.min_parallax <= target.parallax <= settings.max_parallax:
+            other = min(widest, max(1, round(target.offset * _goal(settings) / max(target.parallax, 1e-4))))
+        else:
+            continue
+        if other >= 1 and other != target.offset:
+            target.offset = other
+            again.append(target)
+    geometry.ensure(pairs(again), f"two-view geometry of {name}, other offsets")
+    for target in again:
+        _note(target, geometry.width)
+        if not settings.min_parallax <= target.parallax <= settings.max_parallax:
+            target.offset, target.parallax = tried[id(target)]
+
+
+def _fits(target: _Target, reach: int) -> bool:
+    return reach * target.offset <= target.position < len(target.segment.frames) - reach * target.offset
+
+
+def _pairs(target: _Target, reach: int) -> list[tuple[int, int]]:
+    """The pairs (earlier, later) of a target and its sources, the nearest ones first."""
+    p, n = target.position, target.offset
+    return [pair for k in range(1, reach + 1) for pair in ((p - k * n, p), (p, p + k * n))]
+
+
+def _sources(target: _Target, reach: int) -> list[int]:
+    """Frame numbers of the sources, by time."""
+    p, n, frames = target.position, target.offset, target.segment.frames
+    return [frames[p + k * n] for k in range(-reach, reach + 1) if k]
+
+
+def _note(target: _Target, width: int) -> None:
+    nearest = [target.segment.pairs.get(pair) for pair in _pairs(target, 1)]
+    known = [two_view.parallax / width for two_view in nearest if two_view is not None]
+    target.parallax = float(np.mean(known)) if known else float("nan")
+
+
+def _find_doubtful(segment: _Segment) -> None:
+    """Mark pairs whose direction of travel agrees neither with the pairs before nor with those after."""
+    by_offset: dict[int, list[tuple[int, int]]] = {}
+    for a, b in sorted(pair for pair, two_view in segment.pairs.items() if two_view is not None):
+        by_offset.setdefault(b - a, []).append((a, b))
+    for pairs in by_offset.values():
+        way = np.array([invert(segment.pairs[pair].T)[:3, 3] for pair in pairs])
+        for index, pair in enumerate(pairs):
+            sides = [way[max(0, index - _NEIGHBOURS) : index], way[index + 1 : index + 1 + _NEIGHBOURS]]
+            medians = [np.median(side, axis=0) for side in sides if len(side) >= 2]
+            if medians and all(angle_between(way[index], m) > _DIRECTION_TOLERANCE for m in medians):
+                segment.doubtful.add(pair)
+
+
+def _reason(target: _Target, reach: int, settings: TripletSettings, sfm_poses: dict[int, np.ndarray]) -> str:
+    """Why a frame is no target; '' where it is one."""
+    if not _fits(target, reach):
+        return "no source"
+    segment = target.segment
+    pairs = _pairs(target, reach)
+    found = [segment.pairs.get(pair) for pair in pairs]
+    target.inliers = min(two_view.inliers if two_view is not None else 0 for two_view in found)
+    if settings.frame_offset == "auto" and np.isfinite(target.parallax):
+        if not settings.min_parallax <= target.parallax <= settings.max_parallax:
+            return "parallax"
+    levels = np.array([segment.brightness[p] for p in {p for pair in pairs for p in pair}]) + 1
+    if np.isfinite(levels).all() and levels.max() / levels.min() > (1 + settings.max_exposure_change) ** 1.5:
+        return "exposure"
+    if all(frame in sfm_poses for frame in (target.frame, *_sources(target, reach))):
+        return ""
+    if target.inliers < settings.min_inliers:
+        return "few inliers"
+    if settings.min_inliers and any(pair in segment.doubtful for pair in pairs):
+        return "direction"
+    return ""
+
+
+def _write_pictures(targets, source: Path, folder: Path, K_33, reach: int, settings: TripletSettings, pool: ThreadPoolExecutor) -> None:
+    text = ",".join(repr(float(value)) for value in K_33.ravel())
+
+    def small(frame: int) -> np.ndarray:
+        return scale_down(read_image(source / f"{frame:06d}.jpg"), settings.width, settings.height)
+
+    def write(target: int, images: list[Future]) -> None:
+        # The pictures were submitted before, so the pool's first-in-first-out order has them done or under way.
+        row = np.concatenate([image.result() for image in images], axis=1)
+        write_jpeg(folder / f"{target:06d}.jpg", row, settings.jpeg_quality)
+        (folder / f"{target:06d}_cam.txt").write_text(text, encoding="ascii")
+
+    # Each frame is read once for all triplets that it belongs to, and forgotten after the last one.
+    last_use = {frame: index for index, target in enumerate(targets) for frame in _members(target, reach)}
+    images: dict[int, Future] = {}
+    pending: deque[Future] = deque()
+    for index, target in enumerate(progress(targets, "triplets", len(targets), "triplet")):
+        members = _members(target, reach)
+        for frame in members:
+            if frame not in images:
+                images[frame] = pool.submit(small, frame)
+        pending.append(pool.submit(write, target.frame, [images[frame] for frame in members]))
+        for frame in [frame for frame in members if last_use[frame] == index]:
+            del images[frame]
+        if len(pending) > 32:
+            pending.popleft().result()
+    for future in pending:
+        future.result()
+
+
+def _members(target: _Target, reach: int) -> list[int]:
+    """Frame numbers of the whole triplet, by time."""
+    return sorted((target.frame, *_sources(target, reach)))
+
+
+def _pose_table(targets: list[_Target], reach: int, kept: pd.DataFrame, sfm_poses: dict[int, np.ndarray], metric: bool) -> pd.DataFrame:
+    """One row for each target, source and origin; `T_source_from_target`."""
+    place = _positions(kept)
+    rows = []
+    for target in targets:
+        frames = target.segment.frames
+        for earlier, later in sorted(_pairs(target, reach)):
+            source = later if earlier == target.position else earlier
+            ends = frames[target.position], frames[source]
+            two_view = target.segment.pairs.get((earlier, later))
+            if two_view is not None and (earlier, later) not in target.segment.doubtful:
+                T = two_view.T.copy() if source == later else invert(two_view.T)
+                length = float(np.linalg.norm(place[ends[1]] - place[ends[0]])) if place else float("nan")
+                if length > 0:  # False for NaN
+                    T[:3, 3] *= length
+                rows.append((*ends, *T.ravel(), "two_view", two_view.inliers, length if length > 0 else float("nan")))
+            if ends[0] in sfm_poses and ends[1] in sfm_poses:
+                T = sfm_poses[ends[1]] @ invert(sfm_poses[ends[0]])
+                length = float(np.linalg.norm(T[:3, 3])) if metric else float("nan")
+                rows.append((*ends, *T.ravel(), "colmap", 0, length))
+    table = pd.DataFrame(rows, columns=["frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"])
+    return table.astype({"frame": np.int64, "source_frame": np.int64, "inliers": np.int64, "length": float})
+
+
+def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
+    """Smoothed positions in metres of all kept frames, or nothing unless all are known: one scene has one unit."""
+    columns = ["east", "north", "up"]
+    if not set(columns) <= set(kept.columns):
+        return {}
+    positions = kept[columns].to_numpy(float)
+    if not np.isfinite(positions).all() or len(positions) == 0 or np.ptp(positions, axis=0).max() < 1.0:
+        return {}
+    smooth = smooth_positions(kept["time"].to_numpy(float), positions, _SMOOTHING_SECONDS)
+    return dict(zip(kept["frame"].astype(int), smooth, strict=True))
+
+
+def gather_poses(folder: Path, scenes: list[str]) -> pd.DataFrame:
+    """The poses of several scenes in one table, with the column `scene` in front: the content of a domain's `poses.parquet`."""
+    tables = [pd.read_parquet(Path(folder) / scene / "poses.parquet") for scene in scenes]
+    for scene, table in zip(scenes, tables, strict=True):
+        table.insert(0, "scene", scene)
+    if not tables:
+        return pd.DataFrame(columns=["scene", "frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"])
+    return pd.concat(tables, ignore_index=True)

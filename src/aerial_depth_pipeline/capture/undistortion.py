@@ -1,0 +1,137 @@
+"""Taking lens distortion out of images once, with the crop that leaves no black border."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from aerial_depth_pipeline.geometry.cameras import Camera
+
+
+@dataclass(frozen=True)
+class Undistortion:
+    """From a distorted camera to a pinhole camera.
+
+    Attributes:
+        camera: the pinhole camera of the result.
+        x_HW, y_HW: for each pixel of the result its place in the distorted image, in COLMAP's pixels, float32.
+        source_width, source_height: size of the distorted image.
+    """
+
+    camera: Camera
+    x_HW: np.ndarray
+    y_HW: np.ndarray
+    source_width: int
+    source_height: int
+
+    def image(self, image_HW3: np.ndarray) -> np.ndarray:
+        """The undistorted image, bilinear."""
+        # OpenCV's first pixel has its centre at 0, COLMAP's at 0.5. Replication fills the half pixel outside of the outermost centres.
+        return cv2.remap(image_HW3, self.x_HW - 0.5, self.y_HW - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def depth(self, depth_HW: np.ndarray) -> np.ndarray:
+        """Undistorted z-depth, from the nearest pixel; `depth_HW` may have any size that covers the same view. 0 outside of it."""
+        height, width = depth_HW.shape
+        column = np.floor(self.x_HW * (width / self.source_width)).astype(np.int64)
+        row = np.floor(self.y_HW * (height / self.source_height)).astype(np.int64)
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        depth = depth_HW[row.clip(0, height - 1), column.clip(0, width - 1)]
+        return np.where(inside, depth, 0).astype(np.float32)
+
+
+def plan_undistortion(camera: Camera) -> Undistortion:
+    """Find the largest pinhole picture, of the same focal length and no larger than the original, that is filled everywhere.
+
+    Raises:
+        ValueError: where the distortion folds the image over itself or sees behind the camera, as no undistorted picture exists then.
+    """
+    K = camera.K
+    if not camera.is_distorted:
+        pinhole = Camera.from_K(K, camera.width, camera.height)
+    else:
+        left, top, right, bottom = _inner_rectangle(camera)
+        scale_x, scale_y = K[0, 0], K[1, 1]
+        # The border of the original is rarely wider than the original itself, but where it is, no pixels are invented.
+        shrink = min(1.0, camera.width / ((right - left) * scale_x), camera.height / ((bottom - top) * scale_y))
+        fx, fy = scale_x * shrink, scale_y * shrink
+        width, height = int((right - left) * fx) // 2 * 2, int((bottom - top) * fy) // 2 * 2
+        if width < 32 or height < 32:
+            raise ValueError("the distortion leaves no rectangle without a black border")
+        pinhole = Camera.pinhole(width, height, fx, fy, -left * fx, -top * fy)
+    columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
+    fx, fy, cx, cy = pinhole.params
+    if camera.is_distorted:
+        x, y = distort(camera, (columns - cx) / fx, (rows - cy) / fy)
+        columns, rows = K[0, 0] * x + K[0, 2], K[1, 1] * y + K[1, 2]
+    return Undistortion(pinhole, columns.astype(np.float32), rows.astype(np.float32), camera.width, camera.height)
+
+
+def _inner_rectangle(camera: Camera) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, on the plane at depth 1, of a rectangle inside of the undistorted border."""
+    K, steps = camera.K, 200
+    along_x, along_y = np.linspace(0, camera.width, steps), np.linspace(0, camera.height, steps)
+
+    def plane(columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return undistort(camera, (columns - K[0, 2]) / K[0, 0], (rows - K[1, 2]) / K[1, 1])
+
+    zero_x, zero_y = np.zeros(steps), np.zeros(steps)
+    left = plane(zero_y, along_y)[0].max()
+    right = plane(zero_y + camera.width, along_y)[0].min()
+    top = plane(along_x, zero_x)[1].max()
+    bottom = plane(along_x, zero_x + camera.height)[1].min()
+    if not (left < right and top < bottom):
+        raise ValueError("the distortion leaves no rectangle without a black border")
+    return left, top, right, bottom
+
+
+def distort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the lens puts points of the plane at depth 1, on that plane (COLMAP's models)."""
+    model, p = camera.model, camera.params
+    if model in ("SIMPLE_PINHOLE", "PINHOLE"):
+        return x, y
+    if model.endswith("FISHEYE"):
+        k = {"OPENCV_FISHEYE": p[4:8], "SIMPLE_RADIAL_FISHEYE": p[3:4], "RADIAL_FISHEYE": p[3:5]}[model]
+        radius = np.hypot(x, y)
+        angle = np.arctan(radius)
+        square = angle**2
+        bent = angle * (1 + sum(coefficient * square ** (power + 1) for power, coefficient in enumerate(k)))
+        factor = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), 1.0)
+        return x * factor, y * factor
+    k1, k2, p1, p2, k3, k4, k5, k6 = {
+        "SIMPLE_RADIAL": lambda: (p[3], 0, 0, 0, 0, 0, 0, 0),
+        "RADIAL": lambda: (p[3], p[4], 0, 0, 0, 0, 0, 0),
+        "OPENCV": lambda: (p[4], p[5], p[6], p[7], 0, 0, 0, 0),
+        "FULL_OPENCV": lambda: p[4:12],
+    }[model]()
+    square = x * x + y * y
+    radial = (1 + square * (k1 + square * (k2 + square * k3))) / (1 + square * (k4 + square * (k5 + square * k6)))
+    across = x * y
+    return (
+        x * radial + 2 * p1 * across + p2 * (square + 2 * x * x),
+        y * radial + 2 * p2 * across + p1 * (square + 2 * y * y),
+    )
+
+
+def undistort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of `distort`, by Newton's method with numerical derivatives.
+
+    Raises:
+        ValueError: where no point of the plane at depth 1 is seen there.
+    """
+    u, v = np.array(x, float), np.array(y, float)
+    step = 1e-6
+    for _ in range(50):
+        at_x, at_y = distort(camera, u, v)
+        error_x, error_y = at_x - x, at_y - y
+        du_x, du_y = distort(camera, u + step, v)
+        dv_x, dv_y = distort(camera, u, v + step)
+        a, c = (du_x - at_x) / step, (du_y - at_y) / step
+        b, d = (dv_x - at_x) / step, (dv_y - at_y) / step
+        determinant = a * d - b * c
+        if not np.all(determinant > 1e-9):
+            raise ValueError("the distortion folds the image over itself")
+        u = u - (d * error_x - b * error_y) / determinant
+        v = v - (a * error_y - c * error_x) / determinant
+        if max(np.abs(error_x).max(), np.abs(error_y).max()) < 1e-10:
+            return u, v
+    raise ValueError("the distortion cannot be inverted up to the image's border")

@@ -1,0 +1,134 @@
+"""Video through PyAV: any container and codec that FFmpeg decodes, each frame decoded once and scaled while it is converted."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation
+
+from aerial_depth_pipeline.capture.sources import SourceBase, SourceFrame
+from aerial_depth_pipeline.errors import SceneError
+
+logger = logging.getLogger(__name__)
+
+
+class VideoSource(SourceBase):
+    """A video file.
+
+    Raises:
+        SceneError: where the file is empty, is not a video, has no picture, or is interlaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, kind="video")
+        if path.stat().st_size == 0:
+            raise SceneError(f"{path} is empty (0 bytes); copy it again from the camera.")
+        first = self._first_frame()
+        rotation = first.rotation % 180
+        self.width, self.height = (first.height, first.width) if rotation == 90 else (first.width, first.height)
+        self._decoded_size = (first.width, first.height)
+
+    def _open(self) -> tuple["av.container.InputContainer", "av.VideoStream"]:
+        try:
+            container = av.open(str(self.path))
+        except (av.FFmpegError, OSError) as error:
+            raise SceneError(
+                f"{self.path} cannot be opened as a video ({_why(error)}); it is damaged or incomplete: copy it again, or repair it with "
+                f"'ffmpeg -i {self.path.name} -c copy repaired.mkv'."
+            ) from error
+        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        if not streams:
+            container.close()
+            raise SceneError(f"{self.path} has no picture, only {_other_streams(container)}; put the video itself there.")
+        streams[0].thread_type = "AUTO"
+        return container, streams[0]
+
+    def _first_frame(self) -> av.VideoFrame:
+        container, stream = self._open()
+        with container:
+            rate = stream.average_rate or stream.guessed_rate
+            self.fps = float(rate) if rate else None
+            self._expected = stream.frames or 0
+            if not self._expected and self.fps and stream.duration and stream.time_base:
+                self._expected = round(float(stream.duration * stream.time_base) * self.fps)
+            for frame in _decode(container, stream, []):
+                return frame
+        raise SceneError(f"No frame of {self.path} can be decoded; it is damaged: copy it again from the camera.")
+
+    def frames(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
+        container, stream = self._open()
+        damaged: list[str] = []
+        start = None
+        count = 0
+        with container:
+            for index, frame in enumerate(_decode(container, stream, damaged)):
+                count = index + 1
+                time = frame.time
+                if time is not None:
+                    start = time if start is None else start
+                    time -= start
+                else:
+                    time = index / self.fps if self.fps else float("nan")
+                if not wanted(index):
+                    continue
+                if frame.interlaced_frame:
+                    raise SceneError(
+                        f"{self.path} is interlaced, which mixes two moments in one frame; convert it with "
+                        f"'ffmpeg -i {self.path.name} -vf yadif=1 progressive.mp4' and use that."
+                    )
+                if (frame.width, frame.height) != self._decoded_size:
+                    yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
+                    continue
+                yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+        if damaged:
+            self.warnings.append(f"{len(damaged)} packets of {self.path.name} do not decode ({damaged[0]}); what decodes is used.")
+        missing = self._expected - count
+        if missing > max(2, 0.01 * self._expected):
+            self.warnings.append(
+                f"{self.path.name} should have {self._expected} frames, {count} decode: {missing} are missing; the file is incomplete."
+            )
+
+
+def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
+    """All frames that decode; what does not is noted in `damaged` and skipped."""
+    packets = container.demux(stream)
+    failures = 0
+    while failures < 1000:  # a reader that fails on and on does not advance
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.FFmpegError, OSError) as error:
+            damaged.append(_why(error))
+            failures += 1
+            continue
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            damaged.append(_why(error))
+            continue
+        for frame in frames:
+            # Frames that a decoder patched up after lost data show smears that no later check would find.
+            if frame.is_corrupt:
+                damaged.append("corrupt frame")
+            yield frame
+
+
+def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+    turns = round(frame.rotation / 90) % 4
+    size = (height, width) if turns % 2 else (width, height)
+    shrinks = size[0] < frame.width
+    interpolation = Interpolation.AREA if shrinks else Interpolation.BILINEAR
+    image = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation=interpolation).to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _other_streams(container) -> str:
+    kinds = sorted({s.type for s in container.streams})
+    return ", ".join(kinds) if kinds else "nothing that FFmpeg knows"
