@@ -54,9 +54,7 @@ def look_at(center_3: np.ndarray, point_3: np.ndarray, up_3: np.ndarray = np.arr
 def rotation_angle(rotation_33: np.ndarray) -> np.ndarray:
     """Angle of rotation matrices [..., 3, 3] in radians; accurate near zero and near pi."""
     r = rotation_33
-    sine = 0.5 * np.sqrt(
-        (r[..., 2, 1] - r[..., 1, 2]) ** 2 + (r[..., 0, 2] - r[..., 2, 0]) ** 2 + (r[..., 1, 0] - r[..., 0, 1]) ** 2
-    )
+    sine = 0.5 * np.sqrt((r[..., 2, 1] - r[..., 1, 2]) ** 2 + (r[..., 0, 2] - r[..., 2, 0]) ** 2 + (r[..., 1, 0] - r[..., 0, 1]) ** 2)
     return np.arctan2(sine, 0.5 * (np.trace(r, axis1=-2, axis2=-1) - 1))
 
 

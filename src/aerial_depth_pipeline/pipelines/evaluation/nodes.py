@@ -29,31 +29,22 @@ def evaluate_depth_model(model: DepthModel, parameters: dict[str, Any], work: st
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Returns:
-        A local folder with `evaluation.csv` and the pictures.
+        A local folder with `evaluation.csv`, the pictures and the page.
 
     Raises:
         UserError: if no domain has a test frame with reference depth.
     """
-    import pandas as pd
-
-    from aerial_depth_pipeline.evaluation.evaluate import measure
-    from aerial_depth_pipeline.evaluation.panels import panel_frames, write_panels
-    from aerial_depth_pipeline.evaluation.table import mlflow_metrics
+    from aerial_depth_pipeline.evaluation.report import write_report
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
-    tables, per_image, problems, panels = [], [], [], []
+    test, train = {}, {}
     for domain in domains_of(domain_inputs):
-        test = domain.references("test")
-        if not any(test.values()):
-            if domain.triplets.splits["test"]:
-                logger.warning("evaluation: domain '%s' has no test frame with reference depth and is left out.", domain.name)
-            continue
-        measured = measure(model, test, domain.references("train"), domain.name, settings)
-        tables.append(measured.table)
-        per_image.append(measured.per_image)
-        problems.append(measured.problems)
-        panels += panel_frames(model, test, measured.per_image, domain.name, settings.main_alignment)
-    if not tables:
+        references = domain.references("test")
+        if any(references.values()):
+            test[domain.name], train[domain.name] = references, domain.references("train")
+        elif domain.triplets.splits["test"]:
+            logger.warning("evaluation: domain '%s' has no test frame with reference depth and is left out.", domain.name)
+    if not test:
         raise UserError(
             "Nothing can be measured: no domain has a test frame with reference depth. Run 'kedro run --pipelines=prepare', "
             "and see scene_report.csv in the reporting folder for why scenes were left out."
@@ -61,11 +52,6 @@ def evaluate_depth_model(model: DepthModel, parameters: dict[str, Any], work: st
     folder = Path(work) / "evaluation"
     remove(folder)
     folder.mkdir(parents=True)
-    table = pd.concat(tables, ignore_index=True)
-    table.to_csv(folder / "evaluation.csv", index=False)
-    pd.concat(per_image, ignore_index=True).to_csv(folder / "evaluation_per_image.csv", index=False)
-    pd.concat(problems, ignore_index=True).to_csv(folder / "evaluation_problems.csv", index=False)
-    write_panels(panels, folder / "evaluation_panels.png")
-    tracking.log_metrics(mlflow_metrics(table))
+    tracking.log_metrics(write_report(model, test, train, settings, folder))
     tracking.log_folder(folder, "evaluation")
     return folder
