@@ -1,0 +1,178 @@
+"""Turning a model of arbitrary position, direction and size into a level one in metres."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aerial_depth_pipeline.geometry.poses import fit_similarity
+
+_MINIMUM_POSITIONS = 3
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """world_new = scale · rotation · world_old + translation."""
+
+    scale: float
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    def apply(self, points_N3: np.ndarray) -> np.ndarray:
+        """Points [N, 3] moved."""
+        return self.scale * points_N3 @ self.rotation.T + self.translation
+
+
+@dataclass(frozen=True)
+class PositionFit:
+    """A similarity fitted to measured positions.
+
+    Attributes:
+        similarity: from the model to the measured frame.
+        residual_m: root mean square distance of the inliers, metres.
+        inliers: how many positions agree.
+        used: how many were given.
+    """
+
+    similarity: Similarity
+    residual_m: float
+    inliers: int
+    used: int
+
+
+def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.ndarray | None, sigma: float, seed: int) -> PositionFit | None:
+    """Fit a similarity to measured camera positions, robust against outliers.
+
+    Camera centres on (nearly) one line leave the rotation about it open; there `up_3` decides, which is why it is asked for.
+
+    Args:
+        centers_N3: camera centres in the model.
+        positions_N3: measured positions in metres, NaN where unknown.
+        up_3: the upward direction in the model, as far as it can be told from the cameras.
+        sigma: standard deviation of the positions in metres.
+        seed: seed of the random samples.
+
+    Returns:
+        None where the positions cannot determine a scale: too few, or a path hardly longer than their noise.
+    """
+    known = np.isfinite(positions_N3).all(1)
+    centers, positions = np.asarray(centers_N3, float)[known], np.asarray(positions_N3, float)[known]
+    if len(centers) < _MINIMUM_POSITIONS:
+        return None
+    spread = np.sqrt(((positions - positions.mean(0)) ** 2).sum(1).mean())
+    if spread < 3 * sigma or np.ptp(centers, axis=0).max() <= 0:
+        return None
+    rng = np.random.default_rng(seed)
+    limit = 3 * sigma
+    best = np.ones(len(centers), bool)
+    best_score = -1.0
+    for trial in range(200):
+        # The first trial takes everything: without outliers nothing beats it.
+        sample = np.arange(len(centers)) if trial == 0 else rng.choice(len(centers), min(len(centers), 5), replace=False)
+        fit = _fit(centers[sample], positions[sample], up_3)
+        if fit is None:
+            continue
+        error = np.linalg.norm(fit.apply(centers) - positions, axis=1)
+        score = float((1 - np.minimum(error / limit, 1) ** 2).sum())
+        if score > best_score:
+            best_score, best = score, error < limit
+        if trial == 0 and best.all():
+            break
+    if best_score < 0 or best.sum() < max(_MINIMUM_POSITIONS, len(centers) // 2):
+        return None
+    for _ in range(5):
+        fit = _fit(centers[best], positions[best], up_3)
+        if fit is None:
+            return None
+        error = np.linalg.norm(fit.apply(centers) - positions, axis=1)
+        again = error < max(limit, 2.5 * np.sqrt((error[best] ** 2).mean()))
+        if (again == best).all():
+            break
+        best = again
+    return PositionFit(fit, float(np.sqrt((error[best] ** 2).mean())), int(best.sum()), len(centers))
+
+
+def _fit(centers: np.ndarray, positions: np.ndarray, up: np.ndarray | None) -> Similarity | None:
+    try:
+        if up is None:
+            return _guarded(centers, positions)
+        first = _guarded(centers, positions)
+        spread = np.linalg.svd(centers - centers.mean(0), compute_uv=False)
+        if first is not None and spread[1] > 0.1 * spread[0]:
+            return first
+        return _fit_line(centers, positions, up)
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+
+
+def _guarded(centers: np.ndarray, positions: np.ndarray) -> Similarity | None:
+    try:
+        scale, rotation, translation = fit_similarity(centers, positions)
+    except ValueError:
+        return None
+    return Similarity(scale, rotation, translation) if np.isfinite(scale) and scale > 0 else None
+
+
+def _fit_line(centers: np.ndarray, positions: np.ndarray, up: np.ndarray) -> Similarity | None:
+    """Fit for centres that lie nearly on a line: scale and direction from the line, the rest from the upward direction."""
+    source, target = centers - centers.mean(0), positions - positions.mean(0)
+    source_axis = np.linalg.svd(source, full_matrices=False)[2][0]
+    along = source @ source_axis
+    target_axis = target.T @ along
+    if np.linalg.norm(target_axis) <= 0 or (along**2).sum() <= 0:
+        return None
+    scale = np.linalg.norm(target_axis) / (along**2).sum()
+    source_frame = _frame(source_axis, up)
+    target_frame = _frame(target_axis / np.linalg.norm(target_axis), np.array([0.0, 0.0, 1.0]))
+    if source_frame is None or target_frame is None:
+        return None
+    rotation = target_frame @ source_frame.T
+    return Similarity(scale, rotation, positions.mean(0) - scale * rotation @ centers.mean(0))
+
+
+def _frame(axis: np.ndarray, up: np.ndarray) -> np.ndarray | None:
+    side = np.cross(axis, up)
+    if np.linalg.norm(side) < 1e-3:
+        return None
+    side /= np.linalg.norm(side)
+    return np.stack([axis, side, np.cross(axis, side)], axis=1)
+
+
+def estimate_up(poses_N44: np.ndarray, points_N3: np.ndarray) -> np.ndarray:
+    """The upward direction in the model's frame, from how drones hold their cameras.
+
+    A gimbal keeps the image's rows level, so the upward direction is perpendicular to the x axes of all cameras. Where these hardly differ (a
+    straight flight), the normal of the plane through the sparse points stands in, turned towards the cameras.
+    """
+    x_axes = poses_N44[:, 0, :3]
+    values, vectors = np.linalg.eigh(x_axes.T @ x_axes / len(x_axes))
+    centers = -np.einsum("nij,ni->nj", poses_N44[:, :3, :3], poses_N44[:, :3, 3])
+    if values[1] > 0.02:
+        up = vectors[:, 0]
+    else:
+        median = np.median(points_N3, axis=0)
+        weights = np.ones(len(points_N3))
+        for _ in range(10):  # reweighted least squares: roofs and trees count little
+            centre = np.average(points_N3, axis=0, weights=weights)
+            offsets = points_N3 - centre
+            up = np.linalg.eigh((offsets * weights[:, None]).T @ offsets)[1][:, 0]
+            distance = np.abs(offsets @ up)
+            weights = 1 / (distance + 0.5 * np.median(distance) + 1e-12)
+        up = up * np.sign((centers.mean(0) - median) @ up or 1.0)
+        return up
+    towards_cameras = centers.mean(0) - np.median(points_N3, axis=0)
+    image_up = -poses_N44[:, 1, :3].mean(0)
+    vote = up @ (towards_cameras / max(np.linalg.norm(towards_cameras), 1e-12)) + up @ image_up
+    return up * (np.sign(vote) or 1.0)
+
+
+def level(up_3: np.ndarray) -> np.ndarray:
+    """A rotation [3, 3] that takes `up_3` to +z."""
+    z = up_3 / np.linalg.norm(up_3)
+    x = np.cross(np.array([0.0, 1.0, 0.0]) if abs(z[1]) < 0.9 else np.array([1.0, 0.0, 0.0]), z)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z])
+
+
+def height_above_ground(centers_N3: np.ndarray, points_M3: np.ndarray) -> float:
+    """Median height of the cameras above the ground of a level model, in its own units; the ground is the low part of the points."""
+    return float(np.median(centers_N3[:, 2]) - np.percentile(points_M3[:, 2], 25))

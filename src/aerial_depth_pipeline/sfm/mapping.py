@@ -1,0 +1,182 @@
+"""From matches to poses and points; why it is not possible where it is not."""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.progress import progress_bar
+from aerial_depth_pipeline.sfm.colmap import run_step
+from aerial_depth_pipeline.sfm.settings import SfmSettings
+
+logger = logging.getLogger(__name__)
+
+_MINIMUM_VIEWS = 3
+
+
+def map_scene(
+    database: Path,
+    images: Path,
+    settings: SfmSettings,
+    work: Path,
+    refine_camera: bool,
+    plausible: Callable[[pycolmap.Reconstruction], bool] = lambda model: True,
+) -> tuple[pycolmap.Reconstruction, int]:
+    """Reconstruct poses and points.
+
+    Views of nearly flat ground from a narrow path have two solutions that fit two views equally well; an incremental reconstruction that
+    starts from the wrong one ends bent, with two to three times the reprojection error. So a result with a large error, or one that is not
+    plausible, is weighed against attempts that start differently, and the best is taken.
+
+    Args:
+        database: features and matches.
+        images: folder of the images.
+        settings: settings of the reconstruction.
+        work: folder for COLMAP's own output.
+        refine_camera: let bundle adjustment change focal length and distortion.
+        plausible: a check against what else is known, e.g. telemetry.
+
+    Returns:
+        The model with most registered images, and how many models there were.
+
+    Raises:
+        SceneError: if nothing could be reconstructed, with the likely reason.
+    """
+    with pycolmap.Database.open(database) as content:
+        total = content.num_images()
+    angle = settings.init_triangulation_angle
+    attempts = [("incremental", angle), ("incremental", 2.5 * angle), ("global", 0.0), ("incremental", 0.4 * angle)]
+    if settings.mapper == "global":
+        attempts.insert(0, attempts.pop(2))
+    candidates = []
+    for mapper, angle in attempts[: settings.mapping_attempts]:
+        with tempfile.TemporaryDirectory(prefix="models", dir=work) as output:
+            if mapper == "global":
+                models = _map_globally(database, images, settings, Path(output), refine_camera)
+            else:
+                models = _map_incrementally(database, images, settings, Path(output), refine_camera, total, angle)
+        models = [model for model in models.values() if model.num_reg_images() >= _MINIMUM_VIEWS and model.num_points3D() > 0]
+        if not models:
+            continue
+        best = max(models, key=lambda model: (model.num_reg_images(), model.num_points3D()))
+        error = best.compute_mean_reprojection_error()
+        fits = plausible(best)
+        candidates.append((fits, best.num_reg_images(), error, best, len(models)))
+        logger.debug("%s mapping: %d of %d images, %.3f px, plausible: %s", mapper, best.num_reg_images(), total, error, fits)
+        if fits and best.num_reg_images() == total and error <= settings.good_reprojection_error:
+            break
+    if not candidates:
+        raise SceneError(explain_failure(database))
+    most = max(registered for fits, registered, *_ in candidates)
+    # Within a few images of the most registered, the smaller error tells the right solution.
+    fits, _, error, best, count = min(candidates, key=lambda c: (not c[0], c[1] < 0.9 * most, c[2]))
+    if count > 1:
+        logger.warning("The scene fell into %d models; the largest with %d of %d images is kept.", count, best.num_reg_images(), total)
+    angle = median_triangulation_angle(best)
+    if angle < settings.min_triangulation_angle:
+        raise SceneError(
+            f"There is no usable parallax: points are seen under {angle:.2f} degrees in the median. The camera hovered, or flew too little "
+            "for the distance of the ground; use a part of the footage where it travels."
+        )
+    return best, count
+
+
+def _map_incrementally(
+    database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool, total: int, init_angle: float
+) -> dict:
+    options = pycolmap.IncrementalPipelineOptions()
+    options.min_model_size = _MINIMUM_VIEWS
+    options.max_num_models = 10
+    options.num_threads = settings.threads
+    options.random_seed = settings.seed
+    options.ba_refine_focal_length = refine_camera
+    options.ba_refine_extra_params = refine_camera
+    options.mapper.abs_pose_refine_focal_length = False
+    options.mapper.abs_pose_refine_extra_params = False
+    options.extract_colors = True
+    options.mapper.init_min_tri_angle = init_angle
+    # Global adjustment after every tenth of growth costs most of the time and changes little where the camera is known.
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.1 if refine_camera else 1.2
+    with progress_bar(None, "mapping", total, "image") as bar:
+        registered = [0]
+
+        def next_image() -> None:
+            registered[0] += 1
+
+        arguments = {
+            "database_path": database,
+            "image_path": images,
+            "output_path": output,
+            "options": options,
+            "next_image_callback": next_image,
+        }
+        return run_step(pycolmap.incremental_mapping, arguments, lambda: bar.update(min(registered[0], total) - bar.n))
+
+
+def _map_globally(database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool) -> dict:
+    options = pycolmap.GlobalPipelineOptions()
+    options.num_threads = settings.threads
+    options.random_seed = settings.seed
+    options.min_model_size = _MINIMUM_VIEWS
+    options.mapper.global_positioning.use_gpu = False
+    options.mapper.bundle_adjustment.refine_focal_length = refine_camera
+    options.mapper.bundle_adjustment.refine_extra_params = refine_camera
+    arguments = {"database_path": database, "image_path": images, "output_path": output, "options": options}
+    return run_step(pycolmap.global_mapping, arguments, cancellable=False)
+
+
+def median_triangulation_angle(model: pycolmap.Reconstruction, sample: int = 2000) -> float:
+    """Median over points of the largest angle, in degrees, between two rays of the point's track."""
+    centers = {image_id: model.image(image_id).projection_center() for image_id in model.reg_image_ids()}
+    points = list(model.points3D.values())
+    angles = []
+    for point in points[:: max(1, len(points) // sample)]:
+        rays = np.array([centers[element.image_id] - point.xyz for element in point.track.elements])
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        angles.append(np.degrees(np.arccos(np.clip((rays @ rays.T).min(), -1, 1))))
+    return float(np.median(angles)) if angles else 0.0
+
+
+def explain_failure(database: Path) -> str:
+    """Why a database of matches did not become a model, in words for the user."""
+    with pycolmap.Database.open(database) as content:
+        images = {image.image_id: image for image in content.read_all_images()}
+        pair_ids, geometries = content.read_two_view_geometries()
+        strong = [(p, g) for p, g in zip(pair_ids, geometries, strict=True) if len(g.inlier_matches) >= 15]
+        moves, turning = [], 0
+        config = pycolmap.TwoViewGeometryConfiguration
+        for pair_id, geometry in strong:
+            one, two = (content.read_keypoints(image_id) for image_id in pycolmap.pair_id_to_image_pair(pair_id))
+            matches = np.asarray(geometry.inlier_matches)
+            moves.append(np.median(np.linalg.norm(_xy(one)[matches[:, 0]] - _xy(two)[matches[:, 1]], axis=1)))
+            turning += geometry.config in (
+                config.PANORAMIC.value,
+                config.PANORAMIC,
+                config.PLANAR_OR_PANORAMIC.value,
+                config.PLANAR_OR_PANORAMIC,
+            )
+    if not strong:
+        return (
+            f"None of the {len(images)} frames could be matched with another: the picture changes too much between them, or repeats itself. "
+            "Keep frames closer together, or leave the scene out."
+        )
+    if np.median(moves) < 1.0:
+        return f"The camera did not move: features stay within {np.median(moves):.1f} pixels over {len(images)} frames. Depth needs travel."
+    if turning > len(strong) / 2:
+        return (
+            "There is no parallax: the camera only turned, or looks at a plane from one place. "
+            "Use a part of the footage where the camera travels."
+        )
+    return (
+        f"Structure from motion found no model for {len(images)} frames, although {len(strong)} pairs match. There is probably too little parallax "
+        "between them; use a part of the footage where the camera travels sideways."
+    )
+
+
+def _xy(keypoints: object) -> np.ndarray:
+    array = keypoints if isinstance(keypoints, np.ndarray) else pycolmap.keypoints_to_matrix(keypoints)
+    return np.asarray(array, float)[:, :2]

@@ -1,0 +1,157 @@
+"""Structure from motion for one scene: views, features, model, scale."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pycolmap
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.geometry.poses import camera_center
+from aerial_depth_pipeline.sfm.alignment import PositionFit, Similarity, estimate_up, fit_positions, height_above_ground, level
+from aerial_depth_pipeline.sfm.features import match_images
+from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
+from aerial_depth_pipeline.sfm.scene_model import SceneModel, name_of_frame, to_scene_model
+from aerial_depth_pipeline.sfm.settings import SfmSettings
+from aerial_depth_pipeline.sfm.views import choose_views
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SceneReconstruction:
+    """What structure from motion found.
+
+    Attributes:
+        model: poses and points, level (z up) and in metres where `summary["metric"]` is true.
+        views: the frames chosen for dense depth that are registered, in order.
+        summary: what `ground_truth.json` says about it.
+    """
+
+    model: SceneModel
+    views: list[int]
+    summary: dict
+
+
+def reconstruct(frames: Path, folder: Path, settings: SfmSettings, work: Path) -> SceneReconstruction:
+    """Reconstruct a scene and write its model, which COLMAP opens, to `folder/sfm`.
+
+    Args:
+        frames: folder with `frames/NNNNNN.jpg`, `frames.parquet` and `camera.yaml`.
+        folder: where `sfm/` is written.
+        settings: settings of the reconstruction.
+        work: folder that survives a restart, for features and matches.
+
+    Raises:
+        SceneError: if the scene cannot be reconstructed, with the reason.
+    """
+    start = time.monotonic()
+    table = pd.read_parquet(frames / "frames.parquet")
+    kept = table[table["kept"].astype(bool)].sort_values("frame")
+    if len(kept) < 3:
+        raise SceneError(f"{frames} holds {len(kept)} kept frames; at least 3 are needed. Use longer footage, or keep more frames.")
+    try:
+        camera = read_camera(frames / "camera.yaml")
+    except (OSError, ValueError) as error:
+        raise SceneError(f"{frames / 'camera.yaml'} cannot be used: {error}") from error
+    exact = {int(path.stem) for path in (frames / "depth").glob("*.tiff")}
+    views = choose_views(kept, settings.max_views, settings.max_step, exact)
+    used = kept if settings.register_all else kept[kept["frame"].isin(views)]
+    names = [name_of_frame(int(frame)) for frame in used["frame"]]
+    positions = used[["east", "north", "up"]].to_numpy(float) if {"east", "north", "up"} <= set(used) else np.full((len(used), 3), np.nan)
+
+    database = match_images(frames / "frames", names, camera, settings, work, positions)
+    positions_of = dict(zip(names, positions, strict=True))
+
+    def plausible(candidate: pycolmap.Reconstruction) -> bool:
+        return not _positions_known(positions, settings) or _fit_telemetry(candidate, positions_of, settings) is not None
+
+    model, models = map_scene(database, frames / "frames", settings, work, settings.refine_camera, plausible)
+    scale = _make_metric(model, positions_of, settings)
+    sfm = folder / "sfm"
+    sfm.mkdir(parents=True, exist_ok=True)
+    model.write_binary(sfm)
+
+    scene = to_scene_model(model)
+    summary = {
+        **scale,
+        "registered": model.num_reg_images(),
+        "frames": len(names),
+        "models": models,
+        "points": model.num_points3D(),
+        "mean_reprojection_error_px": round(float(model.compute_mean_reprojection_error()), 4),
+        "median_triangulation_angle_deg": round(median_triangulation_angle(model), 2),
+        "sfm_seconds": round(time.monotonic() - start, 1),
+    }
+    logger.info(
+        "%s: %d of %d frames registered, %d points, %.2f px, %s.",
+        frames.name,
+        summary["registered"],
+        summary["frames"],
+        summary["points"],
+        summary["mean_reprojection_error_px"],
+        f"metric from {scale['scale_source']}" if scale["metric"] else "not metric",
+    )
+    return SceneReconstruction(scene, [view for view in views if view in scene.poses], summary)
+
+
+def _positions_known(positions_N3: np.ndarray, settings: SfmSettings) -> bool:
+    return settings.use_gps and np.isfinite(positions_N3).all(1).sum() >= 3
+
+
+def _fit_telemetry(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings) -> PositionFit | None:
+    poses, points, names = _poses_and_points(model)
+    measured = np.stack([positions_of[name] for name in names])
+    return fit_positions(camera_center(poses), measured, estimate_up(poses, points), settings.gps_sigma, settings.seed)
+
+
+def _poses_and_points(model: pycolmap.Reconstruction) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    scene = to_scene_model(model)
+    return np.stack([scene.poses[f] for f in scene.frames]), scene.points_N3, [name_of_frame(f) for f in scene.frames]
+
+
+def _make_metric(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings) -> dict:
+    """Move the model into a level frame, in metres where possible; returns what the summary says about it."""
+    fit = _fit_telemetry(model, positions_of, settings) if settings.use_gps else None
+    if fit is not None:
+        _transform(model, fit.similarity)
+        return {
+            "metric": True,
+            "scale_source": "telemetry",
+            "residual_m": round(fit.residual_m, 3),
+            "positions_used": fit.inliers,
+            "positions": fit.used,
+        }
+    poses, points, _ = _poses_and_points(model)
+    centers = camera_center(poses)
+    rotation = level(estimate_up(poses, points))
+    scale, source = 1.0, "none"
+    if settings.flying_height_m is not None:
+        height = height_above_ground(centers @ rotation.T, points @ rotation.T)
+        if height > 0:
+            scale, source = settings.flying_height_m / height, "flying_height"
+    ground = np.median(points @ rotation.T, axis=0) * scale
+    _transform(model, Similarity(scale, rotation, -ground))
+    return {"metric": source != "none", "scale_source": source, "residual_m": None, "positions_used": 0, "positions": 0}
+
+
+def _transform(model: pycolmap.Reconstruction, similarity: Similarity) -> None:
+    model.transform(pycolmap.Sim3d(similarity.scale, pycolmap.Rotation3d(similarity.rotation), similarity.translation))
+
+
+def read_gray(frames: Path, frame: int) -> np.ndarray:
+    """A frame as grey uint8 [H, W].
+
+    Raises:
+        SceneError: if it cannot be read.
+    """
+    path = frames / "frames" / name_of_frame(frame)
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise SceneError(f"{path} cannot be read as an image; extract the frames again.")
+    return image

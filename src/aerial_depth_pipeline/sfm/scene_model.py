@@ -1,0 +1,70 @@
+"""A reconstructed scene in numpy: what everything after structure from motion needs of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+
+from aerial_depth_pipeline.geometry.cameras import Camera
+
+
+@dataclass(frozen=True)
+class SceneModel:
+    """Poses and sparse points.
+
+    Attributes:
+        camera: the frames' common camera.
+        poses: frame → `cam_from_world` [4, 4].
+        points_N3: sparse points in the world.
+        observations: frame → indices into `points_N3` of the points that it shows.
+        errors_N: mean reprojection error of each point in pixels.
+    """
+
+    camera: Camera
+    poses: dict[int, np.ndarray]
+    points_N3: np.ndarray
+    observations: dict[int, np.ndarray]
+    errors_N: np.ndarray
+
+    @property
+    def frames(self) -> list[int]:
+        """Registered frames in order."""
+        return sorted(self.poses)
+
+
+def frame_of_name(name: str) -> int:
+    """Frame index of an image name: `000120.jpg` → 120."""
+    return int(Path(name).stem)
+
+
+def name_of_frame(frame: int) -> str:
+    """Image name of a frame: 120 → `000120.jpg`."""
+    return f"{frame:06d}.jpg"
+
+
+def to_scene_model(model: pycolmap.Reconstruction) -> SceneModel:
+    """Take what is needed out of COLMAP's objects."""
+    index = {point_id: i for i, point_id in enumerate(sorted(model.points3D))}
+    points = np.array([model.points3D[p].xyz for p in index]).reshape(-1, 3)
+    errors = np.array([model.points3D[p].error for p in index], float)
+    poses, observations = {}, {}
+    camera = None
+    for image_id in model.reg_image_ids():
+        image = model.image(image_id)
+        frame = frame_of_name(image.name)
+        matrix = np.eye(4)
+        matrix[:3] = image.cam_from_world().matrix()
+        poses[frame] = matrix
+        seen = [p.point3D_id for p in image.get_observation_points2D()]
+        observations[frame] = np.array(sorted({index[p] for p in seen}), int)
+        camera = image.camera
+    if camera is None:
+        raise ValueError("the model has no registered image")
+    ours = Camera(camera.model_name, camera.width, camera.height, tuple(camera.params))
+    return SceneModel(ours, poses, points, observations, errors)
+
+
+def read_scene_model(ground_truth: Path) -> SceneModel:
+    """Read the SfM model of a scene's ground truth folder."""
+    return to_scene_model(pycolmap.Reconstruction(Path(ground_truth) / "sfm"))

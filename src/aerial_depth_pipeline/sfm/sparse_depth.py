@@ -1,0 +1,32 @@
+"""Depth of the sparse points in a frame."""
+
+from pathlib import Path
+
+import numpy as np
+
+from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
+
+
+def sparse_points(model: SceneModel, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels [N, 2] and z-depth [N] of the sparse points that a frame really observed."""
+    pose, K = model.poses[frame], model.camera.K
+    points = model.points_N3[model.observations[frame]] @ pose[:3, :3].T + pose[:3, 3]
+    points = points[points[:, 2] > 0]
+    image = points @ K.T
+    return image[:, :2] / image[:, 2:], points[:, 2]
+
+
+def sparse_depth_map(model: SceneModel, frame: int) -> np.ndarray:
+    """A float32 depth map [H, W], 0 except where a sparse point projects; the nearer one where two meet."""
+    pixels, depth = sparse_points(model, frame)
+    depth_HW = np.zeros((model.camera.height, model.camera.width), np.float32)
+    columns, rows = np.floor(pixels).astype(int).T
+    inside = (columns >= 0) & (columns < depth_HW.shape[1]) & (rows >= 0) & (rows < depth_HW.shape[0])
+    order = np.argsort(-depth[inside])
+    depth_HW[rows[inside][order], columns[inside][order]] = depth[inside][order]
+    return depth_HW
+
+
+def read_sparse_depth(ground_truth: Path, frame: int) -> np.ndarray:
+    """The sparse depth map of a frame of a ground truth folder."""
+    return sparse_depth_map(read_scene_model(ground_truth), frame)
