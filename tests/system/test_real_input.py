@@ -17,7 +17,7 @@ def test_flights_over_surveyed_terrain(new_project, shared_data) -> None:
     """Raw scenes by configuration alone; trained on one flight, measured on the other against its exact depth."""
     project = new_project()
     parameters = {
-        "triplets": {"width": 192, "height": 112, "split": {"by": "scene", "test_scenes": ["autzen_stadium"], "val": 0.0}},
+        "triplets": {"width": 192, "height": 112, "split": {"by": "scene", "test_scenes": ["autzen_stadium"], "val": 0.0, "test": 0.0}},
         "train": {"batch_size": 8, "steps": 100, "validate_every": 100, "checkpoint_every": 50},
         "evaluation": {"bootstrap_samples": 200},
     }

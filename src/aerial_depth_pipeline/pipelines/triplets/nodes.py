@@ -1,6 +1,8 @@
 """Triplets of every scene of a domain, and which of them are for what."""
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFol
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.datasets.triplets import TripletLists
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
+
+logger = logging.getLogger(__name__)
 
 
 def make_scene_triplets(
@@ -58,14 +62,34 @@ def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletL
 
     from aerial_depth_pipeline.capture.splits import split_triplets
 
-    settings = read_settings(TripletSettings, parameters, "triplets")
+    split = read_settings(TripletSettings, parameters, "triplets").split
+    split = replace(
+        split,
+        val_scenes=_in_domain(split.val_scenes, "val_scenes", triplets),
+        test_scenes=_in_domain(split.test_scenes, "test_scenes", triplets),
+    )
     targets, spans, poses = {}, {}, []
     for name, scene in triplets.items():
         targets[name] = sorted(int(path.stem) for path in scene.path.glob("*.jpg"))
         spans[name] = int(scene.summary["span"])
-        poses.append(pd.read_parquet(scene.path / "poses.parquet"))
+        of_scene = pd.read_parquet(scene.path / "poses.parquet")
+        of_scene.insert(0, "scene", name)
+        poses.append(of_scene)
     return TripletLists(
-        splits=split_triplets(targets, spans, settings),
-        poses=pd.concat(poses, ignore_index=True),
+        splits=split_triplets(targets, spans, split),
+        poses=pd.concat(poses, ignore_index=True) if poses else pd.DataFrame(columns=["scene"]),
         scene_fingerprints={name: scene.fingerprint for name, scene in triplets.items()},
     )
+
+
+def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str]:
+    """Of the scenes that the split names, as `scene` or `domain/scene`, those of this domain that have triplets."""
+    found = []
+    for name in names:
+        domain, _, scene = name.rpartition("/")
+        if domain in ("", triplets.domain):
+            if scene in triplets:
+                found.append(scene)
+            elif domain:
+                logger.warning("triplets.split.%s names %s, which has no triplets; scene_report.csv may say why.", where, name)
+    return found
