@@ -32,16 +32,15 @@ def fit_inverse_depth(reference_N: np.ndarray, inverse_prediction_N: np.ndarray)
 
 def correlation_of_inverse_depth(reference_N: np.ndarray, inverse_prediction_N: np.ndarray) -> float:
     """Pearson's r of true and predicted inverse depth: negative where near and far are exchanged, NaN where either has no contrast."""
-    a = np.reciprocal(reference_N, dtype=np.float64)
-    b = np.asarray(inverse_prediction_N, np.float64)
-    a = a - a.mean()
-    b = b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    # float32 inputs: what is left of a constant after centring is rounding, not contrast.
-    scale = np.abs(inverse_prediction_N).max(initial=0.0)
-    if np.sqrt(b @ b / len(b)) <= 1e-6 * scale or norm == 0:
+    target = np.reciprocal(reference_N)
+    a = target - np.float32(target.mean(dtype=np.float64))
+    mean = inverse_prediction_N.mean(dtype=np.float64)
+    b = inverse_prediction_N - np.float32(mean)
+    aa, bb, ab = float(a @ a), float(b @ b), float(a @ b)
+    # What is left of a constant after centring in float32 is rounding, not contrast.
+    if bb <= 1e-12 * mean * mean * len(b) or aa == 0 or bb == 0:
         return float("nan")
-    return float(a @ b / norm)
+    return ab / float(np.sqrt(aa) * np.sqrt(bb))
 
 
 def _median(values_N: np.ndarray) -> float:

@@ -69,22 +69,25 @@ def tilted_plane(reference_HW: np.ndarray) -> np.ndarray | None:
         Depth [H, W], or None where fewer than three pixels, or only pixels on one line, have a reference.
     """
     height, width = reference_HW.shape
-    v, u = np.nonzero(reference_HW > 0)
-    if len(u) < 3:
+    known_HW = reference_HW > 0
+    count = int(np.count_nonzero(known_HW))
+    if count < 3:
         return None
-    x = ((u + 0.5) / width - 0.5).astype(np.float32)
-    y = ((v + 0.5) / height - 0.5).astype(np.float32)
-    design_N3 = np.stack([x, y, np.ones_like(x)], 1)
-    target_N = np.reciprocal(reference_HW[v, u])
-    normal_33 = (design_N3.T @ design_N3).astype(np.float64)
-    right_3 = (design_N3.T @ target_N).astype(np.float64)
-    if np.linalg.cond(normal_33) > 1e10:
+    inverse_HW = np.divide(1, reference_HW, out=np.zeros(reference_HW.shape, np.float32), where=known_HW)
+    x = (np.arange(width) + 0.5) / width - 0.5
+    y = (np.arange(height) + 0.5) / height - 0.5
+    # The normal equations from sums over rows and columns: the coordinates of pixels need never be written down.
+    columns, rows = known_HW.sum(0).astype(float), known_HW.sum(1).astype(float)
+    x_of_rows = known_HW.astype(np.float32) @ x.astype(np.float32)
+    xx, yy, xy, sx, sy = columns @ x**2, rows @ y**2, y @ x_of_rows, columns @ x, rows @ y
+    normal_33 = np.array([[xx, xy, sx], [xy, yy, sy], [sx, sy, count]])
+    totals = inverse_HW.sum(0, dtype=np.float64), inverse_HW.sum(1, dtype=np.float64)
+    right_3 = np.array([totals[0] @ x, totals[1] @ y, totals[0].sum()])
+    if np.linalg.cond(normal_33) > 1e8:
         return None
     a, b, c = np.linalg.solve(normal_33, right_3)
-    columns = (np.arange(width) + 0.5) / width - 0.5
-    rows = (np.arange(height) + 0.5) / height - 0.5
-    inverse_HW = (a * columns[None, :] + b * rows[:, None] + c).astype(np.float32)
-    return np.reciprocal(np.maximum(inverse_HW, np.float32(1e-4 * target_N.mean())))
+    plane_HW = (a * x[None, :] + (b * y[:, None] + c)).astype(np.float32)
+    return np.reciprocal(np.maximum(plane_HW, np.float32(1e-4 * right_3[2] / count)))
 
 
 def resize_depth(depth_HW: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -10,6 +10,8 @@ SMALLER_IS_BETTER = ("abs_rel", "sq_rel", "rmse", "rmse_log", "l1_abs", "l1_rel"
 LENGTHS = ("sq_rel", "rmse", "l1_abs")
 """Metrics with a unit: they are left out where the reference is not in metres. So are accuracy and completeness."""
 
+_LOG = np.float32(np.log(1.25))
+
 
 def metric_names(thresholds: Sequence[float]) -> list[str]:
     """All names that `image_metrics` gives, in the order of its result."""
@@ -42,20 +44,18 @@ def image_metrics(
     if reference_N.shape != prediction_N.shape or reference_N.ndim != 1 or not len(reference_N):
         raise ValueError(f"expected two arrays [N], N > 0, of common pixels, got {reference_N.shape} and {prediction_N.shape}")
     count = len(reference_N)
-    ratio = prediction_N / reference_N
     error = np.abs(prediction_N - reference_N)
     relative = error / reference_N
-    log_ratio = np.log(ratio)
-    symmetric = np.maximum(ratio, np.reciprocal(ratio))
+    log_ratio = np.abs(np.log(prediction_N / reference_N))  # max(p/r, r/p) < t is |log(p/r)| < log t
     abs_rel = _mean(relative)
     values = {
         "abs_rel": abs_rel,
         "sq_rel": _dot(error, relative) / count,
         "rmse": float(np.sqrt(_dot(error, error) / count)),
         "rmse_log": float(np.sqrt(_dot(log_ratio, log_ratio) / count)),
-        "delta_1.25": np.count_nonzero(symmetric < 1.25) / count,
-        "delta_1.25_squared": np.count_nonzero(symmetric < 1.25**2) / count,
-        "delta_1.25_cubed": np.count_nonzero(symmetric < 1.25**3) / count,
+        "delta_1.25": np.count_nonzero(log_ratio < _LOG) / count,
+        "delta_1.25_squared": np.count_nonzero(log_ratio < 2 * _LOG) / count,
+        "delta_1.25_cubed": np.count_nonzero(log_ratio < 3 * _LOG) / count,
         "l1_abs": _mean(error),
         "l1_rel": abs_rel,
     }

@@ -23,6 +23,7 @@ class Reference:
         depth: path of its depth map, float32 TIFF, 0 = none, at the frame's size.
         kind: `exact` for depth that came with the scene, else the backend that made it (`plane_sweep`, `patch_match`, …).
         metric: whether the depth is in metres.
+        ground_truth: the scene's folder in `03_primary/`, where conventional methods left their depth; None without one.
     """
 
     frame: int
@@ -30,6 +31,12 @@ class Reference:
     depth: Path
     kind: str
     metric: bool
+    ground_truth: Path | None = None
+
+    @property
+    def scene_folder(self) -> Path:
+        """The scene's folder in `02_intermediate/`."""
+        return self.image.parent.parent
 
 
 def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
@@ -47,14 +54,14 @@ def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     """
     exact = _depth_maps(frames / "depth")
     if exact:
-        return _references(frames, exact, "exact", metric=True)
+        return _references(frames, exact, "exact", True, ground_truth)
     if ground_truth is None:
         return []
     computed = _depth_maps(ground_truth / "depth")
     if not computed:
         return []
     description = _read_description(ground_truth / "ground_truth.json")
-    return _references(frames, computed, str(description.get("backend") or "sfm"), metric=bool(description.get("metric", False)))
+    return _references(frames, computed, str(description.get("backend") or "sfm"), bool(description.get("metric", False)), ground_truth)
 
 
 def read_depth(path: Path) -> np.ndarray:
@@ -100,12 +107,12 @@ def _depth_maps(folder: Path) -> dict[int, Path]:
     return {int(path.stem): path for path in sorted(folder.glob("*.tiff")) if path.stem.isdigit()}
 
 
-def _references(frames: Path, depth_maps: dict[int, Path], kind: str, metric: bool) -> list[Reference]:
+def _references(frames: Path, depth_maps: dict[int, Path], kind: str, metric: bool, ground_truth: Path | None) -> list[Reference]:
     found = []
     for frame, depth in sorted(depth_maps.items()):
         image = frames / "frames" / f"{frame:06d}.jpg"
         if image.is_file():
-            found.append(Reference(frame, image, depth, kind, metric))
+            found.append(Reference(frame, image, depth, kind, metric, ground_truth))
     if len(found) < len(depth_maps):
         log.info(
             "%s: %d of %d depth maps belong to no kept frame and are not used.", frames.name, len(depth_maps) - len(found), len(depth_maps)

@@ -11,6 +11,8 @@ BASELINES = ("constant", "mean_depth_map", "tilted_plane")
 """Contestants that know nothing of the image; they stand in every table."""
 CONVENTIONAL = ("colmap_sparse", "plane_sweep", "sgbm", "patch_match")
 """Contestants of conventional photogrammetry; they stand in the table where a scene has their depth."""
+NO_CAP = "none"
+"""Name of the cap that is none."""
 RESERVED_NAMES = ("model", *BASELINES, *CONVENTIONAL)
 
 
@@ -32,6 +34,7 @@ class EvaluationSettings:
         thresholds: distances in metres for accuracy and completeness.
         bootstrap_samples: resamplings of the images behind each 95 % interval; 0 leaves the intervals out.
         seed: of the resampling.
+        workers: threads that measure; 0 takes as many as there are cores, eight at most.
         size: width and height of the mean depth map, pixels. References of any size with any aspect are brought to it.
     """
 
@@ -44,6 +47,7 @@ class EvaluationSettings:
     thresholds: list[float] = field(default_factory=lambda: [0.5, 0.1, 0.05])
     bootstrap_samples: int = 1000
     seed: int = 0
+    workers: int = 0
     size: list[int] = field(default_factory=lambda: [384, 224])
 
     def __post_init__(self) -> None:
@@ -61,5 +65,7 @@ class EvaluationSettings:
             raise ValueError("'minimum_pixels' must be at least 3, as many as a tilted plane needs")
         if self.bootstrap_samples < 0:
             raise ValueError("'bootstrap_samples' must not be negative")
+        if self.workers < 0:
+            raise ValueError("'workers' must not be negative")
         if len(self.size) != 2 or any(side < 2 for side in self.size):
             raise ValueError("'size' must be width and height in pixels")
