@@ -3,7 +3,7 @@
 import pytest
 
 from aerial_depth_pipeline.capture.settings import SplitSettings, TripletSettings
-from aerial_depth_pipeline.capture.splits import split_triplets, write_lists
+from aerial_depth_pipeline.capture.splits import split_triplets
 from aerial_depth_pipeline.errors import UserError
 
 
@@ -55,9 +55,3 @@ def test_a_scene_too_short_for_blocks_is_for_training():
 def test_impossible_names_are_refused(split):
     with pytest.raises(UserError):
         split_triplets({"a": [1], "b": [2]}, {"a": 2, "b": 2}, split)
-
-
-def test_lists(tmp_path):
-    write_lists(tmp_path, {"train": [("a", 7), ("b", 1234567)], "val": [], "test": []})
-    assert (tmp_path / "train.txt").read_text() == "a 000007\nb 1234567\n"
-    assert (tmp_path / "val.txt").read_text() == ""

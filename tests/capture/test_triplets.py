@@ -6,7 +6,7 @@ import pytest
 
 from aerial_depth_pipeline.capture.images import read_image, scale_down
 from aerial_depth_pipeline.capture.settings import TripletSettings
-from aerial_depth_pipeline.capture.triplets import POSE_COLUMNS, gather_poses, make_triplets
+from aerial_depth_pipeline.capture.triplets import POSE_COLUMNS, make_triplets
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.poses import angle_between, relative_pose, rotation_angle
 
@@ -38,6 +38,7 @@ def test_every_admissible_frame_is_a_target(flight, triplets):
 def test_poses_are_those_of_the_flight(flight, triplets):
     folder, result = triplets
     poses = pd.read_parquet(folder / "poses.parquet")
+    assert set(poses["scene"]) == {"straight"}
     assert len(poses) == 2 * len(result["targets"])
     rotation, direction, length = [], [], []
     for row in poses.itertuples():
@@ -101,9 +102,3 @@ def test_triplets_are_deterministic(flight, triplets, tmp_path):
 def test_no_triplet_is_an_error_that_says_why(flight, tmp_path):
     with pytest.raises(SceneError, match=r"no triplet.*no source"):
         make_triplets(flight.frames, tmp_path, TripletSettings(width=96, height=64, frame_offset=30))
-
-
-def test_gathered_poses_name_their_scene(triplets):
-    folder, result = triplets
-    poses = gather_poses(folder.parent, ["straight"])
-    assert poses.columns[0] == "scene" and set(poses["scene"]) == {"straight"} and len(poses) == 2 * len(result["targets"])

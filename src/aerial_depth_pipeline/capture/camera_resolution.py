@@ -31,7 +31,8 @@ def known_camera(raw: Path, source: Source, choice: str) -> tuple[Camera, str] |
         try:
             camera = read_camera(path)
         except (ValueError, OSError) as error:
-            raise SceneError(f"{error} Mend it or remove it; without it the camera is calibrated from the frames.") from error
+            told = " ".join(str(error).split())  # parsers draw pictures over several lines
+            raise SceneError(f"{told} Mend it or remove it; without it the camera is calibrated from the frames.") from error
         return fit_camera(camera, source.width, source.height, path), "camera.yaml"
     if choice == "file":
         raise SceneError(f"{path} is not there, but the settings ask for it; add it or set camera: auto.")

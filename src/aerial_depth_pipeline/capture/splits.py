@@ -2,7 +2,6 @@
 
 import logging
 import random
-from pathlib import Path
 
 from aerial_depth_pipeline.capture.settings import SplitSettings, TripletSettings
 from aerial_depth_pipeline.errors import UserError
@@ -89,10 +88,3 @@ def _blocks(frames: list[int], span: int, split: SplitSettings) -> dict[str, lis
         end = before[-1] + 1
     blocks["train"] = frames[:end]
     return blocks
-
-
-def write_lists(folder: Path, parts: dict[str, list[tuple[str, int]]]) -> None:
-    """Write `train.txt`, `val.txt` and `test.txt`: `<scene> <target>` a line."""
-    for part in PARTS:
-        lines = "".join(f"{scene} {frame:06d}\n" for scene, frame in parts.get(part, []))
-        (Path(folder) / f"{part}.txt").write_text(lines, encoding="utf-8")

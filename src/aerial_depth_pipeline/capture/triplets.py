@@ -65,7 +65,7 @@ def make_triplets(
     """Write one scene's triplets in the SfMLearner layout, with relative poses.
 
     Args:
-        frames: the scene's folder below 02_intermediate.
+        frames: the scene's folder below 02_intermediate; its name is the scene's.
         folder: an empty local folder, which receives `NNNNNN.jpg` (sources before, target, sources after, side by side), `NNNNNN_cam.txt`,
             `poses.parquet` and `targets.parquet` (every kept frame with its offset, parallax, and why it is no target).
         settings: see `TripletSettings`.
@@ -120,6 +120,7 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
         K = scale_K(camera.K, settings.width / camera.width, settings.height / camera.height)
         _write_pictures(admitted, frames / "frames", folder, K, reach, settings, pool)
     poses = _pose_table(admitted, reach, kept, sfm_poses, metric)
+    poses.insert(0, "scene", frames.name)
     poses.to_parquet(folder / "poses.parquet", index=False)
     pd.DataFrame(
         {
@@ -372,13 +373,3 @@ def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
         return {}
     smooth = smooth_positions(kept["time"].to_numpy(float), positions, _SMOOTHING_SECONDS)
     return dict(zip(kept["frame"].astype(int), smooth, strict=True))
-
-
-def gather_poses(folder: Path, scenes: list[str]) -> pd.DataFrame:
-    """The poses of several scenes in one table, with the column `scene` in front: the content of a domain's `poses.parquet`."""
-    tables = [pd.read_parquet(Path(folder) / scene / "poses.parquet") for scene in scenes]
-    for scene, table in zip(scenes, tables, strict=True):
-        table.insert(0, "scene", scene)
-    if not tables:
-        return pd.DataFrame(columns=["scene", "frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"])
-    return pd.concat(tables, ignore_index=True)

@@ -43,6 +43,8 @@ class VideoSource(SourceBase):
             container.close()
             raise SceneError(f"{self.path} has no picture, only {_other_streams(container)}; put the video itself there.")
         streams[0].thread_type = "AUTO"
+        # Say so where data are damaged, instead of patching the picture up silently.
+        streams[0].codec_context.options = {"err_detect": "explode"}
         return container, streams[0]
 
     def _first_frame(self) -> av.VideoFrame:
@@ -60,30 +62,33 @@ class VideoSource(SourceBase):
     def frames(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
         container, stream = self._open()
         damaged: list[str] = []
-        start = None
-        count = 0
+        numbering = _Numbering(self.fps)
+        count = places = 0
+        smeared = False
         with container:
-            for index, frame in enumerate(_decode(container, stream, damaged)):
-                count = index + 1
-                time = frame.time
-                if time is not None:
-                    start = time if start is None else start
-                    time -= start
-                else:
-                    time = index / self.fps if self.fps else float("nan")
-                if not wanted(index):
-                    continue
+            for frame in _decode(container, stream, damaged):
+                count += 1
+                index, time = numbering.next(frame.time, bool(damaged))
                 if frame.interlaced_frame:
                     raise SceneError(
                         f"{self.path} is interlaced, which mixes two moments in one frame; convert it with "
                         f"'ffmpeg -i {self.path.name} -vf yadif=1 progressive.mp4' and use that."
                     )
-                if (frame.width, frame.height) != self._decoded_size:
-                    yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
+                if frame.is_corrupt:
+                    damaged.append("frames patched up by the decoder")
+                # What was predicted from damaged frames is damaged as well, until a key frame starts afresh.
+                smeared = (smeared or len(damaged) > places) and not (frame.key_frame and not frame.is_corrupt)
+                places = len(damaged)
+                if not wanted(index):
                     continue
-                yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+                if smeared:
+                    yield SourceFrame(index, time, None, "corrupt")
+                elif (frame.width, frame.height) != self._decoded_size:
+                    yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
+                else:
+                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
         if damaged:
-            self.warnings.append(f"{len(damaged)} packets of {self.path.name} do not decode ({damaged[0]}); what decodes is used.")
+            self.warnings.append(f"{self.path.name} is damaged in {len(damaged)} places ({damaged[0]}); what decodes is used.")
         missing = self._expected - count
         if missing > max(2, 0.01 * self._expected):
             self.warnings.append(
@@ -109,11 +114,36 @@ def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
         except av.FFmpegError as error:
             damaged.append(_why(error))
             continue
-        for frame in frames:
-            # Frames that a decoder patched up after lost data show smears that no later check would find.
-            if frame.is_corrupt:
-                damaged.append("corrupt frame")
-            yield frame
+        yield from frames
+
+
+class _Numbering:
+    """Numbers and times of frames. In a damaged file frames that are lost keep their numbers, as far as the times tell."""
+
+    def __init__(self, fps: float | None) -> None:
+        self.fps = fps
+        self.index = -1
+        self.start: float | None = None
+        self.time = 0.0
+        self.interval: float | None = None  # between the frames before the damage
+
+    def next(self, time: float | None, damaged: bool) -> tuple[int, float]:
+        step = 1
+        if time is None:
+            now = (self.index + 1) / self.fps if self.fps else float("nan")
+        else:
+            self.start = time if self.start is None else self.start
+            now = time - self.start
+            gap = now - self.time
+            if self.index >= 0 and not damaged:
+                self.interval = gap if self.interval is None else min(gap, self.interval)
+            elif damaged and self.interval is None and self.fps:
+                self.interval = 1 / self.fps
+            if damaged and self.interval and self.interval > 0:
+                step = max(1, round(gap / self.interval))
+        self.index += step
+        self.time = now
+        return self.index, now
 
 
 def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
