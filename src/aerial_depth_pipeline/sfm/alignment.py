@@ -140,8 +140,8 @@ def _frame(axis: np.ndarray, up: np.ndarray) -> np.ndarray | None:
 def estimate_up(poses_N44: np.ndarray, points_N3: np.ndarray) -> np.ndarray:
     """The upward direction in the model's frame, from how drones hold their cameras.
 
-    A gimbal keeps the image's rows level, so the upward direction is perpendicular to the x axes of all cameras. Where these hardly differ (a
-    straight flight), the normal of the plane through the sparse points stands in, turned towards the cameras.
+    A gimbal keeps the image's rows level, so the upward direction is perpendicular to the x axes of all cameras. Where these hardly differ
+    (a straight flight), the normal of the plane through the sparse points stands in, turned towards the cameras.
     """
     x_axes = poses_N44[:, 0, :3]
     values, vectors = np.linalg.eigh(x_axes.T @ x_axes / len(x_axes))

@@ -111,8 +111,8 @@ def _check_texture(database: Path, names: list[str]) -> None:
     if not counts or np.median(counts) < _FEW_FEATURES:
         found = int(np.median(counts)) if counts else 0
         raise SceneError(
-            f"The frames show too little texture: {found} features in the median frame of {len(names)}, at least {_FEW_FEATURES} are needed. "
-            "Footage of water, snow, fog or a plain surface cannot be reconstructed; leave the scene out."
+            f"The frames show too little texture: {found} features in the median frame of {len(names)}, at least {_FEW_FEATURES} are "
+            "needed. Footage of water, snow, fog or a plain surface cannot be reconstructed; leave the scene out."
         )
 
 

@@ -161,8 +161,8 @@ def explain_failure(database: Path) -> str:
             )
     if not strong:
         return (
-            f"None of the {len(images)} frames could be matched with another: the picture changes too much between them, or repeats itself. "
-            "Keep frames closer together, or leave the scene out."
+            f"None of the {len(images)} frames could be matched with another: the picture changes too much between them, or repeats "
+            "itself. Keep frames closer together, or leave the scene out."
         )
     if np.median(moves) < 1.0:
         return f"The camera did not move: features stay within {np.median(moves):.1f} pixels over {len(images)} frames. Depth needs travel."
@@ -172,8 +172,8 @@ def explain_failure(database: Path) -> str:
             "Use a part of the footage where the camera travels."
         )
     return (
-        f"Structure from motion found no model for {len(images)} frames, although {len(strong)} pairs match. There is probably too little parallax "
-        "between them; use a part of the footage where the camera travels sideways."
+        f"Structure from motion found no model for {len(images)} frames, although {len(strong)} pairs match. There is probably too little "
+        "parallax between them; use a part of the footage where the camera travels sideways."
     )
 
 

@@ -10,8 +10,8 @@ def choose_views(table: pd.DataFrame, max_views: int, max_step: float, preferred
     """Frames spread evenly over the motion of a scene.
 
     Args:
-        table: the kept rows of `frames.parquet`, in order of time; `motion` is the share of the image's width that the picture moved since the
-            row before, NaN where unknown.
+        table: the kept rows of `frames.parquet`, in order of time; `motion` is the share of the image's width that the picture moved since
+            the row before, NaN where unknown.
         max_views: at most so many.
         max_step: neighbouring views are at most so far apart (share of the width), so that they overlap. A scene that is longer is covered
             in its middle.
