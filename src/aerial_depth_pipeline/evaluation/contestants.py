@@ -56,6 +56,7 @@ class Contestant:
         name: as it stands in the tables.
         predict: gives an array [h, w] for a frame, of any size with the frame's proportions; raises PredictionError where it has none.
         output: what the array holds: z-depth, inverse depth (up to scale), or inverse depth up to scale and shift.
+        stretched: whether it fills the frame although its proportions differ.
         dense: whether a prediction ought to cover the whole image, so that holes in it are worth a warning.
         oracle: whether it was fitted to the reference; alignment leaves it alone, since any factor could only spoil the fit.
         expensive: whether predictions are kept on disk between the two looks at a scene instead of being made twice.
@@ -64,6 +65,7 @@ class Contestant:
     name: str
     predict: Callable[[Frame], np.ndarray]
     output: Output = "depth"
+    stretched: bool = False
     dense: bool = True
     oracle: bool = False
     expensive: bool = False
@@ -111,7 +113,7 @@ def inverse_prediction(contestant: Contestant, frame: Frame) -> np.ndarray:
     if prediction.ndim != 2 or min(prediction.shape) == 0:
         raise PredictionError("damaged", f"an array of shape {prediction.shape} is not a depth map [H, W]")
     own_height, own_width = prediction.shape
-    if abs(own_width * height - own_height * width) > _ASPECT_TOLERANCE * own_height * width:
+    if not contestant.stretched and abs(own_width * height - own_height * width) > _ASPECT_TOLERANCE * own_height * width:
         raise PredictionError(
             "mis-sized", f"{own_width}×{own_height} pixels do not have the proportions of the frame, {width}×{height}; nothing is stretched"
         )

@@ -4,7 +4,6 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment
@@ -26,10 +25,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its caption, embedded into the page."""
+    """A PNG with its caption, embedded into the page."""
 
     caption: str
-    path: Path
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,8 @@ def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
     return environment.from_string(_TEMPLATE).render(title=title, lead=lead, sections=sections)
 
 
-def _embedded(path: Path) -> str:
+def _embedded(content: bytes) -> str:
     """A picture as a data URI; photographs and large pictures as JPEG, which the eye does not tell from PNG at this quality."""
-    content = Path(path).read_bytes()
     if len(content) > 300_000:
         stream = io.BytesIO()
         Image.open(io.BytesIO(content)).convert("RGB").save(stream, "JPEG", quality=88)
@@ -138,7 +136,7 @@ _TEMPLATE = """<!DOCTYPE html>
 {% if table.folded %}</details>{% endif %}
 {% endfor %}
 {% for picture in section.pictures %}
-<figure><img src="{{ picture.path | embedded }}" alt="{{ picture.caption }}"><figcaption>{{ picture.caption }}</figcaption></figure>
+<figure><img src="{{ picture.content | embedded }}" alt="{{ picture.caption }}"><figcaption>{{ picture.caption }}</figcaption></figure>
 {% endfor %}
 {% endfor %}
 </body>

@@ -1,5 +1,6 @@
 """Pictures of frames in columns: input, prediction, ground truth, error, baseline, in the plasma colours of the original's README."""
 
+import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,14 @@ def align_map(inverse_HW: np.ndarray, reference_HW: np.ndarray, alignment: str, 
 
 
 def write_panels(columns: Sequence[PanelFrame], path: Path, note: str = "") -> None:
-    """Write the picture: frames in columns; input, prediction, ground truth, error and the tilted plane in rows.
+    """Write the picture of `draw_panels` to a file."""
+    content = draw_panels(columns, note)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def draw_panels(columns: Sequence[PanelFrame], note: str = "") -> bytes:
+    """The picture as PNG: frames in columns; input, prediction, ground truth, error and the tilted plane in rows.
 
     Depth is shown as inverse depth in plasma, bright near and dark far, prediction, ground truth and plane of one frame on one scale;
     grey is without depth. The error is relative, |predicted − true| / true, with its own scale.
@@ -150,8 +158,9 @@ def write_panels(columns: Sequence[PanelFrame], path: Path, note: str = "") -> N
         _scale(figure, left, bottom, cell, "magma", "0", f"≥ {100 * _ERROR_LIMIT:.0f} %", "relative error", 1)
     if note:
         figure.text(left / total_width, 0.08 / total_height, note, fontsize=8, color="#444444", ha="left", va="bottom")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.print_png(str(path))
+    stream = io.BytesIO()
+    canvas.print_png(stream)
+    return stream.getvalue()
 
 
 def plasma(depth_HW: np.ndarray, near: float, far: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What the evaluation measures, as configuration. Imports nothing heavy."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,6 +18,54 @@ RESERVED_NAMES = ("model", *BASELINES, *CONVENTIONAL)
 
 
 @dataclass(frozen=True)
+class ContestantSettings:
+    """Somebody else's model, or its predictions, to be measured beside ours.
+
+    Attributes:
+        name: as it stands in the tables; letters, digits, `_`, `-` and `.`.
+        path: a folder of predictions, `<domain>/<scene>/NNNNNN.<ext>` or `<scene>/NNNNNN.<ext>` with TIFF, 16-bit PNG, NPY or PFM, where
+            NNNNNN is the frame's number; or an ONNX file; or a TorchScript file. Networks take one picture [1, 3, H, W] and give one map.
+        kind: what `path` is; `auto` tells by its suffix (`.onnx`; `.pt`, `.pth`, `.ts`, `.torchscript`; else a folder).
+        output: what the values are: z-depth, inverse depth up to scale (monodepth2's disparity), or inverse depth up to scale and shift
+            (MiDaS, Depth Anything).
+        scale: multiplies the stored values, such as 0.01 for a 16-bit PNG in centimetres.
+        stretched: whether predictions fill the frame although their proportions differ, because the network saw the frame squeezed.
+            Without it such predictions are refused. Networks that are run here are always treated so.
+        width: of the network's input in pixels; 0 takes what the file says, else the frame's own, rounded to a multiple of 32.
+        height: of the network's input in pixels; 0 as for width.
+        mean: subtracted from the network's input of range 0 to 1, red, green, blue.
+        std: divides the network's input after that.
+        domains: where it takes part; empty is everywhere.
+    """
+
+    name: str = ""
+    path: str = ""
+    kind: Literal["auto", "folder", "onnx", "torchscript"] = "auto"
+    output: Output = "depth"
+    scale: float = 1.0
+    stretched: bool = False
+    width: int = 0
+    height: int = 0
+    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
+    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
+    domains: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise ValueError(f"a contestant is called {self.name!r}; give it a 'name' of letters, digits, '_', '-' and '.'")
+        if self.name in RESERVED_NAMES:
+            raise ValueError(f"'{self.name}' is the name of a contestant that is always there; choose another one")
+        if not self.path:
+            raise ValueError(f"contestant '{self.name}' has no 'path'")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"the 'scale' of contestant '{self.name}' must be positive")
+        if self.width < 0 or self.height < 0 or (self.width == 0) != (self.height == 0):
+            raise ValueError(f"contestant '{self.name}' needs both 'width' and 'height', or neither")
+        if len(self.mean) != 3 or len(self.std) != 3 or any(not value > 0 for value in self.std):
+            raise ValueError(f"'mean' and 'std' of contestant '{self.name}' need three numbers each, those of 'std' positive")
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
     """How depth is measured against references.
 
@@ -27,6 +76,8 @@ class EvaluationSettings:
         main_alignment: the alignment that pictures, the console table and the breakdowns show; one of `alignments`.
         caps: depth caps in metres (scene units where the scene is not metric). Everything is measured without a cap, and again with each:
             reference pixels beyond it are left out and predictions are clipped to it.
+        contestants: other people's models that are measured beside ours.
+        conventional: whether depth from image matching, where the scene has it and an exact reference besides, is measured beside ours.
         minimum_depth: reference pixels nearer than this are left out and predictions are clipped to it; metres or scene units.
         maximum_depth: predictions beyond this are clipped to it where no cap applies (least squares can give infinity);
             metres or scene units.
@@ -41,6 +92,8 @@ class EvaluationSettings:
     alignments: list[Alignment] = field(default_factory=lambda: ["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"])
     main_alignment: Alignment = "median_per_image"
     caps: list[float] = field(default_factory=list)
+    contestants: list[ContestantSettings] = field(default_factory=list)
+    conventional: bool = True
     minimum_depth: float = 0.1
     maximum_depth: float = 10_000.0
     minimum_pixels: int = 50
@@ -63,6 +116,9 @@ class EvaluationSettings:
             raise ValueError("every one of 'thresholds' must be positive")
         if self.minimum_pixels < 3:
             raise ValueError("'minimum_pixels' must be at least 3, as many as a tilted plane needs")
+        names = [contestant.name for contestant in self.contestants]
+        if len(set(names)) != len(names):
+            raise ValueError("every one of 'contestants' needs a name of its own")
         if self.bootstrap_samples < 0:
             raise ValueError("'bootstrap_samples' must not be negative")
         if self.workers < 0:
