@@ -22,7 +22,8 @@ from aerial_depth_pipeline.capture.images import fit_width, read_image, write_jp
 from aerial_depth_pipeline.capture.selection import Considered, reasons, select, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources import Fix, Source, open_source
-from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, find_telemetry, local_metres
+from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_metres
+from aerial_depth_pipeline.capture.telemetry_files import find_telemetry
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
@@ -74,7 +75,7 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
     source = open_source(raw)
     width, height = fit_width(source.width, source.height, settings.max_width)
     known = known_camera(raw, source, settings.camera)
-    telemetry = find_telemetry(raw, source.path if source.kind == "video" else None)
+    telemetry, told = find_telemetry(raw, source.path if source.kind == "video" else None, source.fps) if source.continuous else (None, [])
     depths = _depth_files(raw)
     with_depth = set(depths) | source.depth_frames()
     stride = _stride(settings.stride, source)
@@ -99,7 +100,7 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
     for row in thin_out(rows, settings.max_frames, with_depth):
         (frames / f"{row.frame:06d}.jpg").unlink()
     kept = [row for row in rows if row.kept]
-    warnings = list(source.warnings)
+    warnings = [*source.warnings, *told]
     if len(kept) < 3:
         found = ", ".join(f"{count} {reason}" for reason, count in reasons(rows).items())
         told = f" {' '.join(warnings)}" if warnings else ""

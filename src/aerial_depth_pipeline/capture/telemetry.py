@@ -1,16 +1,11 @@
-"""Positions of the drone: DJI subtitles or EXIF, brought to frame times and into local metres."""
+"""Positions of the drone at frame times, in local metres."""
 
-import logging
 import math
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from aerial_depth_pipeline.capture.sources import Fix
-
-logger = logging.getLogger(__name__)
 
 # WGS 84
 _SEMI_MAJOR = 6378137.0
@@ -34,76 +29,6 @@ class Telemetry:
     position_N3: np.ndarray
     focal_35mm: float | None = None
     warnings: list[str] = field(default_factory=list)
-
-
-def find_telemetry(raw: Path, video: Path | None) -> Telemetry | None:
-    """Read the telemetry that lies beside a video: a subtitle file of the video's name, else the only one there. None without one."""
-    subtitles = sorted(p for p in raw.iterdir() if p.suffix.lower() == ".srt" and p.is_file() and not p.name.startswith("."))
-    if video is not None:
-        subtitles = [p for p in subtitles if p.stem.lower() == video.stem.lower()] or subtitles[:1]
-    for path in subtitles[:1]:
-        return read_srt(path)
-    return None
-
-
-_TIMES = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})\s*-->")
-_NUMBER = r"([-+]?\d+(?:\.\d+)?)"
-_BRACKETED = {
-    name: re.compile(rf"\b{pattern}\s*:\s*{_NUMBER}")
-    for name, pattern in {
-        "latitude": "latitude",
-        "longitude": "longt?itude",  # some firmware spells it longtitude
-        "relative": "rel_alt",
-        "absolute": "abs_alt",
-        "altitude": "altitude",
-        "focal": "focal_len",
-    }.items()
-}
-
-
-def read_srt(path: Path) -> Telemetry | None:
-    """Read a DJI subtitle file; None, with a warning in the log, where it holds no position."""
-    text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
-    times, fixes, focal = [], [], None
-    skipped = 0
-    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
-        start = _TIMES.search(block)
-        if not start:
-            continue
-        hours, minutes, seconds, fraction = start.groups()
-        time = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
-        fix = _fix_of(block[start.end() :])
-        if fix is None or (times and time <= times[-1]):
-            skipped += 1
-            continue
-        times.append(time)
-        fixes.append(fix)
-        if focal is None and (stated := _BRACKETED["focal"].search(block)):
-            focal = _plausible_focal(float(stated.group(1)))
-    if not times:
-        logger.warning("%s holds no positions that are understood; the scene has no telemetry.", path)
-        return None
-    warnings = [f"{skipped} entries of {path.name} hold no position and are skipped."] if skipped else []
-    return Telemetry(path.name, np.array(times), np.array(fixes), focal, warnings)
-
-
-def _fix_of(text: str) -> tuple[float, float, float] | None:
-    found = {name: float(match.group(1)) for name, pattern in _BRACKETED.items() if (match := pattern.search(text))}
-    if "latitude" not in found or "longitude" not in found:
-        return None
-    latitude, longitude = found["latitude"], found["longitude"]
-    # Height above the start is the barometer's and steadier than the absolute one.
-    height = found.get("relative", found.get("absolute", found.get("altitude", 0.0)))
-    return (latitude, longitude, height) if _plausible(latitude, longitude) else None
-
-
-def _plausible(latitude: float, longitude: float) -> bool:
-    return abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0.0, 0.0)
-
-
-def _plausible_focal(value: float) -> float | None:
-    value = value / 10 if value >= 150 else value  # some firmware writes tenths of a millimetre
-    return value if 8 <= value <= 200 else None
 
 
 def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from aerial_depth_pipeline.errors import SceneError
 
 logger = logging.getLogger(__name__)
 
+_PACKETS_FOR_RATE = 60
+
 
 class VideoSource(SourceBase):
     """A video file.
@@ -48,16 +50,37 @@ class VideoSource(SourceBase):
         return container, streams[0]
 
     def _first_frame(self) -> av.VideoFrame:
+        nominal = self._measure_rate()
         container, stream = self._open()
         with container:
-            rate = stream.average_rate or stream.guessed_rate
-            self.fps = float(rate) if rate else None
             self._expected = stream.frames or 0
-            if not self._expected and self.fps and stream.duration and stream.time_base:
-                self._expected = round(float(stream.duration * stream.time_base) * self.fps)
+            steady = bool(nominal and self.fps and abs(nominal / self.fps - 1) < 0.05)
+            if not self._expected and steady and stream.duration and stream.time_base:
+                self._expected = round(float(stream.duration * stream.time_base) * nominal)
             for frame in _decode(container, stream, []):
                 return frame
         raise SceneError(f"No frame of {self.path} can be decoded; it is damaged: copy it again from the camera.")
+
+    def _measure_rate(self) -> float | None:
+        """Set `fps` by the first packets' times, since what a container says may be its clock's rate; returns what it says."""
+        container, stream = self._open()
+        with container:
+            nominal = stream.average_rate or stream.guessed_rate
+            times = []
+            try:
+                for packet in container.demux(stream):
+                    if packet.pts is not None:
+                        times.append(float(packet.pts * packet.time_base))
+                    if len(times) >= _PACKETS_FOR_RATE:
+                        break
+            except (av.FFmpegError, OSError):
+                pass  # decoding will say what is wrong
+            length = max(times) - min(times) if len(times) > 1 else 0.0
+            nominal = float(nominal) if nominal else None
+            self.fps = round((len(times) - 1) / length, 3) if length > 0 else nominal
+            if nominal and self.fps and abs(nominal / self.fps - 1) < 0.02:
+                self.fps = nominal  # a steady rate, without the container's rounding of times
+            return nominal
 
     def frames(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
         container, stream = self._open()
