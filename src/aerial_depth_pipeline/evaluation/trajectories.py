@@ -1,0 +1,204 @@
+"""Pose errors: absolute and relative, after alignment by a similarity, with a plot."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from aerial_depth_pipeline.geometry.poses import camera_center, fit_similarity, invert, pose, relative_pose, rotation_angle
+
+Poses = Mapping[int, np.ndarray]
+"""frame → `cam_from_world` [4, 4]"""
+
+COLUMNS = [
+    "estimate",
+    "domain",
+    "scene",
+    "frames",
+    "of_frames",
+    "scale",
+    "ate_rmse",
+    "ate_median",
+    "ate_share_of_path",
+    "ate_rotation_deg",
+    "rpe_step",
+    "rpe_translation",
+    "rpe_translation_share",
+    "rpe_rotation_deg",
+]
+
+
+@dataclass(frozen=True)
+class TrajectoryError:
+    """How far an estimated trajectory is from the true one (Sturm et al., IROS 2012).
+
+    Attributes:
+        frames: frames that both have.
+        scale: factor from the estimate's unit to the truth's.
+        ate_rmse: root mean square distance of the aligned positions, in the truth's unit.
+        ate_median: median distance.
+        ate_share_of_path: ate_rmse over the length of the true path.
+        ate_rotation_deg: median angle between aligned and true attitude.
+        rpe_step: how many common frames apart relative poses are taken.
+        rpe_translation: root mean square error of relative translation over that step, in the truth's unit.
+        rpe_translation_share: the same over the root mean square length of the step.
+        rpe_rotation_deg: root mean square error of relative rotation.
+        centers_N3: true positions.
+        aligned_N3: aligned estimated positions.
+    """
+
+    frames: int
+    scale: float
+    ate_rmse: float
+    ate_median: float
+    ate_share_of_path: float
+    ate_rotation_deg: float
+    rpe_step: int
+    rpe_translation: float
+    rpe_translation_share: float
+    rpe_rotation_deg: float
+    centers_N3: np.ndarray
+    aligned_N3: np.ndarray
+
+    def row(self, estimate: str, domain: str, scene: str, of_frames: int) -> list:
+        """A row of `COLUMNS`."""
+        named = {"estimate": estimate, "domain": domain, "scene": scene, "of_frames": of_frames}
+        return [named[name] if name in named else getattr(self, name) for name in COLUMNS]
+
+
+def trajectory_error(estimate: Poses, truth: Poses, step: int = 1) -> TrajectoryError:
+    """Errors of an estimated trajectory after the best similarity between positions (Umeyama, PAMI 1991).
+
+    Positions on one line leave the rotation about it open; there the attitudes decide it, and scale and translation follow.
+
+    Args:
+        estimate: frame → `cam_from_world`, in any unit and any world.
+        truth: the same, in the unit of the errors.
+        step: distance of relative poses in common frames.
+
+    Raises:
+        ValueError: with fewer than three common frames, or none that moves.
+    """
+    common = sorted(set(estimate) & set(truth))
+    if len(common) < 3:
+        raise ValueError(f"only {len(common)} frames have both an estimated and a true pose; three are needed")
+    estimated_N44 = np.stack([estimate[frame] for frame in common])
+    true_N44 = np.stack([truth[frame] for frame in common])
+    guess_N3, center_N3 = camera_center(estimated_N44), camera_center(true_N44)
+    scale, rotation, translation = _similarity(guess_N3, center_N3, estimated_N44, true_N44)
+    aligned_N3 = scale * guess_N3 @ rotation.T + translation
+    distance = np.linalg.norm(aligned_N3 - center_N3, axis=1)
+    path = float(np.linalg.norm(np.diff(center_N3, axis=0), axis=1).sum())
+    # An aligned camera's attitude is R_estimate R_similarity^T; what is left against the truth's is the error.
+    attitude = rotation_angle(estimated_N44[:, :3, :3] @ rotation.T @ np.swapaxes(true_N44[:, :3, :3], 1, 2))
+    translations, lengths, angles = [], [], []
+    for first in range(len(common) - step):
+        true_step = relative_pose(true_N44[first + step], true_N44[first])
+        step_44 = relative_pose(estimated_N44[first + step], estimated_N44[first])
+        step_44[:3, 3] *= scale
+        difference = invert(true_step) @ step_44
+        translations.append(np.linalg.norm(difference[:3, 3]))
+        angles.append(rotation_angle(difference[:3, :3]))
+        lengths.append(np.linalg.norm(true_step[:3, 3]))
+    nan = float("nan")
+    rpe, length = (_rms(translations), _rms(lengths)) if translations else (nan, nan)
+    return TrajectoryError(
+        frames=len(common),
+        scale=scale,
+        ate_rmse=_rms(distance),
+        ate_median=float(np.median(distance)),
+        ate_share_of_path=_rms(distance) / path if path > 0 else nan,
+        ate_rotation_deg=float(np.degrees(np.median(attitude))),
+        rpe_step=step,
+        rpe_translation=rpe,
+        rpe_translation_share=rpe / length if length > 0 else nan,
+        rpe_rotation_deg=float(np.degrees(_rms(angles))) if angles else nan,
+        centers_N3=center_N3,
+        aligned_N3=aligned_N3,
+    )
+
+
+def chain(relative: Sequence[tuple[int, int, np.ndarray]]) -> dict[int, np.ndarray]:
+    """A trajectory from relative poses: the first target's camera is the world; frames that cannot be reached are left out.
+
+    Args:
+        relative: (source frame, target frame, `T_source_from_target` [4, 4]).
+    """
+    steps: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for source, target, T in relative:
+        steps.setdefault(target, []).append((source, T))
+        steps.setdefault(source, []).append((target, invert(np.asarray(T, float))))
+    if not steps:
+        return {}
+    start = relative[0][1]
+    poses, waiting = {start: np.eye(4)}, [start]
+    while waiting:
+        frame = waiting.pop(0)
+        for neighbour, T in steps[frame]:
+            if neighbour not in poses:
+                poses[neighbour] = T @ poses[frame]
+                waiting.append(neighbour)
+    return poses
+
+
+def draw_trajectories(errors: Mapping[str, TrajectoryError], unit: str = "m") -> bytes:
+    """A picture (PNG): true and aligned paths from above, one after the other, and the distance along them.
+
+    Args:
+        errors: by title, such as the scene's name.
+        unit: of the truth.
+
+    Raises:
+        ValueError: without any.
+    """
+    if not errors:
+        raise ValueError("a picture needs at least one trajectory")
+    figure = Figure(figsize=(11, 3.6 * len(errors)), dpi=100, facecolor="white", layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    grid = figure.subplots(len(errors), 2, squeeze=False)
+    for (map_axes, curve), (title, error) in zip(grid, errors.items(), strict=True):
+        map_axes.plot(*error.centers_N3[:, :2].T, color="#2a2a33", linewidth=3, alpha=0.35, label="true")
+        map_axes.plot(*error.aligned_N3[:, :2].T, color="#7e03a8", linewidth=1.2, marker=".", markersize=3, label="estimated, aligned")
+        map_axes.set_aspect("equal", adjustable="datalim")
+        map_axes.set_xlabel(f"east ({unit})", fontsize=9)
+        map_axes.set_ylabel(f"north ({unit})", fontsize=9)
+        map_axes.set_title(title, fontsize=10, loc="left")
+        map_axes.legend(fontsize=8, frameon=False)
+        curve.plot(np.linalg.norm(error.aligned_N3 - error.centers_N3, axis=1), color="#7e03a8")
+        curve.set_ylim(bottom=0)
+        curve.set_xlabel("frame of the trajectory", fontsize=9)
+        curve.set_ylabel(f"distance ({unit})", fontsize=9)
+        curve.set_title(f"ATE {error.ate_rmse:.3g} {unit}, {100 * error.ate_share_of_path:.2f} % of the path", fontsize=10, loc="left")
+        for axes in (map_axes, curve):
+            axes.tick_params(labelsize=8)
+            axes.grid(True, color="#eee")
+    stream = io.BytesIO()
+    canvas.print_png(stream)
+    return stream.getvalue()
+
+
+def _similarity(
+    guess_N3: np.ndarray, center_N3: np.ndarray, estimated_N44: np.ndarray, true_N44: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    spread = np.linalg.norm(guess_N3 - guess_N3.mean(0), axis=1)
+    if not spread.max() > 0:
+        raise ValueError("the estimated cameras all stand in one place; no similarity can be fitted")
+    singular = np.linalg.svd(center_N3 - center_N3.mean(0), compute_uv=False)
+    if singular[1] > 0.01 * singular[0]:
+        return fit_similarity(guess_N3, center_N3)
+    # The mean of the rotations between the two worlds, brought back to a rotation (Moakher, SIAM 2002).
+    between = np.swapaxes(true_N44[:, :3, :3], 1, 2) @ estimated_N44[:, :3, :3]
+    u, _, vt = np.linalg.svd(between.sum(0))
+    rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+    turned, centred = (guess_N3 - guess_N3.mean(0)) @ rotation.T, center_N3 - center_N3.mean(0)
+    scale = float((turned * centred).sum() / (turned**2).sum())
+    if not scale > 0:
+        raise ValueError("the estimated path runs against the true one; no similarity can be fitted")
+    return scale, pose(rotation, np.zeros(3))[:3, :3], center_N3.mean(0) - scale * rotation @ guess_N3.mean(0)
+
+
+def _rms(values: Sequence[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
