@@ -15,14 +15,13 @@ from aerial_depth_pipeline.geometry.poses import pose_from_vectors, rotation_fro
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.augmentation import augment
-from aerial_depth_pipeline.training.checkpoints import BEST, LAST, save_checkpoint
+from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.objective import self_supervised_loss
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
 from aerial_depth_pipeline.training.triplet_data import TripletStore
+from aerial_depth_pipeline.training.watchdog import Probe, Watchdog
 
 log = logging.getLogger(__name__)
-
-TARGET, SOURCES = 1, [0, 2]
 
 
 def learning_rate_at(step: int, settings: TrainSettings) -> float:
@@ -76,6 +75,7 @@ class TrainingModule(L.LightningModule):
         checkpoints: Path,
         fingerprint: str,
         metadata: dict[str, Any],
+        probe: Probe | None,
         validate: Callable[[DepthModel], dict[str, float]] | None,
         metrics_logger: Logger | None,
         advance: Callable[[dict[str, float]], None],
@@ -83,12 +83,15 @@ class TrainingModule(L.LightningModule):
         super().__init__()
         self.model, self.settings = model, settings
         self.size = (store.width, store.height)
+        self.target, self.sources = store.target, store.sources
         self.validation = validation
         self.checkpoints, self.fingerprint, self.metadata = Path(checkpoints), fingerprint, metadata
         self.validate_depth, self.metrics_logger, self.advance = validate, metrics_logger, advance
         self.average = copy.deepcopy(model) if settings.ema > 0 else None
-        self.step = 0
+        self.step, self.rewinds = 0, 0
         self.best = math.inf
+        self.probe = probe
+        self.watchdog = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
         self.optimizer_state: dict[str, Any] | None = None
         self.loss_of = torch.compile(self_supervised_loss) if settings.compile else self_supervised_loss
         self.forward_model = torch.compile(model) if settings.compile else model
@@ -106,10 +109,18 @@ class TrainingModule(L.LightningModule):
             self.optimizer_state = None
         return optimizer
 
+    def on_fit_start(self) -> None:
+        """Bring the probe to the device that trains."""
+        if self.probe is not None:
+            self.probe = Probe(*(tensor.to(self.device) for tensor in vars(self.probe).values()))
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate of this step."""
         for group in self.optimizers().param_groups:
-            group["lr"] = learning_rate_at(self.step, self.settings)
+            group["lr"] = self._rate(self.step)
+
+    def _rate(self, step: int) -> float:
+        return learning_rate_at(step, self.settings) * 0.5**self.rewinds
 
     def losses(self, batch: dict[str, torch.Tensor], model: torch.nn.Module, augmented: bool) -> dict[str, torch.Tensor]:
         """The loss terms of a batch and what the watchdog looks at."""
@@ -118,16 +129,26 @@ class TrainingModule(L.LightningModule):
         seen = images
         if augmented:
             images, seen, K, T = augment(images, K, T, self.settings.augmentation, batch["random"])
-        inverse_depths, numbers = model(seen, SOURCES, TARGET)
+        inverse_depths, numbers = model(seen, self.sources, self.target)
         with torch.autocast(images.device.type, enabled=False):
             poses = compose_poses(numbers, T, self.settings.pose)
-            terms = self.loss_of(inverse_depths, images[:, TARGET], images[:, SOURCES], K, poses, batch["usable"], self.settings.loss)
+            terms = self.loss_of(
+                inverse_depths, images[:, self.target], images[:, self.sources], K, poses, batch["usable"], self.settings.loss
+            )
             with torch.no_grad():
                 finest = inverse_depths[0].detach()
-                terms["inverse_depth_mean"] = finest.mean()
-                terms["inverse_depth_relief"] = (finest.std((2, 3)) / finest.mean((2, 3))).mean()
-                terms["translation"] = poses[..., :3, 3].norm(dim=-1).mean()
+                terms["inverse_depth"] = finest.mean()
+                terms["relief"] = (finest.std((2, 3)) / finest.mean((2, 3))).mean()
+                terms["at_an_end"] = self._share_at_an_end(finest)
+                terms["motion"] = poses[..., :3, 3].norm(dim=-1).mean() * finest.mean()
         return terms
+
+    def _share_at_an_end(self, inverse: torch.Tensor) -> torch.Tensor:
+        network = self.settings.network
+        low, high = 1 / network.max_depth, 1 / network.min_depth
+        margin = 0.01 * (high - low)
+        # Far away is a small inverse depth in any case; only what lies at the very end of the far side counts.
+        return torch.maximum((inverse > high - margin).float().mean(), (inverse < low + 0.1 * low).float().mean())
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """The total loss of a batch."""
@@ -147,14 +168,44 @@ class TrainingModule(L.LightningModule):
         if self.average is not None:
             self._update_average()
         self.advance(terms)
+        self._watch(terms)
         last = self.step == self.settings.steps
         if self.metrics_logger is not None and (self.step % self.settings.log_every == 0 or self.step == 1 or last):
-            rate = learning_rate_at(self.step - 1, self.settings)
+            rate = self._rate(self.step - 1)
             self._log({f"train/{name}": value for name, value in terms.items()} | {"train/learning_rate": rate})
         if self.step % self.settings.validate_every == 0 or last:
             self._validate()
         if self.step % self.settings.checkpoint_every == 0 or last:
             self._save(LAST)
+
+    def _watch(self, terms: dict[str, float]) -> None:
+        correlation = None
+        if self.probe is not None and self.settings.watchdog.enabled and self.step % self.settings.watchdog.probe_every == 0:
+            correlation = self._correlation()
+            terms["near_is_near"] = correlation
+        fault = self.watchdog.observe(self.step, terms, correlation)
+        if fault is None:
+            return
+        self._log({f"train/{name}": value for name, value in terms.items() if math.isfinite(value)})
+        path = self.checkpoints / LAST
+        if self.settings.watchdog.action == "stop" or self.rewinds >= self.settings.watchdog.rewinds or not path.is_file():
+            raise fault
+        self.rewinds += 1
+        log.warning("%s Going back to the last checkpoint with half the learning rate (%d).", fault, self.rewinds)
+        content = load_checkpoint(path)
+        self.model.load_state_dict(content["model"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
+        self.trainer.optimizers[0].load_state_dict(content["optimizer"])
+        self.watchdog.forget()
+
+    @torch.no_grad()
+    def _correlation(self) -> float:
+        self.model.eval()
+        with self.trainer.precision_plugin.forward_context():
+            inverse = self.model.depth(self.probe.images_B3HW)
+        self.model.train()
+        return self.probe.correlation(inverse)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -217,6 +268,7 @@ class TrainingModule(L.LightningModule):
             "steps": self.settings.steps,
             "fingerprint": self.fingerprint,
             "best": self.best,
+            "rewinds": self.rewinds,
             "model": self.model.state_dict(),
             "optimizer": self.trainer.optimizers[0].state_dict(),
         }
@@ -226,7 +278,7 @@ class TrainingModule(L.LightningModule):
 
     def restore(self, content: dict[str, Any]) -> None:
         """Continue where a checkpoint of `_save` stopped."""
-        self.step, self.best = content["step"], content["best"]
+        self.step, self.best, self.rewinds = content["step"], content["best"], content["rewinds"]
         self.model.load_state_dict(content["model"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])

@@ -36,8 +36,8 @@ def self_supervised_loss(
         usable_BS: pairs whose pose may be trusted.
 
     Returns:
-        `total` and its terms `photometric` and `smoothness`, and what the watchdog looks at: `unwarped` (the error without any warp, over the
-        same pixels that are in view) and `used` (the share of pixels that count), all scalars.
+        `total` and its terms `photometric` and `smoothness`, and what the watchdog looks at: `warped` and `unwarped` (the errors with and
+        without the warp, over the pixels in view) and `used` (the share of pixels that count), all scalars.
     """
     if settings.scales_at_full_size:
         photometric, facts = _at_one_size(inverse_depths, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings)

@@ -68,7 +68,8 @@ class PoseSettings:
         rotation_limit: largest correction of each rotation component, radians.
         translation_limit: largest correction of each translation component, as a share of the step's length.
         learned_scale: factor on the pose decoder's output under `learned`.
-        length: under two_view, `constant` takes all steps of a scene as equally long, `telemetry` uses the measured lengths' ratios.
+        length: ratios of the steps' lengths within a scene under two_view: `telemetry` (as measured), `time` (a steady speed), `constant`
+            (all alike), or `auto`: telemetry where all lengths of the scene are known, else time.
         minimum_inliers: two-view pairs with fewer inliers are not used.
         centre_units: choose each scene's unit so that its median depth starts at the decoder's initial depth; without it a step has length 1.
     """
@@ -78,7 +79,7 @@ class PoseSettings:
     rotation_limit: float = 0.01
     translation_limit: float = 0.3
     learned_scale: float = 0.01
-    length: Literal["constant", "telemetry"] = "constant"
+    length: Literal["auto", "telemetry", "time", "constant"] = "auto"
     minimum_inliers: int = 50
     centre_units: bool = True
 
@@ -88,11 +89,46 @@ class PoseSettings:
 
 
 @dataclass(frozen=True)
+class WatchdogSettings:
+    """What counts as a training that went wrong.
+
+    Attributes:
+        enabled: whether anything is looked at.
+        action: `stop` ends the run with an error; `rewind` goes back to the last checkpoint with half the learning rate.
+        rewinds: how often it may go back before it stops after all.
+        patience: steps in a row for which a condition must hold.
+        probe_every: steps between comparisons with what is known to be near and far.
+        minimum_relief: smallest spread of inverse depth inside a picture, as a share of its mean.
+        maximum_at_an_end: largest share of pixels within a hundredth of either end of the range of inverse depth.
+        minimum_motion: smallest translation times inverse depth: the parallax in units of the focal length.
+        minimum_used: smallest share of pixels that the auto-mask leaves.
+        maximum_ratio: largest error of the warped sources, as a share of the error without a warp.
+        minimum_correlation: below it, three times in a row, depth is inverted.
+    """
+
+    enabled: bool = True
+    action: Literal["stop", "rewind"] = "stop"
+    rewinds: int = 3
+    patience: int = 20
+    probe_every: int = 10
+    minimum_relief: float = 0.003
+    maximum_at_an_end: float = 0.9
+    minimum_motion: float = 1e-4
+    minimum_used: float = 0.02
+    maximum_ratio: float = 0.98
+    minimum_correlation: float = -0.2
+
+    def __post_init__(self) -> None:
+        if self.patience < 1 or self.probe_every < 1:
+            raise ValueError("patience and probe_every must be at least 1")
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """How a depth model is trained.
 
     Attributes:
-        network, loss, augmentation, pose: see there.
+        network, loss, augmentation, pose, watchdog: see there.
         batch_size: triplets in a step, over all devices and accumulated parts together.
         accumulate: number of parts a batch is cut into, for memory.
         steps: length of the training in steps.
@@ -122,6 +158,7 @@ class TrainSettings:
     loss: LossSettings = field(default_factory=LossSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     pose: PoseSettings = field(default_factory=PoseSettings)
+    watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     batch_size: int = 20
     accumulate: int = 1
     steps: int = 20000

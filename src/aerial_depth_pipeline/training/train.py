@@ -23,8 +23,9 @@ from aerial_depth_pipeline.progress import progress_bar
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint
 from aerial_depth_pipeline.training.engine import TrainingModule
 from aerial_depth_pipeline.training.settings import TrainSettings
-from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_triplets
-from aerial_depth_pipeline.training.units import scene_factors
+from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_triplets, with_step_lengths
+from aerial_depth_pipeline.training.units import make_probe, scene_factors
+from aerial_depth_pipeline.training.watchdog import check_calibration
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def train(
 
     Raises:
         UserError: where there is nothing to train on, or `resume: true` finds nothing to continue.
+        TrainingFault: where the watchdog stops the training; a UserError as well.
     """
     _threads(settings)
     checkpoints = Path(checkpoints)
@@ -65,11 +67,15 @@ def train(
             "Add footage with sideways motion, or see the scene report for why scenes were left out."
         )
     held_out = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "val", settings.pose)]
+    lengthened = with_step_lengths(triplets + held_out, settings.pose)
+    triplets, held_out = lengthened[: len(triplets)], lengthened[len(triplets) :]
     # From here on everything random follows the seed, also the network's first weights.
     torch.manual_seed(settings.seed)
     initial_depth = settings.network.initial_depth or _depth_of_half(settings)
     factors = scene_factors(triplets + held_out, settings.pose, initial_depth)
     store = TripletStore(triplets, factors, settings.pose, settings.cache_gigabytes)
+    for triplet in triplets:
+        check_calibration(triplet.K_33, store.width, store.height, str(triplet.image))
     held_out_store = TripletStore(held_out, factors, settings.pose, settings.cache_gigabytes) if held_out else None
     whole = fingerprint_of(fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets])
     content = _to_continue(checkpoints / LAST, settings, whole)
@@ -81,9 +87,9 @@ def train(
 
     with_pose = settings.pose.source == "learned" or settings.pose.refine
     model = JointModel(settings.network, with_pose).to(memory_format=torch.channels_last)
-    module = TrainingModule(
-        model, settings, store, held_out_store, checkpoints, whole, _metadata(triplets, factors, settings), validate, logger, advance
-    )
+    probe = make_probe(triplets) if settings.watchdog.enabled else None
+    metadata = _metadata(triplets, factors, settings)
+    module = TrainingModule(model, settings, store, held_out_store, checkpoints, whole, metadata, probe, validate, logger, advance)
     if content is not None:
         module.restore(content)
         bar.update(module.step)

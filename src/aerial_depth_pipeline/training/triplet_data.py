@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Triplet:
         T_S44: `T_source_from_target`, translation as stored; identity where there is none.
         usable_S: sources whose pose may be trusted.
         lengths_S: length of each step in metres, NaN where unknown.
+        gaps_S: number of video frames between target and source.
     """
 
     scene: str
@@ -40,6 +41,7 @@ class Triplet:
     T_S44: np.ndarray
     usable_S: np.ndarray
     lengths_S: np.ndarray
+    gaps_S: np.ndarray
 
 
 def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings) -> list[Triplet]:
@@ -54,6 +56,9 @@ def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings)
         raise UserError(f"{listing} is missing: there are no triplets of domain '{domain}'. Run `kedro run --pipeline=prepare` first.")
     entries = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     poses = _read_poses(folder, domain, settings)
+    # A table with rows of both origins counts every source twice.
+    sources = max((rows["source_frame"].nunique() for rows in poses.values()), default=2)
+    sources += sources % 2
     triplets, unusable = [], 0
     for entry in entries:
         if len(entry) != 2:
@@ -61,12 +66,13 @@ def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings)
                 f"{listing} holds the line '{' '.join(entry)}'; each line must be '<scene> <target frame>'. Make the triplets again."
             )
         scene, target = entry
-        T, usable, lengths = _poses_of(poses, scene, int(target), settings)
-        if not usable.any():
+        found = _poses_of(poses.get((scene, int(target))), int(target), sources, settings)
+        if not found.usable_S.any():
             unusable += 1
             continue
         K = _read_K(folder / scene / f"{target}_cam.txt")
-        triplets.append(Triplet(f"{domain}/{scene}", folder / scene / f"{target}.jpg", K, T, usable, lengths))
+        picture = folder / scene / f"{target}.jpg"
+        triplets.append(Triplet(f"{domain}/{scene}", picture, K, found.T_S44, found.usable_S, found.lengths_S, found.gaps_S))
     if unusable:
         log.info(
             "%s: %d of %d %s triplets have no reliable %s pose and are skipped.", domain, unusable, len(entries), split, settings.source
@@ -75,41 +81,55 @@ def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings)
 
 
 def _read_poses(folder: Path, domain: str, settings: PoseSettings) -> dict[tuple[str, int], pd.DataFrame]:
-    if settings.source == "learned":
-        return {}
     path = folder / "poses.parquet"
     if not path.is_file():
+        if settings.source == "learned":
+            return {}
         raise UserError(
             f"{path} is missing: relative poses of domain '{domain}'. Make the triplets again, or set train.pose.source: learned."
         )
     table = pd.read_parquet(path)
-    table = table[table["origin"] == settings.source]
-    if table.empty:
-        other = "two_view" if settings.source == "colmap" else "colmap"
-        raise UserError(
-            f"{path} holds no poses of origin '{settings.source}'. Run the pipelines that make them, or set train.pose.source: {other}."
-        )
+    if settings.source != "learned":
+        table = table[table["origin"] == settings.source]
+        if table.empty:
+            other = "two_view" if settings.source == "colmap" else "colmap"
+            raise UserError(
+                f"{path} holds no poses of origin '{settings.source}'. Run the pipelines that make them, or set train.pose.source: {other}."
+            )
     return {(str(scene), int(frame)): rows for (scene, frame), rows in table.groupby(["scene", "frame"])}
 
 
-def _poses_of(poses, scene: str, target: int, settings: PoseSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    T = np.tile(np.eye(4), (2, 1, 1))
-    usable, lengths = np.zeros(2, bool), np.full(2, np.nan)
+@dataclass
+class _Poses:
+    """Relative poses of one target to its sources, sources sorted by time."""
+
+    T_S44: np.ndarray
+    usable_S: np.ndarray
+    lengths_S: np.ndarray
+    gaps_S: np.ndarray
+
+
+def _poses_of(rows: pd.DataFrame | None, target: int, count: int, settings: PoseSettings) -> _Poses:
+    """The poses of a target with `count` sources; what is missing or unreliable is not usable."""
+    found = _Poses(np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool), np.full(count, np.nan), np.ones(count))
     if settings.source == "learned":
-        return T, np.ones(2, bool), lengths
-    rows = poses.get((scene, target))
+        found.usable_S[:] = True
+        return found
     if rows is None:
-        return T, usable, lengths
-    matrices = rows[_T_COLUMNS].to_numpy(float).reshape(-1, 4, 4)
-    for matrix, source, inliers, length in zip(matrices, rows["source_frame"], rows["inliers"], rows["length"], strict=True):
-        slot = 0 if source < target else 1
-        step = np.linalg.norm(matrix[:3, 3])
-        reliable = np.isfinite(matrix).all() and step > 0
-        if settings.source == "two_view":
-            reliable = reliable and inliers >= settings.minimum_inliers
-        if reliable:
-            T[slot], usable[slot], lengths[slot] = matrix, True, length
-    return T, usable, lengths
+        return found
+    reach = count // 2
+    for side, first in ((rows[rows["source_frame"] < target], 0), (rows[rows["source_frame"] > target], reach)):
+        if len(side) != reach:
+            continue  # which of the sources is missing cannot be told
+        for slot, (_, row) in enumerate(side.sort_values("source_frame").iterrows(), first):
+            T = row[_T_COLUMNS].to_numpy(float).reshape(4, 4)
+            reliable = bool(np.isfinite(T).all()) and np.linalg.norm(T[:3, 3]) > 0
+            if settings.source == "two_view":
+                reliable = reliable and row["inliers"] >= settings.minimum_inliers
+            if reliable:
+                found.T_S44[slot], found.usable_S[slot], found.lengths_S[slot] = T, True, row["length"]
+                found.gaps_S[slot] = abs(row["source_frame"] - target)
+    return found
 
 
 def _read_K(path: Path) -> np.ndarray:
@@ -120,24 +140,29 @@ def _read_K(path: Path) -> np.ndarray:
         raise UserError(f"{path} is not a calibration of nine comma-separated numbers ({error}). Make the triplets again.") from error
 
 
-def decode(path: Path) -> np.ndarray:
-    """The frames [3, H, W, 3], uint8, of a picture that holds them side by side.
+def decode(path: Path, count: int = 3) -> np.ndarray:
+    """The frames [L, H, W, 3], uint8, of a picture that holds `count` of them side by side.
 
     Raises:
-        UserError: where the picture is missing, damaged or not three frames wide.
+        UserError: where the picture is missing, damaged or not `count` frames wide.
     """
     try:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}). Make the triplets again.") from error
-    if pixels.shape[1] % 3:
-        raise UserError(f"{path} is {pixels.shape[1]} pixels wide, which is not three frames side by side. Make the triplets again.")
-    return np.ascontiguousarray(np.stack(np.split(pixels, 3, axis=1)))
+    if pixels.shape[1] % count:
+        raise UserError(f"{path} is {pixels.shape[1]} pixels wide, which is not {count} frames side by side. Make the triplets again.")
+    return np.ascontiguousarray(np.stack(np.split(pixels, count, axis=1)))
 
 
 class TripletStore:
-    """Triplets as tensors: decoded once and kept as uint8 where memory allows, else decoded when asked for."""
+    """Triplets as tensors: decoded once and kept as uint8 where memory allows, else decoded when asked for.
+
+    Attributes:
+        width, height: size of a frame in pixels.
+        target: position of the target among the frames; the others are its sources.
+    """
 
     def __init__(self, triplets: list[Triplet], factors: dict[str, float], settings: PoseSettings, cache_gigabytes: float) -> None:
         """Decode what fits.
@@ -146,55 +171,95 @@ class TripletStore:
             factors: for every scene, by what its translations are multiplied (see units.py).
 
         Raises:
-            UserError: where pictures differ in size.
+            UserError: where pictures differ in size or in the number of frames.
         """
         self.triplets = triplets
-        first = decode(triplets[0].image)
+        self.frames = len(triplets[0].T_S44) + 1
+        self.target = self.frames // 2
+        for triplet in triplets:
+            if len(triplet.T_S44) + 1 != self.frames:
+                raise UserError(
+                    f"{triplet.image} holds {len(triplet.T_S44) + 1} frames, others {self.frames}. All domains that are trained together need "
+                    "one sequence_length; make the triplets again."
+                )
+        first = decode(triplets[0].image, self.frames)
         self.height, self.width = first.shape[1:3]
         self.K = torch.tensor(np.stack([t.K_33 for t in triplets]), dtype=torch.float32)
-        self.T = torch.tensor(np.stack([scaled_poses(t, factors[t.scene], settings) for t in triplets]), dtype=torch.float32)
+        self.T = torch.tensor(np.stack([scaled_poses(t, factors[t.scene]) for t in triplets]), dtype=torch.float32)
         self.usable = torch.tensor(np.stack([t.usable_S for t in triplets]))
         self.cache = None
         if first.nbytes * len(triplets) <= cache_gigabytes * 1e9:
             self.cache = torch.empty((len(triplets), *first.shape), dtype=torch.uint8)
             with ThreadPoolExecutor() as pool:
-                paths = [t.image for t in triplets]
-                for index, frames in enumerate(progress(pool.map(decode, paths), "reading triplets", len(paths), "triplet")):
-                    self.cache[index] = torch.from_numpy(self._checked(frames, paths[index]))
+                frames = pool.map(self._decode, triplets)
+                for index, decoded in enumerate(progress(frames, "reading triplets", len(triplets), "triplet")):
+                    self.cache[index] = torch.from_numpy(decoded)
 
     def __len__(self) -> int:
         return len(self.triplets)
 
-    def _checked(self, frames: np.ndarray, path: Path) -> np.ndarray:
+    @property
+    def sources(self) -> list[int]:
+        """Positions of the sources among the frames."""
+        return [i for i in range(self.frames) if i != self.target]
+
+    def _decode(self, triplet: Triplet) -> np.ndarray:
+        frames = decode(triplet.image, self.frames)
         if frames.shape[1:3] != (self.height, self.width):
             raise UserError(
-                f"{path} has frames of {frames.shape[2]}x{frames.shape[1]} pixels, others {self.width}x{self.height}. "
+                f"{triplet.image} has frames of {frames.shape[2]}x{frames.shape[1]} pixels, others {self.width}x{self.height}. "
                 "All domains that are trained together need triplets of one size; make them again."
             )
         return frames
 
     def batch(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """`images` [B, 3, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, 2, 4, 4], `usable` [B, 2]."""
+        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S]."""
         if self.cache is not None:
             images = self.cache[indices]
         else:
-            frames = [self._checked(decode(self.triplets[i].image), self.triplets[i].image) for i in indices]
-            images = torch.from_numpy(np.stack(frames))
+            images = torch.from_numpy(np.stack([self._decode(self.triplets[i]) for i in indices]))
         return {"images": images, "K": self.K[indices], "T": self.T[indices], "usable": self.usable[indices]}
 
 
-def scaled_poses(triplet: Triplet, factor: float, settings: PoseSettings) -> np.ndarray:
-    """`T_source_from_target` [2, 4, 4] of a triplet in training units."""
+def with_step_lengths(triplets: list[Triplet], settings: PoseSettings) -> list[Triplet]:
+    """The triplets with translations whose ratios within a scene are as good as is known.
+
+    Two-view geometry knows the direction of a step and not its length. The length is taken from telemetry where all of the scene's are known,
+    else from the time between the frames; both within a factor of two of the scene's median, so that no outlier counts. Poses from structure
+    from motion keep theirs.
+    """
+    if settings.source != "two_view":
+        return triplets
+    by_scene: dict[str, list[Triplet]] = {}
+    for triplet in triplets:
+        by_scene.setdefault(triplet.scene, []).append(triplet)
+    relative = {}
+    for scene, members in by_scene.items():
+        usable = np.concatenate([t.usable_S for t in members])
+        measured = np.concatenate([t.lengths_S for t in members])[usable]
+        known = bool(np.isfinite(measured).all() and (measured > 0).all())
+        if settings.length == "telemetry" or (settings.length == "auto" and known):
+            relative[scene] = ("lengths_S", float(np.nanmedian(measured)) if np.isfinite(measured).any() else 1.0)
+        elif settings.length == "constant":
+            relative[scene] = ("gaps_S", 0.0)
+        else:
+            relative[scene] = ("gaps_S", float(np.median(np.concatenate([t.gaps_S for t in members])[usable])))
+    result = []
+    for triplet in triplets:
+        name, median = relative[triplet.scene]
+        values = getattr(triplet, name)
+        ratio = np.ones(len(values)) if median <= 0 else np.clip(np.where(np.isfinite(values), values / median, 1.0), 0.5, 2.0)
+        T = triplet.T_S44.copy()
+        norm = np.linalg.norm(T[:, :3, 3], axis=-1, keepdims=True)
+        T[:, :3, 3] *= np.where(norm > 0, ratio[:, None] / np.where(norm > 0, norm, 1), 0.0)
+        result.append(replace(triplet, T_S44=T))
+    return result
+
+
+def scaled_poses(triplet: Triplet, factor: float) -> np.ndarray:
+    """`T_source_from_target` [S, 4, 4] of a triplet with translations multiplied by `factor`."""
     T = triplet.T_S44.copy()
-    for s in range(len(T)):
-        length = np.linalg.norm(T[s, :3, 3])
-        if length == 0:
-            continue
-        if settings.source == "two_view":
-            # Two-view geometry knows the direction of a step; its length is the telemetry's, or one.
-            known = settings.length == "telemetry" and np.isfinite(triplet.lengths_S[s]) and triplet.lengths_S[s] > 0
-            T[s, :3, 3] *= (triplet.lengths_S[s] if known else 1.0) / length
-        T[s, :3, 3] *= factor
+    T[:, :3, 3] *= factor
     return T
 
 

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.encoder import Encoder
+from aerial_depth_pipeline.networks.joint_model import DepthNetwork, JointModel
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+
+SMALL = NetworkSettings(encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16)
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def small_model(width=64, height=32, **metadata):
+    torch.manual_seed(0)
+    return DepthModel(DepthNetwork(SMALL), SMALL, width, height, metadata)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 64), (48, 80), (33, 51)])
+def test_depth_has_the_size_of_the_picture_whatever_that_is(height, width):
+    depth = small_model()(picture(height, width))
+    assert depth.shape == (height, width)
+    assert depth.dtype == np.float32
+    assert (depth >= SMALL.min_depth * 0.999).all() and (depth <= SMALL.max_depth * 1.001).all()
+
+
+def test_a_saved_model_predicts_the_same_after_loading(tmp_path):
+    model = small_model(unit="metres", depth_scale=3.0)
+    before = model(picture(40, 70))
+    model.save(tmp_path / "depth_model")
+    loaded = DepthModel.load(tmp_path / "depth_model")
+    assert (loaded.width, loaded.height, loaded.metadata) == (64, 32, {"unit": "metres", "depth_scale": 3.0})
+    np.testing.assert_array_equal(loaded(picture(40, 70)), before)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["depth_model"]
+    assert sorted(p.name for p in (tmp_path / "depth_model").iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_depth_scale_multiplies_the_prediction():
+    np.testing.assert_allclose(small_model(depth_scale=3.0)(picture(32, 64)), 3 * small_model()(picture(32, 64)), rtol=1e-5)
+
+
+def test_a_batch_predicts_what_single_pictures_do():
+    model, pictures = small_model(), [picture(32, 64, seed) for seed in range(3)]
+    np.testing.assert_allclose(model.predict(pictures), np.stack([model(p) for p in pictures]), rtol=1e-4)
+
+
+def test_a_missing_or_damaged_model_says_so(tmp_path):
+    with pytest.raises(UserError, match=r"model\.safetensors is missing.*pipeline=train"):
+        DepthModel.load(tmp_path)
+    small_model().save(tmp_path / "m")
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="damaged"):
+        DepthModel.load(tmp_path / "m")
+
+
+def test_pictures_of_another_type_are_refused():
+    with pytest.raises(ValueError, match="uint8"):
+        small_model()(picture(32, 64).astype(np.float32))
+
+
+@pytest.mark.parametrize("initial", [0.2, 1.0, 7.0])
+def test_the_untrained_decoder_starts_at_the_initial_depth(initial):
+    torch.manual_seed(1)
+    settings = NetworkSettings(encoder="resnet10t", initial_depth=initial)
+    with torch.no_grad():
+        maps, _ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+    for inverse in maps:
+        assert abs(float((1 / inverse).median()) / initial - 1) < 0.1
+
+
+def test_without_an_initial_depth_the_sigmoid_starts_at_one_half():
+    torch.manual_seed(1)
+    settings = NetworkSettings(encoder="resnet10t", initial_depth=None)
+    with torch.no_grad():
+        maps, _ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+    middle = (1 / settings.min_depth + 1 / settings.max_depth) / 2
+    assert abs(float(maps[0].median()) / middle - 1) < 0.15
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "convnext_atto", "mobilenetv4_conv_small"])
+def test_any_pyramid_of_timm_serves_as_encoder(name):
+    settings = NetworkSettings(encoder=name, decoder_channels=[4, 8, 8, 8, 8])
+    maps, numbers = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+    assert [tuple(m.shape) for m in maps] == [(2, 1, 64, 96), (2, 1, 32, 48), (2, 1, 16, 24), (2, 1, 8, 12)]
+    assert numbers.shape == (2, 2, 6)
+
+
+def test_sizes_that_are_no_multiple_of_32_work():
+    maps, _ = JointModel(SMALL)(torch.rand(1, 3, 3, 50, 75), [0, 2], 1)
+    assert [tuple(m.shape[-2:]) for m in maps] == [(50, 75), (25, 38), (13, 19), (7, 10)]
+
+
+def test_pose_starts_at_no_motion_and_sees_both_pictures():
+    torch.manual_seed(0)
+    model = JointModel(SMALL).eval()
+    images = torch.rand(1, 3, 3, 64, 96)
+    _, numbers = model(images, [0, 2], 1)
+    assert numbers.abs().max() < 0.1
+    changed = images.clone()
+    changed[:, 2] = torch.rand(1, 3, 64, 96)
+    _, other = model(changed, [0, 2], 1)
+    assert torch.equal(other[:, 0], numbers[:, 0])
+    assert not torch.equal(other[:, 1], numbers[:, 1])
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_the_pose_gradient_reaches_the_shared_encoder_only_if_wanted(trains):
+    settings = NetworkSettings(encoder="resnet10t", pose_trains_encoder=trains)
+    model = JointModel(settings)
+    model(torch.rand(2, 3, 3, 64, 64), [0, 2], 1)[1].sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.depth.encoder.parameters()) == trains
+
+
+def test_a_separate_pose_encoder_leaves_the_depth_encoder_alone():
+    model = JointModel(NetworkSettings(encoder="resnet10t", pose_encoder="separate"))
+    model(torch.rand(2, 3, 3, 64, 64), [0, 2], 1)[1].sum().backward()
+    assert all(p.grad is None for p in model.depth.parameters())
+    assert any(p.grad is not None for p in model.pose_encoder.parameters())
+
+
+def test_unknown_encoders_and_encoders_without_a_pyramid_are_named():
+    with pytest.raises(UserError, match="resnet19.*not known.*train.network.encoder"):
+        Encoder(NetworkSettings(encoder="resnet19"))
+    with pytest.raises(UserError, match="vit_tiny_patch16_224"):
+        Encoder(NetworkSettings(encoder="vit_tiny_patch16_224"))
+
+
+def test_pretrained_weights_come_from_a_file(tmp_path):
+    torch.manual_seed(3)
+    import timm
+
+    donor = timm.create_model("resnet10t", pretrained=False)
+    torch.save(donor.state_dict(), tmp_path / "weights.pth")
+    encoder = Encoder(NetworkSettings(encoder="resnet10t", weights=str(tmp_path / "weights.pth")))
+    mine = dict(encoder.body.named_parameters())
+    assert torch.equal(mine["layer1.0.conv1.weight"], donor.state_dict()["layer1.0.conv1.weight"])
+
+
+def test_pretrained_weights_that_cannot_be_loaded_are_never_replaced_by_random_ones(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"nowhere\.pth.*train.network.weights"):
+        Encoder(NetworkSettings(encoder="resnet10t", weights=str(tmp_path / "nowhere.pth")))
+    (tmp_path / "bad.pth").write_bytes(b"not weights")
+    with pytest.raises(UserError, match=r"bad\.pth do not fit"):
+        Encoder(NetworkSettings(encoder="resnet10t", weights=str(tmp_path / "bad.pth")))
+
+    def unreachable(*_args, **_kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", unreachable)
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_url", unreachable)
+    monkeypatch.setattr("timm.models._builder.load_custom_pretrained", unreachable)
+    with pytest.raises(UserError, match="no route to host.*train.network.weights"):
+        Encoder(NetworkSettings(encoder="resnet10t", pretrained=True))

@@ -1,0 +1,201 @@
+"""The terms of the loss on scenes whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from tests.training.tiny_world import World, calibration, orbit
+
+from aerial_depth_pipeline.geometry.poses import relative_pose
+from aerial_depth_pipeline.training.augmentation import flip_triplets, jitter_colour, zoom_triplets
+from aerial_depth_pipeline.training.losses import (
+    box_mean,
+    masked_mean,
+    mean_over_sources,
+    minimum_over_sources,
+    moving_pixels,
+    photometric_error,
+    smoothness,
+    ssim,
+)
+from aerial_depth_pipeline.training.objective import self_supervised_loss
+from aerial_depth_pipeline.training.settings import LossSettings
+
+W, H = 96, 64
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """A rendered triplet: images [1, 3, 3, H, W], depth [1, 1, H, W] in units of 60 m, K and relative poses."""
+    K, world, poses = calibration(W, H), World.random(4), orbit(3, 2.0)
+    rendered = [world.render(p, K, W, H) for p in poses]
+    images = torch.tensor(np.stack([r[0] for r in rendered])).permute(0, 3, 1, 2)[None].float() / 255
+    T = np.stack([relative_pose(poses[s], poses[1]) for s in (0, 2)])
+    T[:, :3, 3] /= 60
+    return {
+        "images": images,
+        "depth": torch.tensor(rendered[1][1], dtype=torch.float32)[None, None] / 60,
+        "K": torch.tensor(K, dtype=torch.float32)[None],
+        "T": torch.tensor(T, dtype=torch.float32)[None],
+        "usable": torch.ones(1, 2, dtype=torch.bool),
+    }
+
+
+def loss_of(scene, depth=None, **settings):
+    inverse = 1 / (scene["depth"] if depth is None else depth)
+    images = scene["images"]
+    return self_supervised_loss(
+        [inverse], images[:, 1], images[:, [0, 2]], scene["K"], scene["T"], scene["usable"], LossSettings(**settings)
+    )
+
+
+def test_ssim_is_one_for_equal_images_and_matches_its_formula():
+    torch.manual_seed(0)
+    x, y = torch.rand(2, 3, 9, 11, dtype=torch.float64), torch.rand(2, 3, 9, 11, dtype=torch.float64)
+    assert torch.allclose(ssim(x, x), torch.ones_like(ssim(x, x)))
+    a, b = x[1, 2, 4:7, 5:8], y[1, 2, 4:7, 5:8]
+    c1, c2 = 0.01**2, 0.03**2
+    covariance = ((a - a.mean()) * (b - b.mean())).mean()
+    expected = ((2 * a.mean() * b.mean() + c1) * (2 * covariance + c2)) / (
+        (a.mean() ** 2 + b.mean() ** 2 + c1) * (a.var(correction=0) + b.var(correction=0) + c2)
+    )
+    assert torch.isclose(ssim(x, y)[1, 2, 4, 5], expected)
+
+
+def test_ssim_constants_follow_the_range_of_values():
+    torch.manual_seed(0)
+    x, y = torch.rand(1, 3, 9, 9, dtype=torch.float64), torch.rand(1, 3, 9, 9, dtype=torch.float64)
+    assert torch.allclose(ssim(x, y, 1.0), ssim(255 * x, 255 * y, 255.0))
+    assert not torch.allclose(ssim(x, y, 1.0), ssim(255 * x, 255 * y, 1.0))
+
+
+def test_the_box_filter_has_the_right_gradient():
+    torch.manual_seed(0)
+    x = torch.rand(1, 2, 6, 7, dtype=torch.float64, requires_grad=True)
+    assert torch.allclose(box_mean(x), torch.nn.functional.avg_pool2d(x, 3, 1))
+    assert torch.autograd.gradcheck(box_mean, x)
+
+
+def test_photometric_error_is_zero_for_equal_images_and_mixes_its_terms():
+    torch.manual_seed(0)
+    x, y = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    assert photometric_error(x, x).abs().max() < 1e-6
+    pure_l1 = photometric_error(x, y, 0.0)
+    assert torch.allclose(pure_l1, (x - y).abs().mean(1, keepdim=True)[..., 1:-1, 1:-1])
+    mixed = 0.7 * photometric_error(x, y, 1.0) + 0.3 * pure_l1
+    assert torch.allclose(photometric_error(x, y, 0.7), mixed, atol=1e-6)
+
+
+def test_minimum_and_mean_look_only_at_usable_sources():
+    error = torch.tensor([[[[0.1, 0.5, 0.3]], [[0.4, 0.2, 0.9]]]])
+    usable = torch.tensor([[[[True, True, False]], [[True, False, False]]]])
+    smallest, mask = minimum_over_sources(error, usable)
+    assert torch.allclose(smallest, torch.tensor([[[0.1, 0.5, 0.0]]])) and mask.tolist() == [[[True, True, False]]]
+    mean, mask = mean_over_sources(error, usable)
+    assert torch.allclose(mean, torch.tensor([[[0.25, 0.5, 0.0]]])) and mask.tolist() == [[[True, True, False]]]
+
+
+def test_an_empty_mask_gives_zero_and_a_finite_gradient():
+    value = torch.rand(1, 4, 4, requires_grad=True)
+    result = masked_mean(value, torch.zeros(1, 4, 4, dtype=torch.bool))
+    result.backward()
+    assert float(result) == 0 and torch.isfinite(value.grad).all()
+
+
+def test_smoothness_ignores_scale_and_forgives_edges_of_the_image():
+    torch.manual_seed(0)
+    inverse, flat = torch.rand(1, 1, 8, 8) + 0.5, torch.zeros(1, 3, 8, 8)
+    assert torch.isclose(smoothness(inverse, flat), smoothness(7 * inverse, flat))
+    assert smoothness(torch.full((1, 1, 8, 8), 0.3), flat) == 0
+    step = torch.ones(1, 1, 8, 8)
+    step[..., 4:] = 2
+    edge = torch.zeros(1, 3, 8, 8)
+    edge[..., 4:] = 1
+    assert torch.isclose(smoothness(step, edge), smoothness(step, flat) * np.exp(-1).item(), rtol=1e-5)
+
+
+def test_true_depth_has_a_smaller_loss_than_any_wrong_one(scene):
+    right = loss_of(scene)["photometric"]
+    for factor in (0.8, 0.9, 1.1, 1.25):
+        assert loss_of(scene, scene["depth"] * factor)["photometric"] > 1.1 * right
+    assert loss_of(scene)["unwarped"] > 2 * right
+
+
+def test_the_gradient_pulls_toward_the_true_depth(scene):
+    for factor, sign in ((0.9, 1), (1.1, -1)):
+        scale = torch.tensor(factor, requires_grad=True)
+        loss_of(scene, scene["depth"] * scale, smoothness=0.0)["total"].backward()
+        assert float(scale.grad) * sign < 0
+
+
+def test_still_pixels_are_masked(scene):
+    still = dict(scene, images=scene["images"][:, [1, 1, 1]])
+    facts = loss_of(still)
+    assert float(facts["used"]) < 0.02
+    assert float(loss_of(still, auto_mask=False)["used"]) > 0.9
+    error = torch.tensor([[0.1, 0.2]])
+    assert moving_pixels(error, torch.tensor([[0.2, 0.2]])).tolist() == [[True, False]]
+
+
+def test_pixels_outside_the_source_do_not_count(scene):
+    away = dict(scene, T=scene["T"].clone())
+    away["T"][:, :, 0, 3] = 50.0
+    assert float(loss_of(away, auto_mask=False)["used"]) == 0
+    assert float(loss_of(away, auto_mask=False, mask_out_of_view=False)["used"]) == 1
+
+
+def test_an_unreliable_pair_is_excluded_from_the_minimum(scene):
+    wrong = dict(scene, T=scene["T"].clone(), usable=torch.tensor([[True, False]]))
+    expected = loss_of(wrong)["total"]
+    wrong["T"][:, 1] = torch.eye(4)
+    assert torch.equal(loss_of(wrong)["total"], expected)
+    assert not torch.equal(loss_of(dict(wrong, usable=torch.ones(1, 2, dtype=torch.bool)))["total"], expected)
+
+
+def test_scales_may_be_compared_at_full_or_at_their_own_size(scene):
+    images, inverse = scene["images"], 1 / scene["depth"]
+    maps = [inverse, torch.nn.functional.interpolate(inverse, scale_factor=0.5, mode="area")]
+    for full in (True, False):
+        settings = LossSettings(scales_at_full_size=full)
+        terms = self_supervised_loss(maps, images[:, 1], images[:, [0, 2]], scene["K"], scene["T"], scene["usable"], settings)
+        assert terms["photometric"] < 0.5 * terms["unwarped"]
+
+
+def test_each_term_is_turned_off_by_its_weight(scene):
+    assert loss_of(scene, smoothness=0.0)["smoothness"] == 0
+    assert loss_of(scene, smoothness=0.1)["smoothness"] > 0
+    assert not torch.equal(loss_of(scene, minimum=False)["photometric"], loss_of(scene)["photometric"])
+
+
+def test_a_flipped_triplet_has_the_same_loss(scene):
+    off_centre = dict(scene)
+    # A principal point off the middle, or a pose left alone, would show here.
+    images, K, T = scene["images"][..., :-16], scene["K"], scene["T"]
+    off_centre.update(images=images, depth=scene["depth"][..., :-16])
+    before = loss_of(off_centre)
+    flipped, K_flipped, T_flipped = flip_triplets(images, K, T, torch.tensor([True]))
+    assert float(K_flipped[0, 0, 2]) == pytest.approx(images.shape[-1] - W / 2)
+    mirrored = dict(off_centre, images=flipped, K=K_flipped, T=T_flipped, depth=off_centre["depth"].flip(-1))
+    assert torch.isclose(loss_of(mirrored)["total"], before["total"], rtol=1e-4)
+    for wrong in (dict(mirrored, K=K), dict(mirrored, T=T)):
+        assert loss_of(wrong)["photometric"] > 1.3 * before["photometric"]
+
+
+def test_samples_that_are_not_chosen_stay_as_they_are(scene):
+    images, K, T = flip_triplets(scene["images"], scene["K"], scene["T"], torch.tensor([False]))
+    assert torch.equal(images, scene["images"]) and torch.equal(K, scene["K"]) and torch.equal(T, scene["T"])
+
+
+def test_a_zoomed_triplet_still_fits_its_depth(scene):
+    factor, place = torch.tensor([1.5]), torch.tensor([[0.8, 0.3]])
+    images, K = zoom_triplets(scene["images"], scene["K"], factor, place)
+    depth = zoom_triplets(scene["depth"].expand(1, 3, H, W)[:, None], scene["K"], factor, place)[0][:, 0, :1]
+    zoomed = dict(scene, images=images, K=K, depth=depth)
+    assert loss_of(zoomed)["photometric"] < 0.5 * loss_of(zoomed)["unwarped"]
+    assert loss_of(dict(zoomed, K=scene["K"]))["photometric"] > 1.2 * loss_of(zoomed)["photometric"]
+
+
+def test_colour_changes_leave_neutral_factors_alone():
+    images = torch.rand(2, 3, 3, 8, 8)
+    assert torch.allclose(jitter_colour(images, torch.ones(2, 6)), images, atol=1e-6)
+    brighter = jitter_colour(images * 0.5, torch.tensor([[1.2, 1, 1, 1, 1, 1]] * 2))
+    assert torch.allclose(brighter, images * 0.6, atol=1e-6)

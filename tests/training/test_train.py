@@ -1,0 +1,304 @@
+"""Training on a tiny world: data, determinism, resuming, and that depth is learned."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tests.training.tiny_world import World, abs_rel, calibration, orbit, write_domain
+
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.training.engine import compose_poses, learning_rate_at
+from aerial_depth_pipeline.training.settings import AugmentationSettings, PoseSettings, TrainSettings, WatchdogSettings
+from aerial_depth_pipeline.training.train import train
+from aerial_depth_pipeline.training.triplet_data import TripletBatches, TripletStore, read_triplets
+from aerial_depth_pipeline.training.units import scene_factors
+
+SMALL = NetworkSettings(encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16)
+# The plane sweeps before the first step have tests of their own.
+FIXED = PoseSettings(centre_units=False)
+
+
+def settings(**changes) -> TrainSettings:
+    defaults = {
+        "network": SMALL,
+        "batch_size": 4,
+        "steps": 6,
+        "checkpoint_every": 2,
+        "validate_every": 3,
+        "log_every": 1,
+        "threads": 1,
+        "pose": FIXED,
+        "watchdog": WatchdogSettings(enabled=False),
+    }
+    return TrainSettings(**(defaults | changes))
+
+
+@pytest.fixture(scope="module")
+def domain(tmp_path_factory) -> Path:
+    return write_domain(tmp_path_factory.mktemp("tiny") / "tiny", worlds=[1, 2], triplets=7)
+
+
+class Recorder:
+    """Stands in for a Lightning logger: what was logged at which step."""
+
+    def __init__(self):
+        self.metrics = {}
+
+    def log_metrics(self, metrics, step):
+        for name, value in metrics.items():
+            self.metrics.setdefault(name, {})[step] = value
+
+
+def run(domain, folder, validate=None, **changes):
+    recorder = Recorder()
+    model = train({"tiny": domain}, settings(**changes), folder, recorder, validate)
+    return model, recorder.metrics
+
+
+def test_training_returns_a_model_logs_its_terms_and_saves(domain, tmp_path):
+    calls = []
+
+    def validate(model):
+        calls.append(model)
+        return {"abs_rel": 0.5 / len(calls)}
+
+    model, metrics = run(domain, tmp_path, validate)
+    assert isinstance(model, DepthModel) and (model.width, model.height) == (96, 64)
+    assert model.metadata["step"] == 6 and model.metadata["domains"] == ["tiny"]
+    assert sorted(metrics["train/total"]) == [1, 2, 3, 4, 5, 6]
+    assert {"train/photometric", "train/smoothness", "train/learning_rate", "val/photometric"} <= set(metrics)
+    assert metrics["val/abs_rel"] == {3: 0.5, 6: 0.25}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best.pt", "last.pt"]
+    torch.load(tmp_path / "last.pt", weights_only=True)
+    assert model(np.zeros((50, 70, 3), np.uint8)).shape == (50, 70)
+
+
+def test_the_same_seed_gives_a_bit_equal_loss_curve_and_model(domain, tmp_path):
+    first, metrics = run(domain, tmp_path / "a")
+    again, metrics_again = run(domain, tmp_path / "b")
+    other, metrics_other = run(domain, tmp_path / "c", seed=1)
+    assert metrics["train/total"] == metrics_again["train/total"]
+    assert metrics["val/photometric"] == metrics_again["val/photometric"]
+    assert metrics["train/total"] != metrics_other["train/total"]
+    weights, weights_again = first.network.state_dict(), again.network.state_dict()
+    assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+class _Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9, "precision": "32"}, {"cache_gigabytes": 0.0, "accumulate": 2}])
+def test_a_stopped_training_continues_to_the_same_model(domain, tmp_path, changes):
+    undisturbed, expected = run(domain, tmp_path / "a", **changes)
+
+    def stop(model):
+        raise _Stop
+
+    # Validation comes at step 3, the last checkpoint is from step 2.
+    with pytest.raises(_Stop):
+        run(domain, tmp_path / "b", stop, **changes)
+    resumed, metrics = run(domain, tmp_path / "b", **changes)
+    assert min(metrics["train/total"]) == 3
+    assert all(expected["train/total"][step] == value for step, value in metrics["train/total"].items())
+    weights, weights_resumed = undisturbed.network.state_dict(), resumed.network.state_dict()
+    assert all(torch.equal(weights[name], weights_resumed[name]) for name in weights)
+
+
+def test_resume_says_what_it_cannot_do(domain, tmp_path):
+    with pytest.raises(UserError, match=r"last\.pt is missing"):
+        run(domain, tmp_path, resume=True)
+    run(domain, tmp_path)
+    with pytest.raises(UserError, match="other settings or other data"):
+        run(domain, tmp_path, resume=True, learning_rate=1e-3)
+    _, metrics = run(domain, tmp_path, resume="auto", learning_rate=1e-3)
+    assert min(metrics["train/total"]) == 1
+    (tmp_path / "last.pt").write_bytes(b"half a file")
+    with pytest.raises(UserError, match=r"last\.pt cannot be read"):
+        run(domain, tmp_path)
+    _, metrics = run(domain, tmp_path, resume=False)
+    assert min(metrics["train/total"]) == 1
+
+
+def test_another_fingerprint_of_the_data_starts_anew(domain, tmp_path):
+    def stop(model):
+        raise _Stop
+
+    with pytest.raises(_Stop):
+        train({"tiny": domain}, settings(), tmp_path, None, stop, fingerprint="a")
+    recorder = Recorder()
+    train({"tiny": domain}, settings(), tmp_path, recorder, fingerprint="b")
+    assert min(recorder.metrics["train/total"]) == 1
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from tests.training.test_train import settings
+from aerial_depth_pipeline.training.train import train
+train({"tiny": Path(sys.argv[1])}, settings(steps=60), Path(sys.argv[2])).save(Path(sys.argv[2]) / "model")
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_continues_to_the_same_model(domain, tmp_path):
+    command = [sys.executable, "-c", _KILLED, str(domain)]
+    repository = str(Path(__file__).resolve().parents[2])
+
+    def start(folder):
+        return subprocess.Popen([*command, str(folder), repository], stderr=subprocess.DEVNULL)
+
+    for folder, kills in (("a", 0), ("b", 2)):
+        for kill in range(kills):
+            process = start(tmp_path / folder)
+            last, patience = tmp_path / folder / "last.pt", time.monotonic() + 120
+            seen = last.stat().st_mtime_ns if last.exists() else 0
+            while not (last.exists() and last.stat().st_mtime_ns > seen) and time.monotonic() < patience:
+                time.sleep(0.05)
+            time.sleep(0.3 + 0.4 * kill)
+            assert process.poll() is None, "the training was over before it could be killed"
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        assert start(tmp_path / folder).wait(timeout=240) == 0
+    undisturbed, killed = (DepthModel.load(tmp_path / folder / "model").network.state_dict() for folder in ("a", "b"))
+    assert all(torch.equal(undisturbed[name], killed[name]) for name in undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["two_view", "colmap"])
+def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
+    folder = write_domain(tmp_path / "tiny", worlds=[1, 2, 3], triplets=20, step_degrees=3.6, origin=source, validation=0)
+    model = train(
+        {"tiny": folder},
+        TrainSettings(
+            batch_size=6,
+            steps=90,
+            learning_rate=5e-4,
+            threads=2,
+            network=NetworkSettings(pose_trains_encoder=False, decoder_channels=[8, 16, 32, 64, 128]),
+            pose=PoseSettings(source=source),
+        ),
+        tmp_path / "checkpoints",
+    )
+    K = calibration(96, 64)
+    seen = [World.random(9).render(p, K, 96, 64) for p in orbit(6, 60.0)]
+    constant = np.mean([abs_rel(np.ones_like(depth), depth) for _, depth in seen])
+    learned = np.mean([abs_rel(model(image), depth) for image, depth in seen])
+    assert learned < 0.6 * constant
+
+
+def test_units_put_the_median_depth_at_the_initial_depth(domain):
+    pose_settings = PoseSettings()
+    triplets = read_triplets("tiny", domain, "train", pose_settings)
+    factors = scene_factors(triplets, pose_settings, 1.0)
+    K = calibration(96, 64)
+    for seed in (1, 2):
+        poses = orbit(9, 3.0, start=37.0 * seed)
+        step = np.linalg.norm(np.linalg.inv(poses[1])[:3, 3] - np.linalg.inv(poses[0])[:3, 3])
+        true_depth = np.median([World.random(seed).render(p, K, 96, 64)[1] for p in poses])
+        assert factors[f"tiny/world_{seed}"] * true_depth / step == pytest.approx(1, abs=0.2)
+    assert set(scene_factors(triplets, PoseSettings(centre_units=False), 1.0).values()) == {1.0}
+
+
+def test_units_follow_the_length_of_the_poses(tmp_path):
+    folder = write_domain(tmp_path / "metric", worlds=[1], triplets=4, origin="colmap", validation=0)
+    pose_settings = PoseSettings(source="colmap")
+    triplets = read_triplets("metric", folder, "train", pose_settings)
+    factor = scene_factors(triplets, pose_settings, 1.0)["metric/world_1"]
+    depths = [World.random(1).render(p, calibration(96, 64), 96, 64)[1] for p in orbit(6, 3.0, start=37.0)]
+    assert factor * np.median(depths) == pytest.approx(1, abs=0.2)
+
+
+def test_batches_depend_on_seed_and_step_alone_and_cover_every_triplet(domain):
+    pose_settings = PoseSettings()
+    triplets = read_triplets("tiny", domain, "train", pose_settings)
+    store = TripletStore(triplets, dict.fromkeys((t.scene for t in triplets), 1.0), pose_settings, 1.0)
+    assert len(store) == 10
+    batches = TripletBatches(store, 4, 10, seed=5)
+    assert sorted(i for step in range(5) for i in batches.indices(step)) == sorted(2 * list(range(10)))
+    late = next(iter(TripletBatches(store, 4, 10, seed=5, first_step=3)))
+    whole = list(batches)
+    assert all(torch.equal(late[name], whole[3][name]) for name in late)
+    halves = [next(iter(TripletBatches(store, 4, 10, seed=5, rank=rank, ranks=2))) for rank in (0, 1)]
+    assert torch.equal(torch.stack([halves[0]["random"], halves[1]["random"]], 1).flatten(0, 1), whole[0]["random"])
+    decoded = TripletStore(triplets, dict.fromkeys((t.scene for t in triplets), 1.0), pose_settings, 0.0)
+    for a, b in zip(TripletBatches(decoded, 4, 10, seed=5), whole, strict=True):
+        assert all(torch.equal(a[name], b[name]) for name in b)
+
+
+def test_pairs_without_a_reliable_pose_are_left_out(domain, tmp_path):
+    import shutil
+
+    folder = tmp_path / "tiny"
+    shutil.copytree(domain, folder)
+    poses = pd.read_parquet(folder / "poses.parquet")
+    first = (poses["scene"] == "world_1") & (poses["frame"] == 1)
+    second = (poses["scene"] == "world_1") & (poses["frame"] == 2)
+    poses.loc[first, "inliers"] = 10
+    poses.loc[second & (poses["source_frame"] == 3), "t00"] = np.nan
+    poses.to_parquet(folder / "poses.parquet")
+    triplets = {(t.scene, t.image.stem): t for t in read_triplets("tiny", folder, "train", PoseSettings())}
+    assert ("tiny/world_1", "000001") not in triplets
+    assert triplets["tiny/world_1", "000002"].usable_S.tolist() == [True, False]
+    assert triplets["tiny/world_1", "000003"].usable_S.tolist() == [True, True]
+    assert len(read_triplets("tiny", folder, "train", PoseSettings(source="learned"))) == 10
+
+
+def test_missing_data_is_named(domain, tmp_path):
+    with pytest.raises(UserError, match=r"train\.txt is missing.*pipeline=prepare"):
+        read_triplets("none", tmp_path, "train", PoseSettings())
+    with pytest.raises(UserError, match="holds no poses of origin 'colmap'"):
+        read_triplets("tiny", domain, "train", PoseSettings(source="colmap"))
+    (tmp_path / "train.txt").write_text("")
+    (tmp_path / "val.txt").write_text("")
+    with pytest.raises(UserError, match="no triplet to train on"):
+        train({"empty": tmp_path}, settings(pose=PoseSettings(source="learned")), tmp_path / "checkpoints")
+
+
+def test_corrections_of_given_poses_are_bounded_and_start_at_none():
+    torch.manual_seed(0)
+    given = torch.eye(4).repeat(3, 2, 1, 1)
+    given[..., :3, 3] = torch.tensor([0.03, -0.01, 0.02])
+    pose_settings = PoseSettings(rotation_limit=0.01, translation_limit=0.3)
+    assert torch.allclose(compose_poses(torch.zeros(3, 2, 6), given, pose_settings), given)
+    corrected = compose_poses(torch.full((3, 2, 6), 1e4), given, pose_settings)
+    length = given[0, 0, :3, 3].norm()
+    assert (corrected - given)[..., :3, 3].abs().max() <= 0.3001 * length
+    assert torch.acos(((corrected[..., :3, :3].diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1)).max() <= 0.0175
+    learned = compose_poses(torch.ones(1, 1, 6), given[:1, :1], PoseSettings(source="learned", learned_scale=0.01))
+    assert torch.allclose(learned[0, 0, :3, 3], torch.full((3,), 0.01))
+
+
+def test_the_learning_rate_warms_up_and_falls():
+    s = settings(steps=100, learning_rate=1e-3, warm_up=0.1)
+    rates = [learning_rate_at(step, s) for step in range(100)]
+    assert rates[0] < 2e-4 and max(rates) == pytest.approx(1e-3) and rates.index(max(rates)) == 10
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 2e-5
+    stepped = [learning_rate_at(step, settings(steps=100, schedule="step", warm_up=0.0, learning_rate=1e-3)) for step in (0, 74, 75, 99)]
+    assert stepped == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+
+
+def test_the_best_model_is_kept_where_wanted(domain, tmp_path):
+    figures = iter([0.1, 0.9])
+    best, _ = run(domain, tmp_path, lambda model: {"abs_rel": next(figures)}, keep="best", monitor="abs_rel")
+    assert best.metadata["step"] == 3
+    kept = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert kept["step"] == 3
+    mine = best.network.state_dict()
+    assert all(torch.equal(kept["model"][f"depth.{name}"], value) for name, value in mine.items())
+
+
+def test_augmentation_is_part_of_the_settings(domain, tmp_path):
+    _, plain = run(domain, tmp_path / "a", augmentation=AugmentationSettings(flip=0.0, colour=0.0))
+    _, zoomed = run(domain, tmp_path / "b", augmentation=AugmentationSettings(flip=0.5, colour=0.3, zoom=1.4))
+    assert plain["train/total"][1] != zoomed["train/total"][1]
