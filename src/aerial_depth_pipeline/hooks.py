@@ -17,25 +17,39 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.progress import log_beside_bars
 
 logger = logging.getLogger(__name__)
 
 
-class ErrorHook:
-    """Errors that the user can mend end with their sentence, not with a traceback."""
+class ConfigurationHook:
+    """Configuration is checked before anything runs, and errors that the user can mend end with their sentence, not with a traceback."""
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: Any) -> None:
-        previous = sys.excepthook
+        _show_user_errors_plainly()
+        log_beside_bars()
+        # omegaconf 2.4 warns of its own future at every access.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
+        _provide_tracking_locations(Path(context.project_path))
+        from aerial_depth_pipeline.pipelines.domains import configured_domains
+        from aerial_depth_pipeline.pipelines.parameters import check_parameters
 
-        def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-            cause = user_error_behind(error)
-            if cause is None:
-                previous(kind, error, traceback)
-            else:
-                sys.stderr.write(f"\nError: {cause}\n")
+        configured_domains()
+        check_parameters(context.config_loader["parameters"])
 
-        sys.excepthook = show
+
+def _show_user_errors_plainly() -> None:
+    previous = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        cause = user_error_behind(error)
+        if cause is None:
+            previous(kind, error, traceback)
+        else:
+            sys.stderr.write(f"\nError: {cause}\n")
+
+    sys.excepthook = show
 
 
 def user_error_behind(error: BaseException | None) -> UserError | None:
@@ -45,21 +59,6 @@ def user_error_behind(error: BaseException | None) -> UserError | None:
             return error
         error = error.__cause__
     return None
-
-
-class ParametersHook:
-    """Configuration is read and checked before anything runs."""
-
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: Any) -> None:
-        # omegaconf 2.4 warns of its own future at every access.
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
-        _provide_tracking_locations(Path(context.project_path))
-        from aerial_depth_pipeline.pipelines.domains import configured_domains
-        from aerial_depth_pipeline.pipelines.parameters import check_parameters
-
-        configured_domains()
-        check_parameters(context.config_loader["parameters"])
 
 
 def _provide_tracking_locations(project: Path) -> None:

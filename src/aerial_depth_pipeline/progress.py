@@ -1,8 +1,9 @@
 """Progress bars on everything that takes longer than two seconds."""
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -15,7 +16,10 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
 
 
 def progress_bar(items: Iterable[Item] | None, description: str, total: int | None = None, unit: str = "it") -> "tqdm[Item]":
-    """The bar itself, for work that reports its steps with `bar.update(n)`; use it as a context manager."""
+    """The bar itself, for work that reports its steps with `bar.update(n)`; use it as a context manager.
+
+    On a terminal the bar stays in its line; in a log file it leaves a line every fifteen seconds.
+    """
     terminal = sys.stderr.isatty()
     return tqdm(
         items,
@@ -23,7 +27,43 @@ def progress_bar(items: Iterable[Item] | None, description: str, total: int | No
         total=total,
         unit=unit,
         delay=2,
+        file=sys.stderr if terminal else _Lines(),
+        ascii=None if terminal else True,
         mininterval=0.2 if terminal else 15,
+        maxinterval=10 if terminal else 60,
         dynamic_ncols=terminal,
+        ncols=None if terminal else 100,
         leave=terminal,
     )
+
+
+class _Lines:
+    """Turns a bar's rewriting of its line into lines of a log."""
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n ")
+        if line:
+            sys.stderr.write(line + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+class _BesideBars:
+    """A stream for log lines that come while a bar is shown on the terminal: they appear above it."""
+
+    def write(self, text: str) -> None:
+        tqdm.write(text, file=sys.stderr, end="")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def log_beside_bars() -> None:
+    """Let the root logger's lines appear above progress bars instead of through them."""
+    if not sys.stderr.isatty():
+        return
+    for handler in logging.getLogger().handlers:
+        stream: Any = getattr(handler, "stream", None)
+        if stream is sys.stderr:
+            handler.setStream(_BesideBars())

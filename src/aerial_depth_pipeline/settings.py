@@ -2,13 +2,14 @@
 
 import warnings
 
-from aerial_depth_pipeline.hooks import ErrorHook, ParametersHook, RunHook, SceneReportHook, SummaryHook
+from aerial_depth_pipeline.hooks import ConfigurationHook, RunHook, SceneReportHook, SummaryHook
 from aerial_depth_pipeline.pipelines.domains import ProjectConfigLoader
 
-# MLflow's advice to authors of models, given whenever kedro-mlflow is imported.
-warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")
+# Notes of other packages to each other's developers.
+warnings.filterwarnings("ignore", message="register_new_resolver\\(\\) is deprecated")
+warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")  # nodes that join domains name what is in their lanes
 
-HOOKS = (ErrorHook(), ParametersHook(), RunHook(), SceneReportHook(), SummaryHook())
+HOOKS = (ConfigurationHook(), RunHook(), SceneReportHook(), SummaryHook())
 
 # No usage statistics are sent anywhere.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

@@ -1,10 +1,8 @@
 """Measure the model on the test frames of every domain."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
@@ -13,17 +11,14 @@ from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import domains_of
 
-if TYPE_CHECKING:
-    from aerial_depth_pipeline.networks.depth_model import DepthModel
-
 logger = logging.getLogger(__name__)
 
 
-def evaluate_depth_model(model: DepthModel, parameters: dict[str, Any], work: str, *domain_inputs: Any) -> Path:
+def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, *domain_inputs: Any) -> Path:
     """Measure the model and the baselines and draw the report.
 
     Args:
-        model: the trained model.
+        model: the trained `DepthModel`.
         parameters: `evaluation`.
         work: local folder for unfinished work.
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.

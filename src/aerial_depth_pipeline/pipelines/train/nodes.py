@@ -1,11 +1,9 @@
 """Train one model on the triplets of all domains."""
 
-from __future__ import annotations
-
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
@@ -14,15 +12,12 @@ from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.training.settings import TrainSettings
 
-if TYPE_CHECKING:
-    from aerial_depth_pipeline.networks.depth_model import DepthModel
-
 logger = logging.getLogger(__name__)
 
 _VALIDATION_IMAGES = 24
 
 
-def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inputs: Any) -> DepthModel:
+def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inputs: Any) -> Any:
     """Train on the `train` lists of all domains; validate on the `val` lists, with depth metrics where there is reference depth.
 
     Args:
@@ -66,7 +61,7 @@ def _validation(domains: list[DomainData]) -> Any:
         return None
     chosen = references[:: max(1, len(references) // _VALIDATION_IMAGES)]
 
-    def validate(model: DepthModel) -> dict[str, float]:
+    def validate(model: Any) -> dict[str, float]:
         from aerial_depth_pipeline.evaluation.validation import validation_metrics
 
         return validation_metrics(model, chosen)

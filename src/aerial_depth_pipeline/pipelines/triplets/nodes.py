@@ -72,12 +72,10 @@ def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletL
     for name, scene in triplets.items():
         targets[name] = sorted(int(path.stem) for path in scene.path.glob("*.jpg"))
         spans[name] = int(scene.summary["span"])
-        of_scene = pd.read_parquet(scene.path / "poses.parquet")
-        of_scene.insert(0, "scene", name)
-        poses.append(of_scene)
+        poses.append(pd.read_parquet(scene.path / "poses.parquet").assign(scene=name))
     return TripletLists(
         splits=split_triplets(targets, spans, split),
-        poses=pd.concat(poses, ignore_index=True) if poses else pd.DataFrame(columns=["scene"]),
+        poses=pd.concat(poses, ignore_index=True) if poses else pd.DataFrame({"scene": []}),
         scene_fingerprints={name: scene.fingerprint for name, scene in triplets.items()},
     )
 

@@ -1,0 +1,45 @@
+"""Nodes on an in-memory catalog's worth of data."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFoldersDataset
+from aerial_depth_pipeline.pipelines.triplets.nodes import split_domain
+
+
+@pytest.fixture
+def triplets(tmp_path):
+    """Two scenes of forty triplets each, as the step leaves them."""
+    data = SceneFoldersDataset(str(tmp_path / "triplets"), "rural")
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for frame in range(2, 42):
+            (folder / f"{frame:06d}.jpg").touch()
+        poses = pd.DataFrame({"frame": np.arange(2, 42), "source_frame": np.arange(40), "origin": "two_view"})
+        poses.to_parquet(folder / "poses.parquet")
+        data.save({name: FinishedScene(folder, f"fingerprint of {name}", {"span": 4})})
+    return data.load()
+
+
+def test_blocks_of_time_keep_a_gap(triplets) -> None:
+    lists = split_domain(triplets, {"split": {"by": "time", "val": 0.2, "test": 0.2}})
+    frames = {split: {frame for scene, frame in pairs if scene == "a"} for split, pairs in lists.splits.items()}
+    assert all(frames.values())
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        assert min(abs(a - b) for a in frames[one] for b in frames[other]) > 4
+    assert set(lists.poses.scene) == {"a", "b"}
+    assert lists.scene_fingerprints == {"a": "fingerprint of a", "b": "fingerprint of b"}
+
+
+def test_scenes_are_named_per_domain(triplets, caplog) -> None:
+    split = {"by": "scene", "val": 0.0, "test": 0.0, "val_scenes": ["urban/x", "rural/gone"], "test_scenes": ["rural/b"]}
+    with caplog.at_level(logging.WARNING):
+        lists = split_domain(triplets, {"split": split})
+    assert {scene for scene, _ in lists.splits["train"]} == {"a"}
+    assert {scene for scene, _ in lists.splits["test"]} == {"b"}
+    assert lists.splits["val"] == []
+    assert "rural/gone" in caplog.text and "urban/x" not in caplog.text
