@@ -329,12 +329,13 @@ def _carry_depth(source: Source, depths: dict[int, Path], kept: list[Considered]
 
     def carry(frame: int) -> None:
         depth = read_known_depth(depths[frame]) if frame in depths else source.read_depth(frame)
-        write_depth(folder / "depth" / f"{frame:06d}.tiff", undistortion.depth(depth))
+        if depth is not None:
+            write_depth(folder / "depth" / f"{frame:06d}.tiff", undistortion.depth(depth))
 
     with _Writer() as writer:
         for frame in chosen:
             writer.submit(carry, frame)
-    return len(chosen)
+    return len(list((folder / "depth").iterdir()))
 
 
 def _carry_poses(raw: Path, folder: Path, kept: list[Considered]) -> None:

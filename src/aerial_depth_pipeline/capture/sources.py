@@ -102,8 +102,8 @@ class Source(Protocol):
         """The frames whose depth the source itself knows."""
         ...
 
-    def read_depth(self, index: int) -> np.ndarray:
-        """The z-depth of a frame, [H, W] float32 metres, 0 where there is none."""
+    def read_depth(self, index: int) -> np.ndarray | None:
+        """The z-depth of a frame, [H, W] float32 metres, 0 where there is none; None where it cannot be read."""
         ...
 
 
@@ -128,7 +128,7 @@ class SourceBase:
     def depth_frames(self) -> set[int]:
         return set()
 
-    def read_depth(self, index: int) -> np.ndarray:
+    def read_depth(self, index: int) -> np.ndarray | None:
         raise KeyError(index)
 
 
@@ -152,7 +152,9 @@ def open_source(raw: Path) -> Source:
         SceneError: where there is nothing to read, more than one thing to choose from, or it cannot be opened.
     """
     # The readers need what is above.
+    from aerial_depth_pipeline.capture.gta_export import GtaExport
     from aerial_depth_pipeline.capture.photographs import PhotographSource
+    from aerial_depth_pipeline.capture.prepared_folder import CALIBRATION, PreparedFolder
     from aerial_depth_pipeline.capture.video import VideoSource
 
     if not raw.is_dir():
@@ -165,6 +167,13 @@ def open_source(raw: Path) -> Source:
         raise SceneError(f"{raw} holds {len(videos)} videos ({names}); a scene is one capture, so give each a folder of its own.")
     if videos:
         return VideoSource(videos[0])
+    archives = visible_files(raw, {".zip"})
+    if len(archives) > 1:
+        raise SceneError(f"{raw} holds {len(archives)} archives; a scene is one capture, so give each a folder of its own.")
+    if archives:
+        return GtaExport(archives[0])
+    if (raw / CALIBRATION).is_file():
+        return PreparedFolder(raw)
     for folder in (raw / "images", raw):
         photographs = visible_files(folder, IMAGE_SUFFIXES)
         if photographs:

@@ -118,6 +118,21 @@ class VideoSource(SourceBase):
                 f"{self.path.name} should have {self._expected} frames, {count} decode: {missing} are missing; the file is incomplete."
             )
 
+    def keyframes(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
+        """The frames that decode on their own, for a quick look at the whole video; numbered and chosen as keyframes, from 0.
+
+        Times count from the first of them.
+        """
+        container, stream = self._open()
+        stream.codec_context.skip_frame = "NONKEY"
+        start = None
+        with container:
+            for index, frame in enumerate(_decode(container, stream, [])):
+                start = frame.time if start is None else start
+                time = frame.time - start if frame.time is not None and start is not None else float("nan")
+                if wanted(index) and (frame.width, frame.height) == self._decoded_size:
+                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+
 
 def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
     """All frames that decode; what does not is noted in `damaged` and skipped."""
