@@ -1,16 +1,22 @@
 import re
 from html.parser import HTMLParser
 
+import av
 import numpy as np
 import pandas as pd
+import pycolmap
 import pytest
-from evaluation_scenes import index_of, relief, write_scene
+import trimesh
+from evaluation_scenes import HEIGHT, WIDTH, index_of, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.evaluate import COLUMNS
+from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.report import write_report
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.geometry.poses import look_at
 
-SETTINGS = EvaluationSettings(bootstrap_samples=20, size=[40, 24])
+SETTINGS = EvaluationSettings(bootstrap_samples=20, size=[40, 24], caps=[60.0])
+FOCAL = 60.0
 
 
 def model(image):
@@ -33,15 +39,53 @@ class Addresses(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
-def report(tmp_path):
-    folder = tmp_path / "report"
+def write_poses(folder, poses):
+    names = [f"cam_from_world_{row}{column}" for row in range(3) for column in range(4)]
+    rows = [[frame, *T[:3].ravel()] for frame, T in poses.items()]
+    pd.DataFrame(rows, columns=["frame", *names]).to_csv(folder / "poses.csv", index=False)
+    (folder / "camera.yaml").write_text(
+        f"model: PINHOLE\nwidth: {WIDTH}\nheight: {HEIGHT}\nparams: [{FOCAL}, {FOCAL}, {WIDTH / 2}, {HEIGHT / 2}]\n"
+    )
+
+
+def write_sfm(folder, poses, depths):
+    """A COLMAP model of the true poses with the depth of every sixth pixel as points, at half of the true size."""
+    model = pycolmap.Reconstruction()
+    camera = pycolmap.Camera(model="PINHOLE", width=WIDTH, height=HEIGHT, params=[FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2], camera_id=1)
+    model.add_camera_with_trivial_rig(camera)
+    for number, ((frame, T), depth) in enumerate(zip(poses.items(), depths, strict=True), start=1):
+        v, u = (grid.ravel() for grid in np.mgrid[4:HEIGHT:6, 4:WIDTH:6])
+        pixels = np.stack([u, v], 1) + 0.5
+        image = pycolmap.Image(name=f"{frame:06d}.jpg", keypoints=pixels, camera_id=1, image_id=number)
+        half = T.copy()
+        half[:3, 3] /= 2
+        model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(half[:3]))
+        z = depth[v, u] / 2
+        points = np.stack([(pixels[:, 0] - WIDTH / 2) / FOCAL * z, (pixels[:, 1] - HEIGHT / 2) / FOCAL * z, z], 1)
+        for i, point in enumerate((points - half[:3, 3]) @ half[:3, :3]):
+            track = pycolmap.Track()
+            track.add_element(number, i)
+            model.add_point3D(point, track, np.zeros(3, np.uint8))
+    (folder / "sfm").mkdir(parents=True)
+    model.write(folder / "sfm")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A domain with truth, poses and structure from motion, and one without a unit whose scene has a name that could break the page."""
+    root = tmp_path_factory.mktemp("evaluation")
+    folder = root / "report"
     folder.mkdir()
+    depths = [relief(i) for i in range(4)]
+    write_scene(root / "a", depths)
+    poses = {10 * i: look_at(np.array([10.0 * i, 2.0 * i**2, 50.0]), np.array([10.0 * i, 50.0, 0.0])) for i in range(4)}
+    write_poses(root / "a", poses)
+    write_sfm(root / "truth", poses, depths)
     test = {
-        "town": {"a": write_scene(tmp_path / "a", [relief(i) for i in range(3)])},
-        "land": {"<b> & co": write_scene(tmp_path / "b", [relief(i, 5) for i in range(2)], "plane_sweep", metric=False)},
+        "town": {"a": find_references(root / "a", root / "truth")},
+        "land": {"<b> & co": write_scene(root / "b", [relief(i, 5) for i in range(2)], "plane_sweep", metric=False)},
     }
-    train = {"town": {"c": write_scene(tmp_path / "c", [relief(7)])}}
+    train = {"town": {"c": write_scene(root / "c", [relief(7)])}}
     return folder, write_report(model, test, train, SETTINGS, folder)
 
 
@@ -50,14 +94,43 @@ def test_the_report_holds_tables_pictures_and_metrics(report):
     table = pd.read_csv(folder / "evaluation.csv")
     assert list(table.columns) == COLUMNS
     assert set(table["domain"]) == {"town", "land"}
-    assert set(table["alignment"]) == set(SETTINGS.alignments) and set(table["cap"]) == {"none"}  # not read as missing values
-    row = table.query(
-        "contestant == 'model' and domain == 'land' and scene == 'all' and metric == 'abs_rel' and alignment == 'median_per_image'"
-    )
+    assert set(table["alignment"]) == set(SETTINGS.alignments) and set(table["cap"]) == {"none", "60"}  # not read as missing values
+    row = table[(table["contestant"] == "model") & (table["domain"] == "land") & (table["scene"] == "all") & (table["cap"] == "none")]
+    row = row[(row["metric"] == "abs_rel") & (row["alignment"] == "median_per_image")]
     assert metrics["land/median_per_image/abs_rel"] == pytest.approx(row["value"].item())
     assert "mean_depth_map" in set(table[table["domain"] == "town"]["contestant"])
-    for name in ("evaluation_panels.png", "evaluation.md", "evaluation.tex", "evaluation_per_image.csv"):
+    for name in ("evaluation_panels.png", "evaluation.md", "evaluation.tex", "evaluation_per_image.csv", "evaluation_breakdowns.csv"):
         assert (folder / name).stat().st_size > 100
+
+
+def test_sparse_depth_of_colmap_takes_part(report):
+    folder, _ = report
+    table = pd.read_csv(folder / "evaluation.csv")
+    sparse = table[
+        (table["contestant"] == "colmap_sparse") & (table["scene"] == "all") & (table["metric"] == "abs_rel") & (table["cap"] == "none")
+    ]
+    values = sparse.set_index("alignment")["value"]
+    assert values["none"] == pytest.approx(0.5, abs=1e-3)  # the model was written at half of its size
+    assert values["median_per_scene"] == pytest.approx(0, abs=1e-3)
+    assert sparse["coverage"].iloc[0] == pytest.approx(8 * 13 / (HEIGHT * WIDTH), rel=0.02)
+
+
+def test_poses_are_measured_and_drawn(report):
+    folder, metrics = report
+    poses = pd.read_csv(folder / "evaluation_poses.csv")
+    assert poses[["estimate", "domain", "scene", "frames", "of_frames"]].values.tolist() == [["sfm", "town", "a", 4, 4]]
+    assert poses["scale"].item() == pytest.approx(2)
+    assert metrics["town/poses/sfm/ate_rmse"] == pytest.approx(0, abs=1e-6)
+
+
+def test_point_clouds_stand_in_the_world_and_the_video_is_there(report):
+    folder, _ = report
+    cloud = trimesh.load(folder / "evaluation_points_town_reference.ply")
+    assert len(cloud.vertices) > 2000 and np.median(cloud.vertices[:, 2]) < 50  # below the camera
+    assert (folder / "evaluation_points_town_prediction.ply").is_file()
+    assert not (folder / "evaluation_points_land_reference.ply").exists()  # no camera is known there
+    with av.open(str(folder / "evaluation_video_town.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 4
 
 
 def test_the_page_loads_nothing_from_outside_and_escapes_names(report):
@@ -69,4 +142,5 @@ def test_the_page_loads_nothing_from_outside_and_escapes_names(report):
     assert addresses.found and all(address.startswith(("data:image/", "#")) for address in addresses.found)
     assert not re.search(r"@import|url\(|<script", html)
     assert "<b> & co" not in html and "&lt;b&gt; &amp; co" in html
-    assert np.char.count(html, "<table") >= len(SETTINGS.alignments) * 2
+    assert html.count("<table") >= len(SETTINGS.alignments) * 4
+    assert html.count("data:image/") == 5  # panels and charts of both, trajectories of one

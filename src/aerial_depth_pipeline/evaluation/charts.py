@@ -72,7 +72,9 @@ def _curve(axes: Axes, breakdowns: pd.DataFrame, name: str, contestants: Sequenc
         axes.plot(middle, rows["abs_rel"], marker="o", markersize=3, **_style(contestant, colours))
     if name != "image_row":
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter("{x:.3g}")
+        axes.minorticks_off()
+        ticks = np.unique(np.round(np.log2([line.get_xdata() for line in axes.lines]).ravel() * 2) / 2) if axes.lines else []
+        axes.set_xticks([2**tick for tick in ticks], [f"{2**tick:.3g}" for tick in ticks])
     _finish(axes, _TITLES[name])
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +15,13 @@ from aerial_depth_pipeline.evaluation.table import SHOWN, best_of, cell, label, 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as text: header and rows of cells; the first cell of a row is its name. `best` holds (row, column) of what to emphasise."""
+    """A table as text: header and rows of cells; the first cell of a row is its name. `intervals` has small print for each cell,
+    or nothing; `best` holds (row, column) of what to emphasise."""
 
     caption: str
     header: list[str]
     rows: list[list[str]]
+    intervals: list[list[str]] = field(default_factory=list)
     best: set[tuple[int, int]] = field(default_factory=set)
     folded: bool = False
 
@@ -55,9 +58,11 @@ def contestants_table(
     wide = pivot(table, domain, alignment, cap, scene, metrics)
     best = best_of(wide)
     names = list(wide.index)
-    marks = {(names.index(name), list(wide.columns).index(column) + 1) for column, name in best.items()}
+    marks = {(names.index(name), list(wide.columns).index(column) + 1) for column, found in best.items() for name in found}
     rows = [[str(name), *[cell(column, row[column]) for column in wide.columns]] for name, row in wide.iterrows()]
-    return Table(caption, ["contestant", *[label(column) for column in wide.columns]], rows, marks, folded)
+    low, high = (pivot(table, domain, alignment, cap, scene, metrics, what) for what in ("low", "high"))
+    intervals = [["", *[_interval(column, low.loc[name, column], high.loc[name, column]) for column in wide.columns]] for name in names]
+    return Table(caption, ["contestant", *[label(column) for column in wide.columns]], rows, intervals, marks, folded)
 
 
 def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
@@ -71,6 +76,12 @@ def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = _embedded
     return environment.from_string(_TEMPLATE).render(title=title, lead=lead, sections=sections)
+
+
+def _interval(column: str, low: float, high: float) -> str:
+    if column in ("coverage", "images") or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{cell(column, low)}, {cell(column, high)}]"
 
 
 def _embedded(content: bytes) -> str:
@@ -91,7 +102,7 @@ _TEMPLATE = """<!DOCTYPE html>
 <title>{{ title }}</title>
 <style>
   :root { color-scheme: light; }
-  body { font: 15px/1.5 system-ui, sans-serif; color: #1d1d24; background: #fff; margin: 0 auto; max-width: 72rem;
+  body { font: 15px/1.5 system-ui, sans-serif; color: #1d1d24; background: #fff; margin: 0 auto; max-width: 75rem;
          padding: 2rem 1.5rem 4rem; }
   h1 { font-size: 1.7rem; margin: 0; }
   h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 2px solid #7e03a8; }
@@ -101,10 +112,12 @@ _TEMPLATE = """<!DOCTYPE html>
   .table { overflow-x: auto; }
   table { border-collapse: collapse; margin: .4rem 0 1rem; font-variant-numeric: tabular-nums; font-size: .88rem; }
   caption { text-align: left; font-weight: 600; padding: .4rem 0; }
-  th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e4e2ea; white-space: nowrap; }
+  th, td { padding: .25rem .55rem; text-align: right; border-bottom: 1px solid #e4e2ea; }
+  td { white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; }
   thead th { border-bottom: 2px solid #b9b4c6; }
   td.best { font-weight: 700; color: #7e03a8; }
+  td small { display: block; font-weight: 400; font-size: .72rem; color: #77747f; }
   tbody tr:hover { background: #f6f2fa; }
   img { max-width: 100%; height: auto; display: block; }
   figure { margin: 1rem 0; }
@@ -129,7 +142,11 @@ _TEMPLATE = """<!DOCTYPE html>
 <thead><tr>{% for name in table.header %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in table.rows %}{% set y = loop.index0 %}
-<tr>{% for text in row %}<td{% if (y, loop.index0) in table.best %} class="best"{% endif %}>{{ text }}</td>{% endfor %}</tr>
+<tr>
+{% for text in row %}{% set note = table.intervals[y][loop.index0] if table.intervals else "" %}
+<td{% if (y, loop.index0) in table.best %} class="best"{% endif %}>{{ text }}{% if note %}<small>{{ note }}</small>{% endif %}</td>
+{% endfor %}
+</tr>
 {% endfor %}
 </tbody>
 </table></div>

@@ -32,6 +32,7 @@ class PanelFrame:
 
     Attributes:
         title: what stands above it.
+        scene, frame: where it comes from.
         image_HW3: the frame, uint8 RGB.
         prediction_HW: aligned depth, NaN where there is none.
         reference_HW: reference depth, 0 where there is none.
@@ -39,6 +40,8 @@ class PanelFrame:
     """
 
     title: str
+    scene: str
+    frame: int
     image_HW3: np.ndarray
     prediction_HW: np.ndarray
     reference_HW: np.ndarray
@@ -88,6 +91,8 @@ def panel_frames(
             columns.append(
                 PanelFrame(
                     f"{domain}: {word}\n{scene} {index:06d}\nabs rel {abs_rel:.3f}",
+                    scene,
+                    index,
                     frame.image,
                     align_map(inverse_HW, frame.depth, alignment, record["scale"]),
                     frame.depth,

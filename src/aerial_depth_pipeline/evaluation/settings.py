@@ -85,6 +85,9 @@ class EvaluationSettings:
         thresholds: distances in metres for accuracy and completeness.
         bootstrap_samples: resamplings of the images behind each 95 % interval; 0 leaves the intervals out.
         seed: of the resampling.
+        point_clouds: whether prediction and reference of each domain's median frame are written as coloured point clouds (PLY).
+        video_frames: length of each domain's video of input and depth side by side, at most; 0 writes none.
+        video_fps: its frames a second.
         workers: threads that measure; 0 takes as many as there are cores, eight at most.
         size: width and height of the mean depth map, pixels. References of any size with any aspect are brought to it.
     """
@@ -100,6 +103,9 @@ class EvaluationSettings:
     thresholds: list[float] = field(default_factory=lambda: [0.5, 0.1, 0.05])
     bootstrap_samples: int = 1000
     seed: int = 0
+    point_clouds: bool = True
+    video_frames: int = 150
+    video_fps: float = 15.0
     workers: int = 0
     size: list[int] = field(default_factory=lambda: [384, 224])
 
@@ -121,6 +127,8 @@ class EvaluationSettings:
             raise ValueError("every one of 'contestants' needs a name of its own")
         if self.bootstrap_samples < 0:
             raise ValueError("'bootstrap_samples' must not be negative")
+        if self.video_frames < 0 or not self.video_fps > 0:
+            raise ValueError("'video_frames' must not be negative and 'video_fps' must be positive")
         if self.workers < 0:
             raise ValueError("'workers' must not be negative")
         if len(self.size) != 2 or any(side < 2 for side in self.size):

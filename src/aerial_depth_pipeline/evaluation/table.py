@@ -30,15 +30,29 @@ _ALIGNMENTS = {
 }
 
 
+def photogrammetric(thresholds: Sequence[float]) -> tuple[str, ...]:
+    """The photogrammetric set, with what shows a model's character: its scale drift and its correlation with the truth."""
+    shares = [f"{name}_{threshold:g}m" for name in ("accuracy", "completeness") for threshold in thresholds]
+    return ("l1_abs", "l1_rel", *shares, "correlation", "scale_drift")
+
+
 def pivot(
-    table: pd.DataFrame, domain: str, alignment: str, cap: str = "none", scene: str = "all", metrics: Sequence[str] = SHOWN
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    cap: str = "none",
+    scene: str = "all",
+    metrics: Sequence[str] = SHOWN,
+    what: str = "value",
 ) -> pd.DataFrame:
-    """Contestants in rows (the model first, then the others, baselines last), metrics in columns; `coverage` and `images` at the end."""
+    """Contestants in rows (the model first, then the others, baselines last), metrics in columns; `coverage` and `images` at the end.
+
+    `what` is the column of the long table that fills the cells: `value`, `low` or `high`.
+    """
     part = table[
         (table["domain"] == domain) & (table["alignment"] == alignment) & (table["cap"].astype(str) == cap) & (table["scene"] == scene)
     ]
-    part = part[part["metric"].isin(metrics)]
-    wide = part.pivot(index="contestant", columns="metric", values="value")
+    wide = part[part["metric"].isin(metrics)].pivot(index="contestant", columns="metric", values=what)
     wide = wide.reindex(columns=[metric for metric in metrics if metric in wide.columns])
     side = part[part["metric"] == "abs_rel"].set_index("contestant")
     wide["coverage"] = side["coverage"].reindex(wide.index)
@@ -76,7 +90,7 @@ def format_markdown(
     best = best_of(wide)
     lines = [f"| contestant | {' | '.join(label(column) for column in wide.columns)} |", "|---|" + "---:|" * len(wide.columns)]
     for name, row in wide.iterrows():
-        cells = [f"**{cell(c, row[c])}**" if best.get(c) == name else cell(c, row[c]) for c in wide.columns]
+        cells = [f"**{cell(c, row[c])}**" if name in best.get(c, ()) else cell(c, row[c]) for c in wide.columns]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + "\n"
 
@@ -98,7 +112,7 @@ def format_latex(
     ]
     for name, row in wide.iterrows():
         cells = [escape_latex(cell(c, row[c])) for c in wide.columns]
-        cells = [rf"\textbf{{{cell}}}" if best.get(c) == name else cell for c, cell in zip(wide.columns, cells, strict=True)]
+        cells = [rf"\textbf{{{cell}}}" if name in best.get(c, ()) else cell for c, cell in zip(wide.columns, cells, strict=True)]
         lines.append(f"    {escape_latex(str(name))} & " + " & ".join(cells) + r" \\")
     return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
 
@@ -145,13 +159,14 @@ def cell(column: str, value: float) -> str:
     return text.replace("-", "−") if value < 0 else text
 
 
-def best_of(wide: pd.DataFrame) -> dict[str, str]:
-    """Metric → best contestant, in a table of `pivot`. The plane sees the reference and does not compete."""
+def best_of(wide: pd.DataFrame) -> dict[str, set[str]]:
+    """Metric → best contestants of a table of `pivot`, several where they read the same; the plane sees the reference: no competitor."""
     rivals = wide.drop(index="tilted_plane", errors="ignore")
     best = {}
     for column in wide.columns:
         values = rivals[column].dropna() if column not in ("coverage", "images") else []
         if len(values) > 1:
             larger = column.startswith(("delta_", "accuracy_", "completeness_", "skill_", "correlation"))
-            best[column] = values.idxmax() if larger else values.idxmin()
+            shown = cell(column, values.max() if larger else values.min())
+            best[column] = {str(name) for name, value in values.items() if cell(column, value) == shown}
     return best
