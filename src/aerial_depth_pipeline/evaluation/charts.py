@@ -73,7 +73,8 @@ def _curve(axes: Axes, breakdowns: pd.DataFrame, name: str, contestants: Sequenc
     if name != "image_row":
         axes.set_xscale("log", base=2)
         axes.minorticks_off()
-        ticks = np.unique(np.round(np.log2([line.get_xdata() for line in axes.lines]).ravel() * 2) / 2) if axes.lines else []
+        positions = np.concatenate([np.asarray(line.get_xdata(), float) for line in axes.lines]) if axes.lines else np.ones(1)
+        ticks = np.unique(np.round(np.log2(positions)))
         axes.set_xticks([2**tick for tick in ticks], [f"{2**tick:.3g}" for tick in ticks])
     _finish(axes, _TITLES[name])
 
