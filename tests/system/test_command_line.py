@@ -27,7 +27,8 @@ def test_registry_list_is_quick_and_imports_nothing_heavy(new_project) -> None:
     )
     assert time.monotonic() - start < 20  # generous for a busy machine; the note has the measured figure
     assert "LOADED []" in done.stdout, done.stdout + done.stderr
-    for name in ("__default__", "demo", "evaluation", "frame_extraction", "ground_truth", "prepare", "simulate", "train", "triplets"):
+    steps = ("frame_extraction", "ground_truth", "triplets", "train", "evaluation", "predict", "export", "simulate")
+    for name in ("__default__", "demo", "prepare", *steps):
         assert re.search(rf"^- {name}$", done.stdout, re.M), done.stdout
 
 
@@ -76,7 +77,7 @@ def test_only_the_rooms_that_may_import_kedro_and_mlflow() -> None:
     assert offending == []
 
 
-ROOMS = ["geometry", "simulation", "capture", "sfm", "mvs", "networks", "training", "evaluation"]
+ROOMS = ["geometry", "simulation", "capture", "sfm", "mvs", "networks", "training", "prediction", "evaluation"]
 MAY_USE = {
     "geometry": set(),
     "simulation": {"geometry"},
@@ -85,6 +86,7 @@ MAY_USE = {
     "mvs": {"geometry", "sfm"},
     "networks": {"geometry"},
     "training": {"networks", "geometry"},
+    "prediction": {"networks", "capture", "geometry"},
     "evaluation": {"networks", "mvs", "sfm", "geometry"},
 }
 

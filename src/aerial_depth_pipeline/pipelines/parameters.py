@@ -9,6 +9,8 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
+from aerial_depth_pipeline.networks.export_settings import ExportSettings
+from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 
@@ -18,6 +20,8 @@ _GROUPS = {
     "triplets": TripletSettings,
     "train": TrainSettings,
     "evaluation": EvaluationSettings,
+    "predict": PredictSettings,
+    "export": ExportSettings,
 }
 _FOLDERS = ("work_folder", "checkpoints_folder", "reporting_folder")
 

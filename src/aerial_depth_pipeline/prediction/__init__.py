@@ -1,0 +1,1 @@
+"""Depth of footage by a trained model: videos, depth maps and point clouds to look at and to work with."""

@@ -1,0 +1,55 @@
+"""Settings of prediction. Nothing heavy is imported here: configuration checks read this file."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What is predicted and what is written.
+
+    Attributes:
+        source: path of a video, a picture, or a folder of pictures (or a scene's folder); relative to where the command runs.
+        stride: every n-th frame of the source is predicted.
+        max_width: the output is scaled down to this width in pixels; narrower sources keep theirs.
+        side_by_side: write input and coloured depth side by side: `side_by_side.mp4` of a video, `side_by_side/*.jpg` of pictures.
+        tiff_every: a float32 TIFF of every n-th predicted frame; 0 for none.
+        png_every: a 16-bit PNG of every n-th predicted frame; 0 for none.
+        points_every: a coloured point cloud (PLY) of every n-th predicted frame; 0 for none.
+        points_stride: the point cloud takes every n-th row and column.
+        scale: where metres come from: `model` (it was trained in metres), `height` (the telemetry's height above the start, taken as height
+            above level ground), `none`, or `auto`: the first of these that there is.
+        focal_35mm: 35 mm equivalent focal length in millimetres, for sources whose camera is not known; `null` takes 24 mm, as most drones
+            have. Point clouds and `scale: height` depend on it.
+        scale_frames: number of frames that the colour scale and `scale: height` are taken from before the first frame is written.
+        batch_size: frames that are predicted at once.
+        device: `auto` (CUDA where there is one), `cpu` or `cuda`.
+    """
+
+    source: str | None = None
+    stride: int = 1
+    max_width: int = 768
+    side_by_side: bool = True
+    tiff_every: int = 1
+    png_every: int = 0
+    points_every: int = 0
+    points_stride: int = 2
+    scale: Literal["auto", "model", "height", "none"] = "auto"
+    focal_35mm: float | None = None
+    scale_frames: int = 12
+    batch_size: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("stride", "points_stride", "scale_frames", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        for name in ("tiff_every", "png_every", "points_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 (none) or more")
+        if self.max_width < 32:
+            raise ValueError("max_width must be at least 32 pixels")
+        if self.focal_35mm is not None and not 5 <= self.focal_35mm <= 500:
+            raise ValueError("focal_35mm must lie between 5 and 500 mm")
+        if not (self.side_by_side or self.tiff_every or self.png_every or self.points_every):
+            raise ValueError("nothing would be written: set side_by_side, tiff_every, png_every or points_every")

@@ -1,0 +1,133 @@
+"""Exported graphs agree with the model they come from, on pictures of their own size and of others."""
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import torch.nn.functional as F
+
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.networks import export
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.export import ANY_SIZE, FIXED, INT8, export_model
+from aerial_depth_pipeline.networks.export_settings import ExportSettings
+from aerial_depth_pipeline.networks.joint_model import DepthNetwork
+from aerial_depth_pipeline.networks.onnx_model import OnnxDepthModel, resize
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+
+SMALL = NetworkSettings(encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16)
+
+
+def small_model() -> DepthModel:
+    """Untrained, but with a last layer that makes depth vary as a trained one's does."""
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(SMALL), SMALL, 96, 64, {"unit": "metres", "depth_scale": 30.0})
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=0.3)
+    return model
+
+
+def pictures(count, height, width):
+    """Smooth pictures with edges, as photographs are."""
+    rng = np.random.default_rng(count + height)
+    coarse = rng.integers(0, 256, (count, 6, 8, 3)).astype(np.float32)
+    return [np.clip(picture, 0, 255).astype(np.uint8) for picture in resize(coarse, height, width, antialias=False)]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    model, folder = small_model(), tmp_path_factory.mktemp("export") / "onnx"
+    return model, folder, export_model(model, folder, pictures(7, 80, 120)[:3], pictures(7, 80, 120)[3:], ExportSettings())
+
+
+@pytest.mark.slow
+def test_graphs_agree_with_the_model_on_frames_of_another_size(exported):
+    model, folder, report = exported
+    for name in (FIXED, ANY_SIZE):
+        assert report["graphs"][name]["max_relative_difference"] < 1e-3
+        graph = OnnxDepthModel.load(folder / name)
+        for height, width in ((64, 96), (77, 131), (40, 50)):
+            images = np.stack(pictures(2, height, width))
+            expected = model.predict(images)
+            assert expected.max() / expected.min() > 1.2  # the picture matters
+            np.testing.assert_allclose(graph.predict(images), expected, rtol=1e-3)
+            np.testing.assert_allclose(graph(images[0]), expected[0], rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_report_says_what_the_graphs_take_and_how_close_they_are(exported):
+    _, folder, report = exported
+    assert json.loads((folder / "export.json").read_text()) == report
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "depth_model.onnx",
+        "depth_model_any_size.onnx",
+        "depth_model_int8.onnx",
+        "export.json",
+    ]
+    assert report["unit"] == "metres" and report["check_frames"] == 3
+    assert "uint8 [B, H, W, 3]" in report["graphs"][ANY_SIZE]["input"] and "[B, 64, 96, 3]" in report["graphs"][FIXED]["input"]
+    loaded = OnnxDepthModel.load(folder / FIXED)
+    assert (loaded.width, loaded.height, loaded.metadata["unit"]) == (96, 64, "metres")
+
+
+@pytest.mark.slow
+def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
+    model, folder, report = exported
+    stated = report["graphs"][INT8]
+    assert stated["calibration_frames"] == 4 and not stated["calibrated_on_the_check_frames"]
+    frames = pictures(7, 80, 120)[:3]
+    graph = OnnxDepthModel.load(folder / INT8)
+    difference = np.concatenate([(np.abs(graph(f) - model(f)) / model(f)).ravel() for f in frames])
+    assert stated["mean_relative_difference"] == pytest.approx(difference.mean(), rel=1e-3)
+    assert 1e-4 < stated["mean_relative_difference"] < 0.1
+    types = {node.op_type for node in onnx.load(folder / INT8).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= types
+    assert (folder / INT8).stat().st_size < 0.5 * (folder / FIXED).stat().st_size
+
+
+@pytest.mark.slow
+def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
+    _, folder, _ = exported
+    monkeypatch.setattr(
+        export, "_write_graph", lambda _model, path, any_size: shutil.copy(folder / (ANY_SIZE if any_size else FIXED), path)
+    )
+    other = small_model()
+    other.metadata["depth_scale"] *= 1.002  # as an operator with another meaning would
+    with pytest.raises(UserError, match=r"differs from the model by up to 0\.002"):
+        export_model(other, tmp_path, pictures(1, 64, 96), [], ExportSettings(any_size=False, int8=False))
+
+
+def test_an_export_needs_frames(tmp_path):
+    with pytest.raises(UserError, match="there are none"):
+        export_model(small_model(), tmp_path, [], [], ExportSettings())
+
+
+def test_missing_damaged_and_foreign_graphs_are_named(tmp_path):
+    with pytest.raises(UserError, match="--pipelines=export"):
+        OnnxDepthModel.load(tmp_path / "nowhere.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match=r"bad\.onnx cannot be opened"):
+        OnnxDepthModel.load(tmp_path / "bad.onnx")
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [x], [y])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10), tmp_path / "other.onnx")
+    with pytest.raises(UserError, match="not one that"):
+        OnnxDepthModel.load(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize("size", [(40, 60), (23, 31), (90, 130), (20, 130)])
+@pytest.mark.parametrize("antialias", [True, False])
+def test_resizing_is_torchs(size, antialias):
+    images = np.random.default_rng(1).random((2, 50, 70, 3), np.float32)
+    expected = F.interpolate(torch.from_numpy(images).permute(0, 3, 1, 2), size, mode="bilinear", antialias=antialias, align_corners=False)
+    np.testing.assert_allclose(resize(images, *size, antialias=antialias), expected.permute(0, 2, 3, 1).numpy(), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_pictures_of_another_type_are_refused(exported):
+    _, folder, _ = exported
+    with pytest.raises(ValueError, match="uint8"):
+        OnnxDepthModel.load(folder / FIXED)(np.zeros((64, 96, 3), np.float32))
