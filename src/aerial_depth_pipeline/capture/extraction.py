@@ -119,6 +119,7 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
     positions, origin = _positions(source, rows, telemetry, warnings)
     exact = _carry_depth(source, depths, kept, folder, undistortion)
     _carry_poses(raw, folder, kept)
+    source.hand_on(folder)
     _write_table(folder, rows, positions)
     counts = reasons(rows)
     summary = {

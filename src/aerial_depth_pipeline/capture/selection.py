@@ -23,7 +23,9 @@ _BEFORE, _AFTER = 40, 12  # frames with which sharpness is compared
 _SHARP_PERCENTILE = 75
 _UNKNOWN_FOCALS = (0.6, 0.8, 1.1)  # shares of the width, 80 to 49 degrees across
 _LOST_OVERLAP = 0.5  # share of the corners below which the last kept frame is no longer a useful reference
-_STILL = 0.1  # a frame that moves by less than this part of min_motion since the frame before makes no progress
+_STILL = 0.05  # a frame that moves by less than this part of min_motion since the frame before makes no progress,
+_PATIENCE = 20  # nor do frames of which it would take more than this many to move by min_motion
+_SOME_MOTION = 0.3  # part of min_motion by which frames with known depth must differ
 _SAME_PICTURE = 0.6  # grey levels
 _SAME_PLACE = 1e-4  # flow, share of the width
 _FEWEST_CORNERS = 20
@@ -76,35 +78,37 @@ def _measure(frame: SourceFrame) -> Considered:
     item = Considered(frame.index, frame.time, frame.name, frame.image, reason=frame.reason)
     if frame.image is not None:
         gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        item.gray = _small(gray)
         item.sharpness = sharpness(gray)
-        height, width = gray.shape
-        if width > _SMALL_WIDTH:
-            gray = cv2.resize(gray, (_SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))), interpolation=cv2.INTER_AREA)
-        item.gray = gray
-        item.brightness = float(gray.mean())
+        item.brightness = float(item.gray.mean())
     return item
 
 
+def _small(gray_HW: np.ndarray) -> np.ndarray:
+    height, width = gray_HW.shape
+    if width <= _SMALL_WIDTH:
+        return gray_HW
+    return cv2.resize(gray_HW, (_SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))), interpolation=cv2.INTER_AREA)
+
+
 def sharpness(gray_HW: np.ndarray) -> float:
-    """How much of the finest detail is there, 0 to 1, in the blurrier of the two directions.
+    """Contrast of fine detail against contrast of coarse detail, in the blurrier of the two directions.
 
-    Blurring an image once more takes much from a sharp one and little from a blurred one, whatever it shows (Crete et al. 2007); the share
-    of the steps between neighbours that goes when each is averaged over five pixels is measured along rows and along columns.
+    Blur takes the fine detail only, and motion takes it in one direction; the coarse detail stands for what the picture shows. A little
+    smoothing first keeps a sensor's noise from passing as detail. The number says nothing alone, but neighbours in a video show the same.
     """
-    shares = []
-    for along_rows in (True, False):
-        smooth = cv2.blur(gray_HW, (5, 1) if along_rows else (1, 5))
-        before, after = _steps(gray_HW, along_rows), _steps(smooth, along_rows)
-        total = cv2.sumElems(before)[0]
-        lost = cv2.sumElems(cv2.subtract(before, after))[0]  # saturates at 0: only what goes counts
-        shares.append(lost / total if total > 0 else 0.0)
-    return float(min(shares))
+    smooth = cv2.GaussianBlur(gray_HW, (5, 5), 1.0)
+    coarse = cv2.GaussianBlur(cv2.resize(gray_HW, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), (5, 5), 1.0)
+    return min(_response(smooth, _FINE, along) / max(_response(coarse, _COARSE, along), 1.0) for along in (True, False))
 
 
-def _steps(gray_HW: np.ndarray, along_rows: bool) -> np.ndarray:
-    if along_rows:
-        return cv2.absdiff(gray_HW[:, 1:], gray_HW[:, :-1])
-    return cv2.absdiff(gray_HW[1:], gray_HW[:-1])
+_FINE, _COARSE = np.array([[1, 0, -2, 0, 1]], np.float32), np.array([[-1, 0, 1]], np.float32)
+
+
+def _response(gray_HW: np.ndarray, kernel_1N: np.ndarray, along_rows: bool) -> float:
+    """Root mean square of a filter's response along the rows or the columns, in grey levels."""
+    filtered = cv2.filter2D(gray_HW, cv2.CV_16S, kernel_1N if along_rows else kernel_1N.T)
+    return cv2.norm(filtered, cv2.NORM_L2) / filtered.size**0.5
 
 
 def _with_reference(items: Iterator[Considered]) -> Iterator[tuple[Considered, float]]:
@@ -134,6 +138,8 @@ class _Judge:
         self.segment = 0
         self.reference: Considered | None = None  # the last kept frame, or what stands in for it after a rotation
         self.previous: Considered | None = None  # the last frame that could be tracked
+        self.flash: Considered | None = None  # the last frame, where its brightness had jumped
+        self.since_reference = 0  # frames
         self.broken = False  # the next kept frame starts a new segment
 
     def decide(self, item: Considered, sharp: float) -> None:
@@ -150,15 +156,21 @@ class _Judge:
         if len(item.corners) < _FEWEST_CORNERS:
             item.reason = FEATURELESS
             return
+        self.since_reference += 1
         item.reason = self._reason(item)
+        self.flash = item if item.reason == EXPOSURE else None
         if not item.reason:
             if self.broken:
                 self.segment += 1
                 self.broken = False
             item.kept = True
-            self.reference = item
+            self._refer_to(item)
         item.segment = self.segment
-        self.previous = item
+        if item.reason != EXPOSURE:
+            self.previous = item
+
+    def _refer_to(self, item: Considered) -> None:
+        self.reference, self.since_reference = item, 0
 
     def _reason(self, item: Considered) -> str:
         settings, previous, reference = self.settings, self.previous, self.reference
@@ -169,26 +181,27 @@ class _Judge:
         if step.tracked < settings.min_tracked and not (jump and _same_after_gain(previous.gray, item.gray)):
             self.broken = True
             return ""
-        if jump:
-            return EXPOSURE
+        if jump and (self.flash is None or self._exposure_changes(self.flash, item)):
+            return EXPOSURE  # what stays as bright as the frame that jumped is no flash
         since = step if reference is previous else measure_motion(reference.gray, item.gray, reference.corners, self.focals)
         if not np.isfinite(since.flow):
             self.broken = True  # the way from the last kept frame is lost, as after a cut
             return ""
         item.motion, item.parallax = since.flow, since.parallax
-        wanted = item.frame in self.wanted and reference.frame not in self.wanted
+        wanted = item.frame in self.wanted and (reference.frame not in self.wanted or since.flow > _SOME_MOTION * settings.min_motion)
         if since.flow < settings.min_motion:
             if wanted:
                 return ""
             if step.flow < _SAME_PLACE and np.abs(item.gray.astype(np.int16) - previous.gray).mean() < _SAME_PICTURE:
                 return DUPLICATE
-            return HOVERING if step.flow < _STILL * settings.min_motion else TOO_CLOSE
+            gets_on = since.flow * _PATIENCE > settings.min_motion * self.since_reference
+            return TOO_CLOSE if gets_on and step.flow > _STILL * settings.min_motion else HOVERING
         if since.parallax < settings.min_parallax:
             if since.parallax > _MOSTLY_ROTATION * since.flow:
                 return "" if wanted else TOO_CLOSE  # too little has moved to tell; with more way the parallax will show
             if since.tracked < _LOST_OVERLAP:
                 # The view has turned away from the reference: what comes next has little in common with what was kept.
-                self.reference = item
+                self._refer_to(item)
                 self.broken = True
             return ROTATION
         if self._exposure_changes(reference, item):

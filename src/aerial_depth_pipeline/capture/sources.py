@@ -71,7 +71,7 @@ class Source(Protocol):
 
     Attributes:
         path: the file or folder, for messages.
-        kind: `video`, `photographs`, `prepared` or `gta`.
+        kind: `video`, `photographs`, `prepared`, `gta` or `dump`.
         width, height: size of the upright source image in pixels.
         fps: frames per second, or None.
         continuous: whether neighbours follow each other closely enough in time to be tracked.
@@ -106,6 +106,10 @@ class Source(Protocol):
         """The z-depth of a frame, [H, W] float32 metres, 0 where there is none; None where it cannot be read."""
         ...
 
+    def hand_on(self, folder: Path) -> None:
+        """Put into a scene's extracted frames what later steps need beyond them."""
+        ...
+
 
 @dataclass
 class SourceBase:
@@ -131,6 +135,9 @@ class SourceBase:
     def read_depth(self, index: int) -> np.ndarray | None:
         raise KeyError(index)
 
+    def hand_on(self, folder: Path) -> None:
+        pass
+
 
 def natural_order(name: str) -> list:
     """A sorting key in which 2 comes before 10."""
@@ -155,6 +162,7 @@ def open_source(raw: Path) -> Source:
     from aerial_depth_pipeline.capture.gta_export import GtaExport
     from aerial_depth_pipeline.capture.photographs import PhotographSource
     from aerial_depth_pipeline.capture.prepared_folder import CALIBRATION, PreparedFolder
+    from aerial_depth_pipeline.capture.sfmlearner_dump import CALIBRATION_SUFFIX, SfmLearnerDump
     from aerial_depth_pipeline.capture.video import VideoSource
 
     if not raw.is_dir():
@@ -174,6 +182,8 @@ def open_source(raw: Path) -> Source:
         return GtaExport(archives[0])
     if (raw / CALIBRATION).is_file():
         return PreparedFolder(raw)
+    if any(p.name.endswith(CALIBRATION_SUFFIX) for p in visible_files(raw, {".txt"})):
+        return SfmLearnerDump(raw)
     for folder in (raw / "images", raw):
         photographs = visible_files(folder, IMAGE_SUFFIXES)
         if photographs:

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import threading
 from collections import Counter, OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.capture.images import read_image, scale_down, write_jpeg
 from aerial_depth_pipeline.capture.settings import TripletSettings
+from aerial_depth_pipeline.capture.sfmlearner_dump import CALIBRATION_SUFFIX, FOLDER, DumpedTriplet, parts_of, read_dump
 from aerial_depth_pipeline.capture.telemetry import smooth_positions
 from aerial_depth_pipeline.capture.two_view import TwoView, View, prepare, relative_pose
 from aerial_depth_pipeline.errors import SceneError, UserError
@@ -80,8 +82,11 @@ def make_triplets(
         SceneError: where no frame can be a target.
         UserError: where the disk is full.
     """
+    frames, folder = Path(frames), Path(folder)
     try:
-        return _make(Path(frames), Path(folder), settings, sfm_poses, metric)
+        if (frames / FOLDER).is_dir():
+            return _use_dump(frames, folder, settings)
+        return _make(frames, folder, settings, sfm_poses, metric)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -142,6 +147,58 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
         "reasons": dict(sorted(Counter(t.reason for t in targets if t.reason).items())),
         "two_view": len(two_view) / (2 * reach * len(admitted)),
         "colmap": int((poses["origin"] == "colmap").sum()) / (2 * reach * len(admitted)),
+    }
+
+
+def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
+    """Triplets that somebody else made, byte for byte; only their relative poses are added.
+
+    The numbers of their sources are not known; they are counted from the target's.
+    """
+    dump = read_dump(frames / FOLDER)
+
+    def look(triplet: DumpedTriplet) -> tuple[int, list[TwoView | None]]:
+        image = read_image(triplet.picture)
+        parts = [] if image is None else parts_of(image, triplet.K)
+        if len(parts) != settings.sequence_length or parts[0].shape[:2] != (settings.height, settings.width):
+            size = "unreadable" if image is None else f"{len(parts)} frames of {parts[0].shape[1]}x{parts[0].shape[0]}"
+            raise SceneError(
+                f"{triplet.picture.name} of the dump in {frames.name} is {size}, the settings say {settings.sequence_length} of "
+                f"{settings.width}x{settings.height}; set triplets.width, height and sequence_length to the dump's."
+            )
+        views = [prepare(cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY), settings.corners) for part in parts]
+        target = len(views) // 2
+        others = [view for index, view in enumerate(views) if index != target]
+        shutil.copyfile(triplet.picture, folder / f"{triplet.number:06d}.jpg")
+        calibration = triplet.picture.with_name(f"{triplet.picture.stem}{CALIBRATION_SUFFIX}")
+        shutil.copyfile(calibration, folder / f"{triplet.number:06d}{CALIBRATION_SUFFIX}")
+        return triplet.number, [relative_pose(views[target], other, triplet.K, settings.max_epipolar_error) for other in others]
+
+    reach = settings.sequence_length // 2
+    steps = [k for k in range(-reach, reach + 1) if k]
+    rows, targets = [], []
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
+        for number, found in progress(pool.map(look, dump), f"dump of {frames.name}", len(dump), "triplet"):
+            nearest = [two_view for step, two_view in zip(steps, found, strict=True) if abs(step) == 1 and two_view is not None]
+            parallax = float(np.mean([t.parallax for t in nearest])) / settings.width if nearest else float("nan")
+            targets.append((number, 1, parallax, min((t.inliers if t else 0) for t in found), True, ""))
+            for step, two_view in zip(steps, found, strict=True):
+                if two_view is not None and two_view.inliers >= settings.min_inliers:
+                    rows.append((number, number + step, *two_view.T.ravel(), "two_view", two_view.inliers, float("nan")))
+    poses = pd.DataFrame(rows, columns=["frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"]).astype({"length": float})
+    poses.insert(0, "scene", frames.name)
+    poses.to_parquet(folder / "poses.parquet", index=False)
+    table = pd.DataFrame(targets, columns=["frame", "offset", "parallax", "inliers", "target", "reason"])
+    table.to_parquet(folder / "targets.parquet", index=False)
+    return {
+        "targets": table["frame"].tolist(),
+        "kept": len(table),
+        "span": 2 * reach,
+        "frame_offset": 1,
+        "parallax": float(table["parallax"].median()) if table["parallax"].notna().any() else None,
+        "reasons": {},
+        "two_view": len(poses) / (2 * reach * len(table)),
+        "colmap": 0.0,
     }
 
 
@@ -314,7 +371,7 @@ def _write_pictures(targets, source: Path, folder: Path, K_33, reach: int, setti
         # The pictures were submitted before, so the pool's first-in-first-out order has them done or under way.
         row = np.concatenate([image.result() for image in images], axis=1)
         write_jpeg(folder / f"{target:06d}.jpg", row, settings.jpeg_quality)
-        (folder / f"{target:06d}_cam.txt").write_text(text, encoding="ascii")
+        (folder / f"{target:06d}{CALIBRATION_SUFFIX}").write_text(text, encoding="ascii")
 
     # Each frame is read once for all triplets that it belongs to, and forgotten after the last one.
     last_use = {frame: index for index, target in enumerate(targets) for frame in _members(target, reach)}
