@@ -23,7 +23,7 @@ def measured(references):
 
 def test_console_table_has_the_model_first_the_baselines_last_and_aligned_columns(measured):
     lines = format_console(measured.table, "town", "median_per_image", kinds=["exact"]).splitlines()
-    assert lines[0] == "town, against exact depth, median per image, no depth cap"
+    assert lines[0] == "town, against exact depth (simulated flights), median per image, no depth cap"
     assert [line.split()[0] for line in lines[3:]] == ["model", "constant", "tilted_plane"]
     assert len({len(line) for line in lines[1:]}) == 1
     wide = pivot(measured.table, "town", "median_per_image")

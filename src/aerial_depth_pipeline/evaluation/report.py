@@ -25,6 +25,7 @@ from aerial_depth_pipeline.evaluation.table import (
     SHOWN,
     caption_of,
     cell,
+    describe_references,
     format_console,
     format_latex,
     format_markdown,
@@ -227,7 +228,7 @@ def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
     if len(measured.problems):
         tables.append(_problem_table(measured.problems))
     images = measured.per_image.drop_duplicates(["scene", "frame"]).shape[0]
-    paragraph = f"{images} test frames of {', '.join(scenes)}, measured against {' and '.join(domain.kinds)} depth."
+    paragraph = f"{images} test frames of {', '.join(scenes)}, measured against {describe_references(domain.kinds)}."
     pictures = []
     if domain.columns:
         caption = "Best, median and worst test frame by abs rel. Inverse depth in plasma colours: near is bright."

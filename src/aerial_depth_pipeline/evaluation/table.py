@@ -62,10 +62,16 @@ def pivot(
     return wide.loc[order]
 
 
+def describe_references(kinds: Sequence[str]) -> str:
+    """What references are, in words. Exact depth comes with footage only where somebody rendered it, and a reader has to know that."""
+    words = ["exact depth (simulated flights)" if kind == "exact" else f"{kind.replace('_', ' ')} depth" for kind in kinds]
+    return " and ".join(words)
+
+
 def caption_of(domain: str, alignment: str, cap: str, kinds: Sequence[str] = (), scene: str = "all") -> str:
     """One line that says what a table's numbers are measured against and how."""
     where = domain if scene == "all" else f"{domain}/{scene}"
-    against = f", against {' and '.join(kinds)} depth" if kinds else ""
+    against = f", against {describe_references(kinds)}" if kinds else ""
     return f"{where}{against}, {_ALIGNMENTS.get(alignment, alignment)}, {'no depth cap' if cap == 'none' else f'depth up to {cap}'}"
 
 
