@@ -199,7 +199,9 @@ def _result(module: TrainingModule, checkpoints: Path, settings: TrainSettings) 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning talks about seeds, devices and tips; none of it helps the user of a pipeline."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")]
+    # MLflow imports Lightning under its old name as well, and the name that was imported last is the one that talks.
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "pytorch_lightning.utilities.rank_zero")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
