@@ -9,6 +9,9 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.contestants import Contestant
 from aerial_depth_pipeline.evaluation.evaluate import COLUMNS, evaluate, measure
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.evaluation.summary import spread_table
+from aerial_depth_pipeline.evaluation.table import format_console, problem_notes
+from aerial_depth_pipeline.evaluation.validation import validation_metrics
 
 SETTINGS = EvaluationSettings(bootstrap_samples=50, size=[40, 24])
 ERRORS = ["abs_rel", "sq_rel", "rmse", "rmse_log", "l1_abs", "l1_rel"]
@@ -180,6 +183,8 @@ def test_bad_predictions_are_named_counted_and_kept_out_of_the_averages(referenc
         assert value(measured.table, f"images_{problem}", alignment="none") == 1
     assert value(measured.table, "completeness_0.5m") == pytest.approx(np.mean([1, 1, (38 - 12) / 38]), rel=1e-3)
     assert any("model has mis-sized predictions for 1 of 5 frames" in message for message in caplog.messages)
+    assert problem_notes(measured.table, "town") == ["model: of 5 predictions 1 empty, 1 with holes, 1 mis-sized."]
+    assert format_console(measured.table, "town", "none").endswith("1 with holes, 1 mis-sized.")
 
 
 def test_a_damaged_reference_counts_for_nobody(references, caplog):
@@ -198,6 +203,26 @@ def test_two_contestants_of_one_name_are_refused(references):
     other = Contestant("model", lambda frame: np.ones(frame.depth.shape))
     with pytest.raises(ValueError, match="two contestants are called 'model'"):
         evaluate(lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS, [other])
+
+
+def test_the_spread_over_images(references):
+    measured = measure(lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS)
+    spread = spread_table(measured.per_image, SETTINGS.thresholds).set_index(["contestant", "scene", "alignment", "metric"])
+    row = spread.loc[("model", "flight", "median_per_image", "abs_rel")]
+    values = measured.per_image.query("contestant == 'model' and alignment == 'median_per_image'")["abs_rel"]
+    assert row["mean"] == pytest.approx(values.mean()) and row["std"] == pytest.approx(values.std(ddof=0))
+    assert row["p95"] == pytest.approx(np.percentile(values, 95)) and row["images"] == 5
+
+
+def test_figures_to_watch_a_training_by_agree_with_the_table(references):
+    def model(image):
+        return relief(index_of(image), seed=3)
+
+    table = evaluate(model, {"flight": references}, {}, "town", SETTINGS)
+    figures = validation_metrics(model, [("town", reference) for reference in references])
+    for metric in ("abs_rel", "delta_1.25", "correlation"):
+        assert figures[f"town/{metric}"] == pytest.approx(value(table, metric), rel=1e-6)
+    assert figures["abs_rel"] == figures["town/abs_rel"]
 
 
 def test_the_same_seed_gives_the_same_table(references):

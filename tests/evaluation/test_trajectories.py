@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from aerial_depth_pipeline.evaluation.trajectories import COLUMNS, chain, draw_trajectories, trajectory_error
+from aerial_depth_pipeline.evaluation.trajectories import COLUMNS, chain, draw_trajectories, relative_pose_errors, trajectory_error
 from aerial_depth_pipeline.geometry.poses import camera_center, invert, look_at, pose, relative_pose
 
 
@@ -86,6 +86,24 @@ def test_relative_poses_chain_in_any_direction():
     for frame, T in poses.items():
         np.testing.assert_allclose(T @ invert(poses[frames[0]]), truth[frame] @ invert(truth[frames[0]]), atol=1e-9)
     assert chain([]) == {}
+
+
+def test_relative_poses_without_length():
+    truth = orbit()
+    frames = sorted(truth)
+    pairs = []
+    for i, (a, b) in enumerate(zip(frames, frames[1:], strict=False)):
+        T = relative_pose(truth[b], truth[a])
+        T[:3, 3] /= np.linalg.norm(T[:3, 3]) * (-1 if i == 0 else 1)
+        if i == 1:
+            T[:3, :3] = Rotation.from_euler("z", 2, degrees=True).as_matrix() @ T[:3, :3]
+        pairs.append((b, a, T))
+    errors = relative_pose_errors([*pairs, (12345, 0, np.eye(4))], truth)
+    assert errors["pairs"] == 19 and errors["reversed"] == 1
+    assert errors["rotation_deg_median"] == pytest.approx(0, abs=1e-6) and errors["direction_deg_median"] == pytest.approx(0, abs=1e-5)
+    assert relative_pose_errors(pairs[1:2], truth)["rotation_deg_p90"] == pytest.approx(2)
+    assert relative_pose_errors(pairs[:1], truth)["direction_deg_median"] == pytest.approx(180)
+    assert np.isnan(relative_pose_errors([], truth)["rotation_deg_median"])
 
 
 def test_the_plot_is_drawn():

@@ -21,6 +21,7 @@ from aerial_depth_pipeline.evaluation.point_clouds import write_point_cloud
 from aerial_depth_pipeline.evaluation.references import Reference, read_image
 from aerial_depth_pipeline.evaluation.scene_geometry import read_poses, read_scene_geometry
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.evaluation.summary import spread_table
 from aerial_depth_pipeline.evaluation.table import (
     SHOWN,
     caption_of,
@@ -31,6 +32,7 @@ from aerial_depth_pipeline.evaluation.table import (
     format_markdown,
     mlflow_metrics,
     photogrammetric,
+    problem_notes,
 )
 from aerial_depth_pipeline.evaluation.trajectories import COLUMNS as POSE_COLUMNS
 from aerial_depth_pipeline.evaluation.trajectories import Poses, TrajectoryError, draw_trajectories, trajectory_error
@@ -69,9 +71,10 @@ def write_report(
 ) -> dict[str, float]:
     """Measure the model on every domain and write the report.
 
-    Written are `evaluation.csv` (the table), `evaluation_per_image.csv`, `evaluation_breakdowns.csv`, `evaluation_problems.csv`,
-    `evaluation_poses.csv`, `evaluation.md`, `evaluation.tex`, `evaluation_panels.png`, `evaluation.html`, and for every domain
-    `evaluation_video_<domain>.mp4` and, of its median frame, `evaluation_points_<domain>_prediction.ply` and `…_reference.ply`.
+    Written are `evaluation.csv` (the table), `evaluation_per_image.csv`, `evaluation_spread.csv`, `evaluation_breakdowns.csv`,
+    `evaluation_problems.csv`, `evaluation_poses.csv`, `evaluation.md`, `evaluation.tex`, `evaluation_panels.png`, `evaluation.html`,
+    and for every domain `evaluation_video_<domain>.mp4` and, of its median frame, `evaluation_points_<domain>_prediction.ply` and
+    `…_reference.ply`.
 
     Args:
         model: from an image [H, W, 3] uint8 RGB to z-depth [H, W].
@@ -116,6 +119,8 @@ def _write_tables(domains: Sequence[_Domain], table: pd.DataFrame, poses: pd.Dat
     for name in ("per_image", "breakdowns", "problems"):
         parts = [getattr(domain.measured, name) for domain in domains]
         pd.concat(parts, ignore_index=True).to_csv(folder / f"evaluation_{name}.csv", index=False)
+    spread = [spread_table(domain.measured.per_image, settings.thresholds) for domain in domains]
+    pd.concat(spread, ignore_index=True).to_csv(folder / "evaluation_spread.csv", index=False)
     poses.to_csv(folder / "evaluation_poses.csv", index=False)
     for name, form in (("evaluation.md", format_markdown), ("evaluation.tex", format_latex)):
         parts = [
@@ -229,6 +234,7 @@ def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
         tables.append(_problem_table(measured.problems))
     images = measured.per_image.drop_duplicates(["scene", "frame"]).shape[0]
     paragraph = f"{images} test frames of {', '.join(scenes)}, measured against {describe_references(domain.kinds)}."
+    paragraphs = [paragraph, *problem_notes(measured.table, name)]
     pictures = []
     if domain.columns:
         caption = "Best, median and worst test frame by abs rel. Inverse depth in plasma colours: near is bright."
@@ -239,7 +245,7 @@ def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
         pictures.append(
             Picture("Estimated camera paths, aligned to the true ones by a similarity.", draw_trajectories(domain.trajectories))
         )
-    return Section(name, [paragraph], tables, pictures)
+    return Section(name, paragraphs, tables, pictures)
 
 
 def _pose_table(domain: _Domain) -> Table:

@@ -53,6 +53,19 @@ def summarize(per_image: pd.DataFrame, problems: pd.DataFrame, frames: Mapping[s
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "low": float, "high": float, "images": int, "coverage": float})
 
 
+def spread_table(per_image: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
+    """How much images differ: standard deviation and percentiles over images of every metric, by scene and for the domain (`all`)."""
+    names = [*metric_names(thresholds), "correlation"]
+    keys = ["contestant", "domain", "scene", "alignment", "cap"]
+    both = pd.concat([per_image.assign(scene="all"), per_image], ignore_index=True)
+    long = both.melt(keys, names, "metric").dropna(subset="value")
+    grouped = long.groupby([*keys, "metric"], sort=False)["value"]
+    columns = {"std": grouped.std(ddof=0)}
+    for name, share in (("p05", 0.05), ("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p95", 0.95)):
+        columns[name] = grouped.quantile(share)
+    return pd.DataFrame({"mean": grouped.mean(), **columns, "images": grouped.size()}).reset_index()
+
+
 def _drift(group: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, float, float]:
     """Scale drift, the mean over scenes, with its interval from resampling the images of each scene."""
     values, samples = [], []

@@ -62,6 +62,17 @@ def pivot(
     return wide.loc[order]
 
 
+def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[str]:
+    """A sentence for each contestant with predictions that are missing, damaged or incomplete: no average hides them."""
+    part = table[(table["domain"] == domain) & (table["scene"] == scene) & table["metric"].str.startswith("images_")]
+    notes = []
+    for contestant, rows in part.groupby("contestant", sort=False):
+        counts = [f"{int(row.value)} {row.metric.removeprefix('images_').replace('_', '-')}" for row in rows.itertuples()]
+        words = ", ".join("with holes".join(count.rsplit("holes", 1)) if count.endswith("holes") else count for count in counts)
+        notes.append(f"{contestant}: of {int(rows['images'].iloc[0])} predictions {words}.")
+    return notes
+
+
 def describe_references(kinds: Sequence[str]) -> str:
     """What references are, in words. Exact depth comes with footage only where somebody rendered it, and a reader has to know that."""
     words = ["exact depth (simulated flights)" if kind == "exact" else f"{kind.replace('_', ' ')} depth" for kind in kinds]
@@ -85,7 +96,8 @@ def format_console(
     widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
              for line in [header, *body]]  # fmt: skip
-    return "\n".join([caption_of(domain, alignment, cap, kinds), lines[0], "─" * len(lines[0]), *lines[1:]])
+    notes = problem_notes(table, domain)
+    return "\n".join([caption_of(domain, alignment, cap, kinds), lines[0], "─" * len(lines[0]), *lines[1:], *notes])
 
 
 def format_markdown(
@@ -98,7 +110,8 @@ def format_markdown(
     for name, row in wide.iterrows():
         cells = [f"**{cell(c, row[c])}**" if name in best.get(c, ()) else cell(c, row[c]) for c in wide.columns]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
-    return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + "\n"
+    notes = "".join(f"\n{note}\n" for note in problem_notes(table, domain))
+    return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + f"\n{notes}"
 
 
 def format_latex(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aerial_depth_pipeline.geometry.poses import camera_center, fit_similarity, invert, pose, relative_pose, rotation_angle
+from aerial_depth_pipeline.geometry.poses import angle_between, camera_center, fit_similarity, invert, pose, relative_pose, rotation_angle
 
 Poses = Mapping[int, np.ndarray]
 """frame → `cam_from_world` [4, 4]"""
@@ -142,6 +142,32 @@ def chain(relative: Sequence[tuple[int, int, np.ndarray]]) -> dict[int, np.ndarr
                 poses[neighbour] = T @ poses[frame]
                 waiting.append(neighbour)
     return poses
+
+
+def relative_pose_errors(relative: Sequence[tuple[int, int, np.ndarray]], truth: Poses) -> dict[str, float]:
+    """Errors of single relative poses, whose translation has no length, such as two-view geometry gives.
+
+    Args:
+        relative: (source frame, target frame, `T_source_from_target` [4, 4]).
+        truth: frame → `cam_from_world`.
+
+    Returns:
+        `pairs`; `rotation_deg` and `direction_deg`, each with `_median` and `_p90`; `reversed`, the pairs whose direction of travel is off
+        by more than 90°. Pairs without truth, or whose true cameras do not move, do not count for the direction.
+    """
+    rotations, directions = [], []
+    for source, target, T in relative:
+        if source not in truth or target not in truth:
+            continue
+        true_T = relative_pose(truth[source], truth[target])
+        rotations.append(np.degrees(rotation_angle(T[:3, :3] @ true_T[:3, :3].T)))
+        if np.linalg.norm(true_T[:3, 3]) > 1e-6 and np.linalg.norm(T[:3, 3]) > 0:
+            directions.append(np.degrees(angle_between(T[:3, 3], true_T[:3, 3])))
+    result: dict[str, float] = {"pairs": len(rotations), "reversed": int(np.sum(np.array(directions) > 90))}
+    for name, values in (("rotation_deg", rotations), ("direction_deg", directions)):
+        result[f"{name}_median"] = float(np.median(values)) if values else float("nan")
+        result[f"{name}_p90"] = float(np.percentile(values, 90)) if values else float("nan")
+    return result
 
 
 def draw_trajectories(errors: Mapping[str, TrajectoryError], unit: str = "m") -> bytes:
