@@ -25,7 +25,7 @@ def build_countryside(seed: int) -> tuple[Mesh, list[Texture], float, list[np.nd
     land = Landscape(seed, terrain, Ground((112, 124, 64), "meadow"), MeshBuilder(), rng)
     surroundings(land, inner=NEAR_HALF * 0.98)
     roads = _lay_out(land, rng)
-    land.finish_plants()
+    land.finish()
     return land.builder.mesh(), all_textures(land.ground, np.random.default_rng([seed, 2])), NEAR_HALF, roads
 
 
@@ -33,8 +33,8 @@ def _lay_out(land: Landscape, rng: np.random.Generator) -> list[np.ndarray]:
     shape = bend(land.seed, 26.0)
     cuts: list = []
     half = NEAR_HALF * 1.25
-    widths = (8.5, 6.5, 6.0, 3.5, 2.0)
-    parcels = list(split_rectangle((-half, -half), (half, half), rng.uniform(42, 60), rng, lambda d: widths[min(d, 4)], cuts=cuts))
+    widths = (8.5, 6.5, 6.0, 3.5, 3.5, 2.0)
+    parcels = list(split_rectangle((-half, -half), (half, half), rng.uniform(30, 46), rng, lambda d: widths[min(d, 5)], cuts=cuts))
     for low, high in parcels:
         _parcel(land, low, high, shape, rng)
     roads = []
@@ -85,8 +85,8 @@ def _parcel(land: Landscape, low, high, shape, rng: np.random.Generator) -> None
         _orchard(land, low, high, outline, shape, rng)
     else:
         field(land, outline, rng)
-        if near and rng.uniform() < 0.3:
-            for _ in range(int(rng.integers(1, 5))):
+        if near and rng.uniform() < 0.45:
+            for _ in range(int(rng.integers(1, 6))):
                 land.tree(shape(rng.uniform(low + 4, high - 4)), rng.uniform(2.5, 5.5))
         if near and rng.uniform() < 0.15:  # bales
             for _ in range(int(rng.integers(6, 16))):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aerial_depth_pipeline.simulation.meshes import Foliage, MeshBuilder, gable_roof, hip_roof, rectangle, vehicle
+from aerial_depth_pipeline.simulation.meshes import Foliage, MeshBuilder, gable_roof, hip_roof, rectangle, vehicles
 from aerial_depth_pipeline.simulation.terrain import FAR_HALF, FAR_SIZE, NEAR_HALF, NEAR_SIZE, Ground, Terrain
 from aerial_depth_pipeline.simulation.textures import (
     FACADES,
@@ -42,16 +42,16 @@ TREE_TINTS = np.array(
 )  # fmt: skip
 FIELDS = (
     # colour, kind, row spacing in metres, depth of the rows
-    ((122, 132, 66), "meadow", 0.0, 0.0),
-    ((104, 124, 58), "meadow", 0.0, 0.0),
-    ((178, 158, 96), "crop", 3.2, 0.10),
-    ((192, 172, 112), "crop", 2.4, 0.07),
-    ((132, 104, 78), "soil", 1.6, 0.16),
-    ((112, 88, 66), "soil", 2.2, 0.18),
-    ((92, 118, 56), "crop", 1.8, 0.16),
-    ((122, 140, 74), "crop", 2.8, 0.13),
-    ((186, 176, 66), "crop", 4.5, 0.08),
-    ((150, 140, 88), "meadow", 6.0, 0.08),
+    ((112, 122, 68), "meadow", 0.0, 0.0),
+    ((98, 116, 62), "meadow", 0.0, 0.0),
+    ((152, 138, 92), "crop", 3.2, 0.10),
+    ((164, 150, 106), "crop", 2.4, 0.08),
+    ((124, 100, 78), "soil", 1.6, 0.16),
+    ((106, 86, 68), "soil", 2.2, 0.18),
+    ((88, 110, 60), "crop", 1.8, 0.16),
+    ((114, 130, 76), "crop", 2.8, 0.13),
+    ((156, 150, 78), "crop", 4.5, 0.10),
+    ((136, 128, 86), "meadow", 6.0, 0.08),
 )
 
 
@@ -138,6 +138,7 @@ class Landscape:
     def __post_init__(self) -> None:
         self.foliage = Foliage(np.random.default_rng([self.seed, 31]))
         self._plants: dict[str, list] = {"broad": [], "round": [], "conifer": [], "bush": []}
+        self._cars: list[tuple] = []
         self.terrain.add_to(self.builder, NEAR, FAR)
 
     def height(self, points) -> np.ndarray:
@@ -162,8 +163,12 @@ class Landscape:
         if shape != "bush":
             self.ground.shade(rectangle(point_2, (radius * 1.1, radius * 1.1), rng.uniform(0, 3)))
 
-    def finish_plants(self) -> None:
-        """Plant everything that was asked for."""
+    def finish(self) -> None:
+        """Plant and park everything that was asked for."""
+        if self._cars:
+            table = np.array(self._cars)
+            places = np.concatenate([table[:, :2], self.height(table[:, :2])[:, None]], 1)
+            vehicles(self.builder, places, table[:, 2], table[:, 3:6], table[:, 6:9], PLAIN)
         for shape, rows in self._plants.items():
             if not rows:
                 continue
@@ -191,8 +196,7 @@ class Landscape:
         rng = self.rng
         if size is None:
             size = (4.4, 1.8, 1.5) if rng.uniform() < 0.85 else (5.6, 2.0, 2.3)
-        colour = CAR_TINTS[rng.integers(len(CAR_TINTS))]
-        vehicle(self.builder, point_2, angle, float(self.height(point_2)), colour, PLAIN, size)
+        self._cars.append((*point_2, angle, *size, *CAR_TINTS[rng.integers(len(CAR_TINTS))]))
 
     def building(self, center_2, size_2, angle: float, storeys: int, roof: str, wall=None, roof_choice=None, facade_kind=None) -> float:
         """A building with a `flat`, `gable` or `hip` roof; returns the height of its eaves above the origin."""

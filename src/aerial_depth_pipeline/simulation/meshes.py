@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_UP = np.array([0.0, 0.0, 1.0])
+_HALVES = np.array([[0, 1, 2], [0, 2, 3]])  # the two triangles of a quadrilateral
 
 
 @dataclass
@@ -37,35 +37,12 @@ class MeshBuilder:
 
     def triangles(self, corners_N33, uv_N32, texture: int, tint, normals_N33=None) -> None:
         """Add triangles [N, 3, 3] with texture coordinates [N, 3, 2]; `tint` is one colour or [N, 3]. Flat normals unless given."""
-        corners = np.asarray(corners_N33, np.float64)
-        count = len(corners)
-        if normals_N33 is None:
-            flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-            length = np.linalg.norm(flat, axis=1)
-            keep = length > 1e-9
-            if not keep.all():
-                corners, flat, length, uv_N32 = corners[keep], flat[keep], length[keep], np.asarray(uv_N32)[keep]
-                tint = np.asarray(tint)[keep] if np.ndim(tint) == 2 else tint
-                count = len(corners)
-            normals_N33 = np.repeat((flat / length[:, None])[:, None], 3, axis=1)
-        self._parts.append(
-            (
-                corners.astype(np.float32),
-                np.asarray(normals_N33, np.float32),
-                np.asarray(uv_N32, np.float32),
-                np.full(count, texture, np.uint8),
-                np.broadcast_to(np.asarray(tint, np.float32), (count, 3)),
-            )
-        )
+        self._parts.append((corners_N33, uv_N32, texture, tint, normals_N33))
 
     def quads(self, corners_Q43, uv_Q42, texture: int, tint) -> None:
         """Add planar quadrilaterals [Q, 4, 3]; a triangle repeats its last corner."""
-        corners, uv = np.asarray(corners_Q43, np.float64), np.asarray(uv_Q42, np.float64)
         self.triangles(
-            np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]]),
-            np.concatenate([uv[:, [0, 1, 2]], uv[:, [0, 2, 3]]]),
-            texture,
-            np.concatenate([tint, tint]) if np.ndim(tint) == 2 else tint,
+            np.asarray(corners_Q43)[:, _HALVES].reshape(-1, 3, 3), np.asarray(uv_Q42)[:, _HALVES].reshape(-1, 3, 2), texture, tint
         )
 
     def walls(self, outline_K2, bottom: float, top: float, texture: int, tint, u0: float = 0.0, ground: float | None = None) -> None:
@@ -88,8 +65,8 @@ class MeshBuilder:
         """Sloping quadrilaterals: u runs along the horizontal direction `along_2`, v up the slope."""
         quads = np.asarray(quads_Q43, float)
         along = np.array([along_2[0], along_2[1], 0.0])
-        normal = np.cross(quads[:, 1] - quads[:, 0], quads[:, 2] - quads[:, 0])
-        up = np.cross(normal, along)
+        normal = cross(quads[:, 1] - quads[:, 0], quads[:, 2] - quads[:, 0])
+        up = cross(normal, along)
         up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-12)
         uv = np.stack([quads @ along + u0, np.einsum("qkc,qc->qk", quads, up)], -1)
         self.quads(quads, uv, texture, tint)
@@ -102,9 +79,35 @@ class MeshBuilder:
         self.surface(lid, (np.cos(angle), np.sin(angle)), texture, tint if top_tint is None else top_tint)
 
     def mesh(self) -> Mesh:
-        """All triangles so far."""
-        joined = [np.ascontiguousarray(np.concatenate(column)) for column in zip(*self._parts, strict=True)]
-        return Mesh(*joined)
+        """All triangles so far; those without an area are left out."""
+        counts = np.array([len(part[0]) for part in self._parts])
+        corners = np.concatenate([part[0] for part in self._parts])
+        normals = np.empty_like(corners)
+        ends = np.cumsum(counts)
+        flat = np.ones(len(corners), bool)
+        tint = np.empty((len(corners), 3), np.float32)
+        for (_, _, _, colour, smooth), start, end in zip(self._parts, ends - counts, ends, strict=True):
+            tint[start:end] = colour
+            if smooth is not None:
+                normals[start:end] = smooth
+                flat[start:end] = False
+        facing = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        length = np.linalg.norm(facing, axis=1)
+        keep = length > 1e-9
+        normals[flat] = (facing[flat] / np.maximum(length[flat], 1e-9)[:, None])[:, None]
+        uv = np.concatenate([part[1] for part in self._parts])
+        texture = np.repeat(np.array([part[2] for part in self._parts], np.uint8), counts)
+        return Mesh(
+            corners[keep].astype(np.float32), normals[keep].astype(np.float32), uv[keep].astype(np.float32), texture[keep], tint[keep]
+        )
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross product [..., 3]; several times faster than numpy's on many short arrays."""
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        result[..., i] = a[..., j] * b[..., k] - a[..., k] * b[..., j]
+    return result
 
 
 def rectangle(center_2, size_2, angle: float) -> np.ndarray:
@@ -209,7 +212,7 @@ class Foliage:
             turned = np.einsum("nij,tkj->ntki", turn, corners) * size + places[chosen, None, None]
             shading = _unit(np.einsum("nij,tkj->ntki", turn, normals) / size)
             # Box mapping: each triangle takes the two axes that face it.
-            flat = np.abs(np.cross(turned[:, :, 1] - turned[:, :, 0], turned[:, :, 2] - turned[:, :, 0]))
+            flat = np.abs(cross(turned[:, :, 1] - turned[:, :, 0], turned[:, :, 2] - turned[:, :, 0]))
             axis = flat.argmax(-1)
             pairs = np.array([[1, 2], [0, 2], [0, 1]])[axis]
             uv = np.take_along_axis(turned, np.broadcast_to(pairs[:, :, None], (*turned.shape[:3], 2)), -1)
@@ -261,9 +264,18 @@ def hip_roof(builder, center, size, angle, eaves, rise, roof_texture, roof_tint,
     )
 
 
-def vehicle(builder: MeshBuilder, center_2, angle: float, ground: float, colour, texture: int, size=(4.3, 1.8, 1.45)) -> None:
-    """A car: a body and a dark cabin; vans and lorries by `size`."""
-    length, width, height = size
-    builder.box(center_2, (length, width), angle, ground + 0.2, ground + height * 0.58, texture, colour)
-    back = np.asarray(center_2, float) - np.array([np.cos(angle), np.sin(angle)]) * length * 0.06
-    builder.box(back, (length * 0.52, width * 0.86), angle, ground + height * 0.58, ground + height, texture, (0.12, 0.14, 0.16), colour)
+def vehicles(builder: MeshBuilder, places_N3, angle_N, size_N3, tint_N3, texture: int) -> None:
+    """Many vehicles at once: a body of length, width and height `size_N3` with a dark cabin, on the ground at `places_N3`."""
+    if not len(places_N3):
+        return
+    shape = MeshBuilder()
+    shape.box((0, 0), (1, 1), 0.0, 0.14, 0.58, 0, (1, 1, 1))
+    shape.box((-0.06, 0), (0.52, 0.86), 0.0, 0.58, 1.0, 0, (-1, -1, -1), (1, 1, 1))  # minus one marks glass
+    car = shape.mesh()
+    cosine, sine = np.cos(angle_N)[:, None, None], np.sin(angle_N)[:, None, None]
+    local = car.corners_N33[None] * np.asarray(size_N3)[:, None, None]
+    corners = np.stack([local[..., 0] * cosine - local[..., 1] * sine, local[..., 0] * sine + local[..., 1] * cosine, local[..., 2]], -1)
+    corners = corners + np.asarray(places_N3)[:, None, None]
+    tint = np.where(car.tint_N3[None] < 0, np.array([0.12, 0.14, 0.16]), np.asarray(tint_N3)[:, None])
+    uv = np.broadcast_to(car.uv_N32[None] * 3.0, (len(corners), *car.uv_N32.shape))
+    builder.triangles(corners.reshape(-1, 3, 3), uv.reshape(-1, 3, 2), texture, tint.reshape(-1, 3))

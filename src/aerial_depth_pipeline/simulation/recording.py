@@ -18,12 +18,13 @@ class VideoWriter:
         self._container = av.open(str(path), "w")
         self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        # One thread: the same frames give the same file.
-        self._stream.options = {"crf": "15", "preset": "medium", "threads": "1", "g": "30"}
+        # The same frames must give the same file: one thread, and no macroblock tree, whose choices in small frames hang on stale memory.
+        self._stream.options = {"crf": "17", "preset": "medium", "threads": "1", "g": "30", "x264-params": "mbtree=0"}
 
     def write(self, image: np.ndarray) -> None:
         """Append a frame."""
-        for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")):
+        planes = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2YUV_I420)
+        for packet in self._stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")):
             self._container.mux(packet)
 
     def __enter__(self) -> "VideoWriter":

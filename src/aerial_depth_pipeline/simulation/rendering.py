@@ -173,7 +173,7 @@ class Renderer:
             step_x, step_y = step_x / 2, step_y / 2
         hits = self._static.cast(origin.astype(np.float32), directions)
         depth = np.where(hits["primID"] >= 0, hits["tfar"], np.float32(0))
-        color = self._sky(directions)
+        color = np.empty((len(depth), 3), np.float32)
         seen = np.full(len(depth), -1, np.int64)
         found = np.flatnonzero(hits["primID"] >= 0)
         if self._moving is not None:
@@ -185,6 +185,9 @@ class Renderer:
             color[front], seen[front] = self._shade(self._moving, moving, front, origin, directions, depth, step_x, step_y)
         if len(found):
             color[found], seen[found] = self._shade(self._static, hits, found, origin, directions, depth, step_x, step_y)
+        empty = np.flatnonzero(seen < 0)
+        if len(empty):
+            color[empty] = self._sky(directions[empty])
         return color, depth.astype(np.float32), seen
 
     def _shade(self, shape: _Shape, hits, index, origin, directions, depth, step_x, step_y) -> tuple[np.ndarray, np.ndarray]:

@@ -23,8 +23,8 @@ KINDS = {
     "paving": (0.07, 0.09, 0.09, 0.03),
     "grass": (0.16, 0.15, 0.12, 0.07),
     "meadow": (0.20, 0.18, 0.14, 0.09),
-    "crop": (0.13, 0.10, 0.10, 0.06),
-    "soil": (0.14, 0.12, 0.12, 0.06),
+    "crop": (0.17, 0.14, 0.12, 0.06),
+    "soil": (0.17, 0.14, 0.13, 0.06),
     "forest": (0.22, 0.28, 0.22, 0.06),
     "gravel": (0.12, 0.13, 0.14, 0.04),
     "water": (0.12, 0.10, 0.05, 0.08),
@@ -166,13 +166,20 @@ class Ground:
         hue = fractal_noise(coarse_size, max(int(32 * metre) // ratio, 2), max(int(2 * metre) // ratio, 2), rng, 0.85)
         if ratio > 1:
             coarse, hue = (cv2.resize(n, (size, size), interpolation=cv2.INTER_LINEAR) for n in (coarse, hue))
-        middle = fractal_noise(size, max(int(4 * metre), 2), max(int(metre), 1), rng, 0.85)
-        fine = fractal_noise(size, 2, 1, rng, 1.0) if metre >= 2 else smooth_noise(size, 2, rng)
-        share = relief.astype(np.float32) * np.float32(1 / 127)
+        # What is finer than a few metres repeats every 1024 texels; the coarse noise and the strokes over it do not, so nobody sees it.
+        middle = fractal_noise(1024, max(int(4 * metre), 2), max(int(metre), 1), rng, 0.85)
+        fine = fractal_noise(1024, 2, 1, rng, 1.0) if metre >= 2 else smooth_noise(1024, 2, rng)
+        share = relief.astype(np.float32)
+        share *= np.float32(1 / 127)
         for index, noise in enumerate((coarse, middle, fine)):
             table = np.zeros(256, np.float32)
             table[: len(KINDS)] = [amplitudes[index] for amplitudes in KINDS.values()]
-            share += table[kind] * np.clip(noise, -2.5, 2.5)
+            amplitude = cv2.LUT(kind, table)
+            tile = np.clip(noise, -2.5, 2.5)
+            for top in range(0, size, len(tile)):
+                for left in range(0, size, len(tile)):
+                    window = slice(top, top + len(tile)), slice(left, left + len(tile))
+                    share[window] += amplitude[window] * tile
         if self._shade:
             mask = np.zeros((size // 2, size // 2), np.uint8)
             for points in self._shade:
@@ -181,12 +188,13 @@ class Ground:
             share -= cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32) * np.float32(0.28 / 255)
         table = np.zeros(256, np.float32)
         table[: len(KINDS)] = [amplitudes[3] for amplitudes in KINDS.values()]
-        hue = np.clip(hue, -2.5, 2.5) * table[kind]
+        hue = np.clip(hue, -2.5, 2.5) * cv2.LUT(kind, table)
         share += 1
-        for channel, tilt in enumerate((1.0, 0.1, -0.7)):
-            plane = colour[..., channel] * (share + np.float32(tilt) * hue)
-            colour[..., channel] = np.clip(plane, 0, 255)
-        return colour
+        planes = [
+            cv2.multiply(plane, cv2.scaleAdd(hue, tilt, share), dtype=cv2.CV_8U)
+            for plane, tilt in zip(cv2.split(colour), (1.0, 0.1, -0.7), strict=True)
+        ]
+        return cv2.merge(planes)
 
 
 def _clip(colour) -> tuple[float, float, float]:

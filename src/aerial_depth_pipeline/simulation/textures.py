@@ -157,13 +157,13 @@ def flat_roof(rng: np.random.Generator, kind: int) -> Texture:
 
 
 def leaves(rng: np.random.Generator) -> Texture:
-    """Foliage, 6.4 m: dark gaps and bright tufts of many sizes; nearly white-green, tinted per tree."""
+    """Foliage, 6.4 m: dark gaps and bright tufts of many sizes; nearly white, tinted per tree."""
     size = 256
     noise = fractal_noise(size, 64, 2, rng, 0.85)
     image = np.empty((size, size, 3), np.float32)
-    image[:] = (178, 190, 150)
+    image[:] = (168, 176, 150)
     hue = fractal_noise(size, 64, 16, rng)[..., None] * np.array([0.10, 0.0, -0.06], np.float32)
-    return Texture(_colour(image * (1 + hue), 0.30 * np.tanh(noise)), 40.0)
+    return Texture(_colour(image * (1 + hue), 0.42 * np.tanh(noise)), 40.0)
 
 
 def plain(rng: np.random.Generator) -> Texture:

@@ -20,7 +20,7 @@ from aerial_depth_pipeline.simulation.terrain import NEAR_HALF, Ground, Terrain
 from aerial_depth_pipeline.simulation.textures import Texture
 
 _HALF = 250.0  # the built-up square before it is turned and bent
-_LAWNS = np.array([[104, 122, 62], [118, 128, 70], [92, 112, 56], [130, 132, 80], [110, 118, 74]])
+_LAWNS = np.array([[98, 114, 66], [112, 120, 76], [88, 104, 60], [122, 122, 82], [104, 112, 76]])
 _PAVING = np.array([[168, 162, 152], [150, 146, 142], [182, 170, 150], [140, 132, 124], [170, 150, 134]])
 
 
@@ -31,7 +31,7 @@ def build_town(seed: int) -> tuple[Mesh, list[Texture], float, list[np.ndarray]]
     land = Landscape(seed, terrain, Ground((118, 124, 72), "meadow"), MeshBuilder(), rng)
     surroundings(land, inner=NEAR_HALF * 0.98)
     roads = _Town(land, rng).build()
-    land.finish_plants()
+    land.finish()
     return land.builder.mesh(), all_textures(land.ground, np.random.default_rng([seed, 2])), NEAR_HALF, roads
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from aerial_depth_pipeline.simulation.landscape import CAR_TINTS, PLAIN
-from aerial_depth_pipeline.simulation.meshes import Mesh, MeshBuilder, vehicle
+from aerial_depth_pipeline.simulation.meshes import Mesh, MeshBuilder, vehicles
 
 
 def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float) -> Mesh | None:
@@ -13,7 +13,7 @@ def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float)
         return None
     rng = np.random.default_rng([seed, 41])
     weights = np.array([_length(road) for road in usable])
-    builder = MeshBuilder()
+    builder, rows = MeshBuilder(), []
     for _ in range(count):
         road = usable[rng.choice(len(usable), p=weights / weights.sum())]
         speed, start, colour = rng.uniform(6, 13), rng.uniform(), CAR_TINTS[rng.integers(len(CAR_TINTS))]
@@ -24,7 +24,9 @@ def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float)
         point, direction = _along(road, travelled if forward else 2 * length - travelled)
         direction = direction if forward else -direction
         right = np.array([direction[1], -direction[0]])
-        vehicle(builder, point[:2] + right * 1.6, float(np.arctan2(direction[1], direction[0])), float(point[2]), colour, PLAIN, size)
+        rows.append((*(point[:2] + right * 1.6), point[2], np.arctan2(direction[1], direction[0]), *size, *colour))
+    table = np.array(rows)
+    vehicles(builder, table[:, :3], table[:, 3], table[:, 4:7], table[:, 7:10], PLAIN)
     return builder.mesh()
 
 
