@@ -59,6 +59,7 @@ class _Domain:
     kinds: list[str]
     trajectories: dict[str, TrajectoryError] = field(default_factory=dict)
     pose_rows: list[list] = field(default_factory=list)
+    sweeps: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def write_report(
@@ -74,7 +75,7 @@ def write_report(
     Written are `evaluation.csv` (the table), `evaluation_per_image.csv`, `evaluation_spread.csv`, `evaluation_breakdowns.csv`,
     `evaluation_problems.csv`, `evaluation_poses.csv`, `evaluation.md`, `evaluation.tex`, `evaluation_panels.png`, `evaluation.html`,
     and for every domain `evaluation_video_<domain>.mp4` and, of its median frame, `evaluation_points_<domain>_prediction.ply` and
-    `…_reference.ply`.
+    `…_reference.ply`. Where sweeps are asked for, `evaluation_sweep.csv`.
 
     Args:
         model: from an image [H, W, 3] uint8 RGB to z-depth [H, W].
@@ -98,6 +99,7 @@ def write_report(
         columns = panel_frames(model, scenes, measured.per_image, name, settings.main_alignment)
         domain = _Domain(name, measured, columns, sorted(measured.per_image["reference"].unique()))
         _measure_poses(domain, scenes)
+        _measure_sweeps(domain, model, scenes, settings)
         _write_point_clouds(domain, scenes, folder, settings)
         _write_video(name, model, scenes, folder, settings)
         domains.append(domain)
@@ -121,6 +123,9 @@ def _write_tables(domains: Sequence[_Domain], table: pd.DataFrame, poses: pd.Dat
         pd.concat(parts, ignore_index=True).to_csv(folder / f"evaluation_{name}.csv", index=False)
     spread = [spread_table(domain.measured.per_image, settings.thresholds) for domain in domains]
     pd.concat(spread, ignore_index=True).to_csv(folder / "evaluation_spread.csv", index=False)
+    sweeps = [domain.sweeps for domain in domains if len(domain.sweeps)]
+    if sweeps:
+        pd.concat(sweeps, ignore_index=True).to_csv(folder / "evaluation_sweep.csv", index=False)
     poses.to_csv(folder / "evaluation_poses.csv", index=False)
     for name, form in (("evaluation.md", format_markdown), ("evaluation.tex", format_latex)):
         parts = [
@@ -148,6 +153,25 @@ def _measure_poses(domain: _Domain, scenes: References) -> None:
             continue
         domain.trajectories[f"{scene}: structure from motion"] = error
         domain.pose_rows.append(error.row("sfm", domain.name, scene, len(truth)))
+
+
+def _measure_sweeps(domain: _Domain, model: Callable[[np.ndarray], np.ndarray], scenes: References, settings: EvaluationSettings) -> None:
+    """What the prediction is worth to a plane sweep, where it is asked for and the scene has what it takes."""
+    if not settings.sweep_planes:
+        return
+    from aerial_depth_pipeline.evaluation.sweep_initialisation import sweep_gain
+
+    tables = []
+    for scene, references in progress(scenes.items(), f"Sweeps of {domain.name}", len(scenes), "scene"):
+        try:
+            tables.append(sweep_gain(model, references, domain.name, scene, settings.sweep_planes, settings.sweep_frames))
+        except (SceneError, OSError, RuntimeError) as problem:
+            log.warning("No sweeps in %s/%s: %s", domain.name, scene, problem)
+    tables = [table for table in tables if len(table)]
+    if tables:
+        domain.sweeps = pd.concat(tables, ignore_index=True)
+    else:
+        log.warning("%s: no scene has an exact reference and structure from motion, so there is nothing to sweep.", domain.name)
 
 
 def _sfm_poses(ground_truth: Path) -> Poses:
@@ -230,6 +254,8 @@ def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
         tables += [table(main, scene=scene) for scene in scenes]
     if domain.pose_rows:
         tables.append(_pose_table(domain))
+    if len(domain.sweeps):
+        tables.append(_sweep_table(domain.sweeps))
     if len(measured.problems):
         tables.append(_problem_table(measured.problems))
     images = measured.per_image.drop_duplicates(["scene", "frame"]).shape[0]
@@ -257,6 +283,17 @@ def _pose_table(domain: _Domain) -> Table:
         cells = [str(row["scene"]), f"{row['frames']} of {row['of_frames']}", *[cell(key, row[key]) for key in shown[2:]]]
         rows.append([str(row["estimate"]), *cells])
     return Table("Trajectories against true poses, aligned by a similarity", header, rows)
+
+
+def _sweep_table(sweeps: pd.DataFrame) -> Table:
+    names = {"plane": "the plane through the sparse points", "network": "the model's prediction"}
+    header = ["sweep around", "planes", "abs rel", "within 1 %", "within 5 %", "coverage", "seconds"]
+    columns = ["abs_rel", "within_1pct", "within_5pct", "coverage", "seconds"]
+    means = sweeps.groupby(["around", "planes"], sort=False)[columns].mean()
+    rows = [[names[around], str(planes), *[cell(c, row[c]) for c in columns]] for (around, planes), row in means.iterrows()]
+    frames = sweeps.drop_duplicates(["scene", "frame"]).shape[0]
+    caption = f"Matching helped by the model: plane sweeps with few planes, median-aligned to exact depth, {frames} frame(s)"
+    return Table(caption, header, rows)
 
 
 def _problem_table(problems: pd.DataFrame) -> Table:
