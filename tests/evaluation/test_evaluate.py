@@ -134,6 +134,24 @@ def test_lengths_are_left_out_where_the_reference_is_not_metric(tmp_path, depths
     assert not metrics & {"rmse", "sq_rel", "l1_abs"} and not any(name.startswith(("accuracy", "completeness")) for name in metrics)
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1e4])
+def test_scene_units_may_have_any_size(tmp_path, depths, unit):
+    references = write_scene(tmp_path / "flight", [depth * np.float32(unit) for depth in depths], kind="plane_sweep", metric=False)
+    settings = EvaluationSettings(bootstrap_samples=0, caps=[40.0])
+    truth = complete(depths)
+    measured = measure(lambda image: truth[index_of(image)], {"flight": references}, {}, "town", settings)
+    assert measured.problems.empty
+    assert value(measured.table, "abs_rel") == pytest.approx(0, abs=1e-4)
+    assert value(measured.table, "abs_rel", alignment="lstsq_inverse_depth") == pytest.approx(0, abs=1e-3)
+    assert set(measured.table["cap"]) == {"none"}  # a cap of 40 metres means nothing here
+
+
+def test_a_model_that_says_nothing_leaves_the_others_measured_and_is_named(references):
+    measured = measure(lambda image: np.zeros(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS)
+    assert set(measured.per_image["contestant"]) == {"constant", "tilted_plane"}
+    assert problem_notes(measured.table, "town") == ["model: of 5 predictions 5 empty."]
+
+
 def test_a_domain_is_the_mean_over_images_not_over_scenes(tmp_path, depths):
     a = write_scene(tmp_path / "a", depths[:4])
     b = write_scene(tmp_path / "b", depths[4:])

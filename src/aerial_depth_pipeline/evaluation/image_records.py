@@ -24,6 +24,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Prediction = np.ndarray | PredictionError
 
+_RANGE = 1000.0
 _MATCHING = ("patch_match", "plane_sweep", "sgbm")
 
 
@@ -89,7 +90,7 @@ class SceneMeasurement:
                 inverse_HW = _predict(contestant, frame)
             if isinstance(inverse_HW, PredictionError) or contestant.oracle or contestant.output == "affine_inverse_depth":
                 continue
-            for cap, common in self._common(frame.depth, inverse_HW):
+            for cap, common in self._common(frame, inverse_HW):
                 if len(common.reference_N) >= self.settings.minimum_pixels:
                     ratios[contestant.name, cap] = median_ratio(common.reference_N, np.reciprocal(common.inverse_N))
         return ratios
@@ -140,7 +141,7 @@ class SceneMeasurement:
         result: FrameResult,
     ) -> None:
         settings = self.settings
-        for cap, common in self._common(frame.depth, inverse_HW):
+        for cap, common in self._common(frame, inverse_HW):
             present, wanted = len(common.reference_N), common.reference_pixels
             if present < settings.minimum_pixels:
                 if wanted >= settings.minimum_pixels:
@@ -158,7 +159,7 @@ class SceneMeasurement:
                     continue
                 depth_N, scale = aligned
                 if not (contestant.oracle and metrics):  # an oracle is the same under every alignment
-                    np.clip(depth_N, settings.minimum_depth, common.maximum, out=depth_N)
+                    np.clip(depth_N, common.minimum, common.maximum, out=depth_N)
                     metrics = image_metrics(common.reference_N, depth_N, wanted, settings.thresholds, frame.reference.metric)
                 result.records.append(
                     {
@@ -186,21 +187,33 @@ class SceneMeasurement:
     def _fault(self, frame: Frame) -> tuple[str, str] | None:
         """What is wrong with a frame's reference, if anything; such a frame counts for nobody."""
         try:
-            pixels = np.count_nonzero(frame.depth > self.settings.minimum_depth)
+            pixels = np.count_nonzero(frame.depth > self._limits(frame)[0])
         except SceneError as error:
             return "damaged", str(error)
         if pixels < self.settings.minimum_pixels:
             return "empty", f"{frame.reference.depth} has {pixels} pixels with depth"
         return None
 
-    def _common(self, reference_HW: np.ndarray, inverse_HW: np.ndarray) -> Iterator[tuple[str, "_Common"]]:
+    def _limits(self, frame: Frame) -> tuple[float, float]:
+        """Least and largest depth that counts. Scene units can be of any size, so there the limits follow the image's median."""
+        if frame.reference.metric:
+            return self.settings.minimum_depth, self.settings.maximum_depth
+        known_N = frame.depth[frame.depth > 0]
+        median = float(np.median(known_N)) if len(known_N) else 1.0
+        return median / _RANGE, median * _RANGE
+
+    def _common(self, frame: Frame, inverse_HW: np.ndarray) -> Iterator[tuple[str, "_Common"]]:
+        reference_HW = frame.depth
+        minimum, maximum = self._limits(frame)
         for name, cap in caps_of(self.settings).items():
-            where_HW = reference_HW > self.settings.minimum_depth
+            if name != NO_CAP and not frame.reference.metric:
+                continue  # a cap is a length
+            where_HW = reference_HW > minimum
             if np.isfinite(cap):
                 where_HW &= reference_HW <= cap
             pixels = int(np.count_nonzero(where_HW))
             where_HW &= np.isfinite(inverse_HW)
-            yield name, _Common(reference_HW[where_HW], inverse_HW[where_HW], where_HW, pixels, min(cap, self.settings.maximum_depth))
+            yield name, _Common(reference_HW[where_HW], inverse_HW[where_HW], where_HW, pixels, minimum, min(cap, maximum))
 
     def _problem(self, contestant: str, frame: Frame, problem: str, detail: str) -> dict:
         return {
@@ -221,6 +234,7 @@ class _Common:
     inverse_N: np.ndarray
     where_HW: np.ndarray
     reference_pixels: int
+    minimum: float
     maximum: float
 
 

@@ -74,7 +74,7 @@ class EvaluationSettings:
             `none`: not at all. `median_per_image`: one factor per image, the ratio of the medians. `median_per_scene`: one factor per
             scene, the median of its images' ratios. `lstsq_inverse_depth`: scale and shift of inverse depth per image.
         main_alignment: the alignment that pictures, the console table and the breakdowns show; one of `alignments`.
-        caps: depth caps in metres (scene units where the scene is not metric). Everything is measured without a cap, and again with each:
+        caps: depth caps in metres, for scenes that are metric. Everything is measured without a cap, and again with each:
             reference pixels beyond it are left out and predictions are clipped to it.
         contestants: other people's models that are measured beside ours.
         conventional: whether depth from image matching, where the scene has it and an exact reference besides, is measured beside ours.
@@ -82,9 +82,10 @@ class EvaluationSettings:
             through the sparse points are compared, in scenes with an exact reference and structure from motion; empty leaves this out. A
             sweep takes about 0.1 s per plane and source at 768×448.
         sweep_frames: in so many frames of each scene.
-        minimum_depth: reference pixels nearer than this are left out and predictions are clipped to it; metres or scene units.
+        minimum_depth: reference pixels nearer than this are left out and predictions are clipped to it; metres. Where a scene is
+            not metric, both limits are a thousandth and a thousand times the image's median depth instead.
         maximum_depth: predictions beyond this are clipped to it where no cap applies (least squares can give infinity);
-            metres or scene units.
+            metres.
         minimum_pixels: an image with fewer pixels that carry both reference and prediction is not measured; it is named and counted.
         thresholds: distances in metres for accuracy and completeness.
         bootstrap_samples: resamplings of the images behind each 95 % interval; 0 leaves the intervals out.
