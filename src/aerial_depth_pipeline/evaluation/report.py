@@ -32,6 +32,7 @@ from aerial_depth_pipeline.evaluation.table import (
     format_markdown,
     mlflow_metrics,
     photogrammetric,
+    pivot,
     problem_notes,
 )
 from aerial_depth_pipeline.evaluation.trajectories import COLUMNS as POSE_COLUMNS
@@ -111,7 +112,10 @@ def write_report(
     columns = [column for domain in domains for column in domain.columns]
     if columns:
         (folder / "evaluation_panels.png").write_bytes(draw_panels(columns))
-    page = render_page("Depth evaluation", _LEAD, [_section(domain, settings) for domain in domains])
+    sections = [_section(domain, settings) for domain in domains]
+    if len(domains) > 1:
+        sections.insert(0, _overview(domains, settings.main_alignment))
+    page = render_page("Depth evaluation", _LEAD, sections)
     (folder / "evaluation.html").write_text(page, encoding="utf-8")
     return mlflow_metrics(table) | _pose_metrics(poses)
 
@@ -235,6 +239,21 @@ def _write_video(
         log.warning("No video of %s: %s.", domain, error)
 
 
+def _overview(domains: Sequence[_Domain], alignment: str) -> Section:
+    """One line a domain: the model beside the baselines that it has to beat."""
+    header = ["domain", "abs rel", "δ<1.25", "mean depth map", "tilted plane", "skill over plane", "scale drift", "coverage", "images"]
+    wanted = [("model", "abs_rel"), ("model", "delta_1.25"), ("mean_depth_map", "abs_rel"), ("tilted_plane", "abs_rel")]
+    wanted += [("model", "skill_over_plane"), ("model", "scale_drift"), ("model", "coverage"), ("model", "images")]
+    rows = []
+    for domain in domains:
+        wide = pivot(domain.measured.table, domain.name, alignment, metrics=(*SHOWN, "scale_drift"))
+        values = [wide[metric].get(contestant, np.nan) if metric in wide else np.nan for contestant, metric in wanted]
+        rows.append([domain.name, *[cell(metric, value) for (_, metric), value in zip(wanted, values, strict=True)]])
+    caption = caption_of("All domains", alignment, "none")
+    text = "The columns of the baselines are their abs rel. Each domain has a section of its own below."
+    return Section("Overview", [text], [Table(caption, header, rows)])
+
+
 def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
     measured, name, main = domain.measured, domain.name, settings.main_alignment
     scenes = sorted(set(measured.per_image["scene"]))
@@ -261,6 +280,10 @@ def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
     images = measured.per_image.drop_duplicates(["scene", "frame"]).shape[0]
     paragraph = f"{images} test frames of {', '.join(scenes)}, measured against {describe_references(domain.kinds)}."
     paragraphs = [paragraph, *problem_notes(measured.table, name)]
+    shown = set(measured.per_image.loc[measured.per_image["alignment"] == main, "contestant"])
+    hidden = [one for one in dict.fromkeys(measured.per_image["contestant"]) if one not in shown]
+    if hidden:
+        paragraphs.append(f"{', '.join(hidden)}: inverse depth up to scale and shift, measured under least squares alone (see its table).")
     pictures = []
     if domain.columns:
         caption = "Best, median and worst test frame by abs rel. Inverse depth in plasma colours: near is bright."
