@@ -5,8 +5,8 @@ import logging
 import os
 import shutil
 import threading
-from collections import Counter, OrderedDict, deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter, OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from aerial_depth_pipeline.capture.images import read_image, scale_down, write_jpeg
+from aerial_depth_pipeline.capture.images import read_image
 from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.capture.sfmlearner_dump import CALIBRATION_SUFFIX, FOLDER, DumpedTriplet, parts_of, read_dump
 from aerial_depth_pipeline.capture.telemetry import smooth_positions
+from aerial_depth_pipeline.capture.triplet_pictures import write_pictures
 from aerial_depth_pipeline.capture.two_view import TwoView, View, prepare, relative_pose
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.camera_files import read_camera
-from aerial_depth_pipeline.geometry.cameras import scale_K
 from aerial_depth_pipeline.geometry.poses import angle_between, invert
 from aerial_depth_pipeline.progress import progress
 
@@ -122,8 +122,7 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
                 f"{frames.name} gives no triplet from {len(targets)} kept frames ({counts}); the steps between its frames are too large or "
                 "too small, so use a video rather than single photographs, or set frame_offset and min_inliers by hand."
             )
-        K = scale_K(camera.K, settings.width / camera.width, settings.height / camera.height)
-        _write_pictures(admitted, frames / "frames", folder, K, reach, settings, pool)
+        write_pictures({t.frame: _members(t, reach) for t in admitted}, frames / "frames", folder, camera, settings, pool)
     poses = _pose_table(admitted, reach, kept, sfm_poses, metric)
     poses.insert(0, "scene", frames.name)
     poses.to_parquet(folder / "poses.parquet", index=False)
@@ -359,36 +358,6 @@ def _reason(target: _Target, reach: int, settings: TripletSettings, sfm_poses: d
     if settings.min_inliers and any(pair in segment.doubtful for pair in pairs):
         return "direction"
     return ""
-
-
-def _write_pictures(targets, source: Path, folder: Path, K_33, reach: int, settings: TripletSettings, pool: ThreadPoolExecutor) -> None:
-    text = ",".join(repr(float(value)) for value in K_33.ravel())
-
-    def small(frame: int) -> np.ndarray:
-        return scale_down(read_image(source / f"{frame:06d}.jpg"), settings.width, settings.height)
-
-    def write(target: int, images: list[Future]) -> None:
-        # The pictures were submitted before, so the pool's first-in-first-out order has them done or under way.
-        row = np.concatenate([image.result() for image in images], axis=1)
-        write_jpeg(folder / f"{target:06d}.jpg", row, settings.jpeg_quality)
-        (folder / f"{target:06d}{CALIBRATION_SUFFIX}").write_text(text, encoding="ascii")
-
-    # Each frame is read once for all triplets that it belongs to, and forgotten after the last one.
-    last_use = {frame: index for index, target in enumerate(targets) for frame in _members(target, reach)}
-    images: dict[int, Future] = {}
-    pending: deque[Future] = deque()
-    for index, target in enumerate(progress(targets, "triplets", len(targets), "triplet")):
-        members = _members(target, reach)
-        for frame in members:
-            if frame not in images:
-                images[frame] = pool.submit(small, frame)
-        pending.append(pool.submit(write, target.frame, [images[frame] for frame in members]))
-        for frame in [frame for frame in members if last_use[frame] == index]:
-            del images[frame]
-        if len(pending) > 32:
-            pending.popleft().result()
-    for future in pending:
-        future.result()
 
 
 def _members(target: _Target, reach: int) -> list[int]:
