@@ -83,10 +83,8 @@ def main() -> None:
             for name in (f"{target:06d}.jpg" for target in members)
         )
     rate = {name: len(members) / statistics.median(times) for name, times in seconds.items()}
-    print(
-        f"{len(members)} triplets of {SETTINGS.width}x{SETTINGS.height} from {WIDTH}x{HEIGHT} footage, {cores} cores; mean difference of the"
-    )
-    print(f"pictures {difference:.1f} grey levels")
+    print(f"{len(members)} triplets of {SETTINGS.width}x{SETTINGS.height} from {WIDTH}x{HEIGHT} footage, {cores} cores")
+    print(f"mean difference of the pictures: {difference:.1f} grey levels")
     print(f"the original's method            {rate['original']:8.1f} triplets/s")
     print(f"ours                             {rate['dump']:8.1f} triplets/s")
     print(f"ours with two-view poses         {rate['with_poses']:8.1f} triplets/s")
