@@ -12,8 +12,8 @@ from aerial_depth_pipeline.evaluation.contestants import Frame
 COLUMNS = ["contestant", "domain", "alignment", "breakdown", "bin", "start", "end", "pixels", "abs_rel", "l1_abs", "delta_1.25"]
 _PIXELS = 40_000
 
-_EDGE_STEP = 0.03
-_EDGE_REACH = 2
+_EDGE_STEP = 0.05
+_EDGE_REACH = 1
 _TEXTURE_WINDOW = 15
 _TEXTURE_CONTRAST = 3.0
 _GROUND_CELL = 12.0
@@ -174,7 +174,7 @@ def breakdown_table(total: Sums, domain: str, alignment: str) -> pd.DataFrame:
 
 
 def depth_edges(depth_HW: np.ndarray) -> np.ndarray:
-    """Pixels [H, W] within two pixels of a step in depth.
+    """Pixels [H, W] at, or beside, a step in depth of more than 5 %.
 
     A step shows in the second difference of inverse depth, which vanishes on every plane however steeply it is seen; differences across
     missing depth do not count.

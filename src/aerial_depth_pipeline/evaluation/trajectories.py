@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aerial_depth_pipeline.geometry.poses import angle_between, camera_center, fit_similarity, invert, pose, relative_pose, rotation_angle
+from aerial_depth_pipeline.geometry.poses import angle_between, camera_center, fit_similarity, invert, relative_pose, rotation_angle
 
 Poses = Mapping[int, np.ndarray]
 """frame → `cam_from_world` [4, 4]"""
@@ -41,7 +41,8 @@ class TrajectoryError:
         ate_rmse: root mean square distance of the aligned positions, in the truth's unit.
         ate_median: median distance.
         ate_share_of_path: ate_rmse over the length of the true path.
-        ate_rotation_deg: median angle between aligned and true attitude.
+        ate_rotation_deg: median angle between estimated and true attitude, after the rotation between the worlds that fits the attitudes
+            best: positions along a nearly straight flight say little about the rotation about it.
         rpe_step: how many common frames apart relative poses are taken.
         rpe_translation: root mean square error of relative translation over that step, in the truth's unit.
         rpe_translation_share: the same over the root mean square length of the step.
@@ -92,8 +93,8 @@ def trajectory_error(estimate: Poses, truth: Poses, step: int = 1) -> Trajectory
     aligned_N3 = scale * guess_N3 @ rotation.T + translation
     distance = np.linalg.norm(aligned_N3 - center_N3, axis=1)
     path = float(np.linalg.norm(np.diff(center_N3, axis=0), axis=1).sum())
-    # An aligned camera's attitude is R_estimate R_similarity^T; what is left against the truth's is the error.
-    attitude = rotation_angle(estimated_N44[:, :3, :3] @ rotation.T @ np.swapaxes(true_N44[:, :3, :3], 1, 2))
+    between_33 = _mean_rotation(estimated_N44, true_N44)
+    attitude = rotation_angle(estimated_N44[:, :3, :3] @ between_33.T @ np.swapaxes(true_N44[:, :3, :3], 1, 2))
     translations, lengths, angles = [], [], []
     for first in range(len(common) - step):
         true_step = relative_pose(true_N44[first + step], true_N44[first])
@@ -215,15 +216,18 @@ def _similarity(
     singular = np.linalg.svd(center_N3 - center_N3.mean(0), compute_uv=False)
     if singular[1] > 0.01 * singular[0]:
         return fit_similarity(guess_N3, center_N3)
-    # The mean of the rotations between the two worlds, brought back to a rotation (Moakher, SIAM 2002).
-    between = np.swapaxes(true_N44[:, :3, :3], 1, 2) @ estimated_N44[:, :3, :3]
-    u, _, vt = np.linalg.svd(between.sum(0))
-    rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+    rotation = _mean_rotation(estimated_N44, true_N44)
     turned, centred = (guess_N3 - guess_N3.mean(0)) @ rotation.T, center_N3 - center_N3.mean(0)
     scale = float((turned * centred).sum() / (turned**2).sum())
     if not scale > 0:
         raise ValueError("the estimated path runs against the true one; no similarity can be fitted")
-    return scale, pose(rotation, np.zeros(3))[:3, :3], center_N3.mean(0) - scale * rotation @ guess_N3.mean(0)
+    return scale, rotation, center_N3.mean(0) - scale * rotation @ guess_N3.mean(0)
+
+
+def _mean_rotation(estimated_N44: np.ndarray, true_N44: np.ndarray) -> np.ndarray:
+    """The rotation [3, 3] from the estimate's world to the true one that fits the attitudes best (Moakher, SIAM 2002)."""
+    u, _, vt = np.linalg.svd((np.swapaxes(true_N44[:, :3, :3], 1, 2) @ estimated_N44[:, :3, :3]).sum(0))
+    return u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
 
 
 def _rms(values: Sequence[float]) -> float:
