@@ -131,3 +131,23 @@ def test_pictures_of_another_type_are_refused(exported):
     _, folder, _ = exported
     with pytest.raises(ValueError, match="uint8"):
         OnnxDepthModel.load(folder / FIXED)(np.zeros((64, 96, 3), np.float32))
+
+
+@pytest.mark.slow
+def test_parity_on_twenty_real_frames(shared_data, tmp_path):
+    """ResNet-18 on frames of two flights, fresh weights but a decoder that answers over its whole range."""
+    from aerial_depth_pipeline.capture.video import VideoSource
+
+    settings = NetworkSettings(encoder="resnet18")
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(settings), settings, 384, 224)
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=3)
+    frames = []
+    for flight in ("autzen_woods", "autzen_stadium"):
+        source = VideoSource(shared_data / "flights" / flight / "video.mp4")
+        frames += [frame.image for frame in source.frames(source.width, source.height, lambda index: index % 36 == 0)][:10]
+    assert len(frames) == 20
+    report = export_model(model, tmp_path / "onnx", frames, [], ExportSettings(int8=False))
+    depths = model.predict(np.stack(frames))
+    assert np.percentile(depths, 99) / np.percentile(depths, 1) > 2
+    assert max(graph["max_relative_difference"] for graph in report["graphs"].values()) < 1e-3

@@ -8,12 +8,16 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from aerial_depth_pipeline.capture.images import write_jpeg
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
 from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.joint_model import DepthNetwork
+from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.prediction.footage import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
@@ -271,3 +275,17 @@ def test_the_telemetry_of_another_flight_is_not_used(flight, tmp_path):
     write_srt(tmp_path / "FLIGHT.srt")
     footage = open_footage(flight, 768)
     assert footage.telemetry.source == "FLIGHT.srt" and footage.relative_height
+
+
+def test_a_depth_model_predicts_in_either_precision(flight, tmp_path):
+    torch.manual_seed(0)
+    network = NetworkSettings(encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8])
+    model = DepthModel(DepthNetwork(network), network, 64, 32)
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=0.3)
+    depth = {}
+    for precision in ("float32", "bfloat16"):
+        settings = PredictSettings(stride=11, side_by_side=False, precision=precision, device="cpu")
+        predict(flight, model, settings, tmp_path / precision)
+        depth[precision] = np.array(Image.open(tmp_path / precision / "depth" / "000011.tiff"))
+    np.testing.assert_allclose(depth["float32"], model(decode(flight)[11]), rtol=1e-4)
+    assert 0 < np.abs(depth["bfloat16"] / depth["float32"] - 1).mean() < 0.01

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from aerial_depth_pipeline.capture.extraction import write_depth
 from aerial_depth_pipeline.capture.images import write_jpeg
 from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.inference import in_bfloat16
 from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
@@ -66,7 +69,8 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
     if any(output.iterdir()):
         raise UserError(f"{output} is not empty; predictions of two sources are not to be mixed: name another folder.")
     footage = open_footage(Path(source), settings.max_width, settings.focal_35mm)
-    if settings.device != "cpu" and hasattr(model, "to"):
+    if isinstance(model, DepthModel):
+        model = in_bfloat16(model) if settings.precision == "bfloat16" else model
         model.to(_device(settings.device))
     try:
         return _predict(footage, model, settings, output)
@@ -77,11 +81,9 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
 
 
 def _device(choice: str) -> str:
-    import torch
-
     if choice == "cuda" and not torch.cuda.is_available():
         raise UserError("predict.device is 'cuda', but there is no CUDA device; set predict.device: auto.")
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _predict(footage: Footage, model: Model, settings: PredictSettings, output: Path) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""Frames per second of prediction at 384x224, batch 1, on two processor cores: inference alone, and decode, infer and write together.
+
+    python benchmarks/inference.py
+
+Weights are untrained: they make no difference to the time. All contestants take turns in every round, so that whatever else the machine
+does hits them alike; medians count. The last line is the fastest contestant with resnet18, inference alone, over 30 frames a second.
+"""
+
+import argparse
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+
+if hasattr(os, "sched_setaffinity"):  # before torch counts the cores
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+
+import numpy as np
+import torch
+
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.export import FIXED, INT8, export_model
+from aerial_depth_pipeline.networks.export_settings import ExportSettings
+from aerial_depth_pipeline.networks.inference import in_bfloat16
+from aerial_depth_pipeline.networks.joint_model import DepthNetwork
+from aerial_depth_pipeline.networks.onnx_model import OnnxDepthModel, resize
+from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.prediction.predict import predict
+from aerial_depth_pipeline.prediction.settings import PredictSettings
+from aerial_depth_pipeline.prediction.writers import Film
+
+WIDTH, HEIGHT, FPS = 384, 224, 30
+ENCODERS = {
+    "resnet18": NetworkSettings(encoder="resnet18"),
+    "mobilenetv4_conv_small": NetworkSettings(encoder="mobilenetv4_conv_small", decoder_channels=[8, 16, 32, 64, 128]),
+}
+
+
+def footage(count: int) -> list[np.ndarray]:
+    """A picture with detail at all sizes that drifts by."""
+    rng = np.random.default_rng(0)
+    large = sum(
+        resize(rng.random((1, 4 << level, 6 << level, 3), np.float32), HEIGHT, WIDTH + count, False)[0] / 2**level for level in range(6)
+    )
+    large = (255 * large / large.max()).astype(np.uint8)
+    return [np.ascontiguousarray(large[:, shift : shift + WIDTH]) for shift in range(count)]
+
+
+def contestants(settings: NetworkSettings, frames: list[np.ndarray], folder: Path) -> dict[str, object]:
+    """The same model in its four forms, and on a GPU where there is one."""
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=0.3)
+    export_model(model, folder, frames[:4], frames[4:12], ExportSettings(any_size=False))
+    found = {
+        "torch float32": model,
+        "torch bfloat16": in_bfloat16(model),
+        "ONNX Runtime float32": OnnxDepthModel.load(folder / FIXED),
+        "ONNX Runtime INT8": OnnxDepthModel.load(folder / INT8),
+    }
+    if torch.cuda.is_available():
+        found["torch float32, GPU"] = DepthModel.load(_saved(model, folder), "cuda")
+        found["torch bfloat16, GPU"] = in_bfloat16(DepthModel.load(_saved(model, folder), "cuda"))
+    return found
+
+
+def _saved(model: DepthModel, folder: Path) -> Path:
+    model.save(folder / "depth_model")
+    return folder / "depth_model"
+
+
+def measure(models: dict[str, object], frames: list[np.ndarray], video: Path, rounds: int, folder: Path) -> dict[str, tuple[float, ...]]:
+    """Contestant → frames per second of inference alone (median, best) and end to end (median), and difference from float32."""
+    alone: dict[str, list[float]] = {name: [] for name in models}
+    whole: dict[str, list[float]] = {name: [] for name in models}
+    reference = models["torch float32"](frames[0])
+    difference = {name: float(np.mean(np.abs(model(frames[0]) / reference - 1))) for name, model in models.items()}
+    for turn in range(rounds):
+        for name, model in models.items():
+            model(frames[0])
+            for frame in frames[:10]:
+                start = time.perf_counter()
+                model(frame)
+                alone[name].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            settings = PredictSettings(device="auto" if name.endswith("GPU") else "cpu", scale_frames=4)
+            report = predict(video, model, settings, folder / f"{turn} {name}")
+            whole[name].append((time.perf_counter() - start) / report["frames"])
+    return {name: (1 / np.median(alone[name]), 1 / min(alone[name]), 1 / np.median(whole[name]), difference[name]) for name in models}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=60, help="of the video")
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)
+    frames = footage(arguments.frames)
+    print(f"{torch.get_num_threads()} threads, load average {os.getloadavg()[0]:.1f} at the start, torch {torch.__version__}")
+    print(f"{'encoder':24}{'contestant':24}{'inference':>11}{'(best)':>9}{'end to end':>12}  frames/s   mean difference")
+    fastest = 0.0
+    with tempfile.TemporaryDirectory() as scratch:
+        video = Path(scratch) / "video.mp4"
+        with Film(video, WIDTH, HEIGHT, FPS) as film:
+            for frame in frames:
+                film.write(frame)
+        for encoder, settings in ENCODERS.items():
+            folder = Path(scratch) / encoder
+            models = contestants(settings, frames, folder / "models")
+            for name, (alone, best, whole, difference) in measure(models, frames, video, arguments.rounds, folder).items():
+                print(f"{encoder:24}{name:24}{alone:11.1f}{best:9.1f}{whole:12.1f}{'':13}{difference:.2%}", flush=True)
+                if encoder == "resnet18" and not name.endswith("GPU"):
+                    fastest = max(fastest, alone)
+    print(f"ratio: {fastest / 30:.2f}")
+
+
+if __name__ == "__main__":
+    main()
