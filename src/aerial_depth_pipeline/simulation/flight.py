@@ -70,9 +70,7 @@ class _Flight:
         self.path = plan_path(settings, self.world.half, self.renderer.distances)
         self.poses = self.path.cam_from_world()
         self.camera = flight_camera(settings)
-        first = self.path.positions_F3[0]
-        below = self.renderer.distances(first[None], np.array([[0.0, 0.0, -1.0]]))[0]
-        self.place = self.world.origin, float(first[2] - below)
+        self.place = self.world.origin, self.path.takeoff
 
     def frame(self, index: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, tuple]:
         """Image [H, W, 3] uint8, z-depth [H, W] float32 (or None where it is not wanted), pose, (origin, height of departure)."""

@@ -17,12 +17,16 @@ Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass
 class Path:
-    """A flight of F frames. Angles in radians: azimuth clockwise from north, pitch below the horizon, roll clockwise."""
+    """A flight of F frames. Angles in radians: azimuth clockwise from north, pitch below the horizon, roll clockwise.
+
+    `takeoff` is the height of the ground where the flight begins.
+    """
 
     positions_F3: np.ndarray
     azimuth_F: np.ndarray
     pitch_F: np.ndarray
     roll_F: np.ndarray
+    takeoff: float
 
     def cam_from_world(self) -> np.ndarray:
         """Poses [F, 4, 4] (x right, y down, z forward)."""
@@ -91,19 +95,19 @@ def clearance(positions_F3: np.ndarray, distances: Distances) -> float:
 def _attempt(settings: FlightSettings, half: float, distances: Distances, rng: np.random.Generator) -> Path:
     frames = settings.frames
     pitch = np.radians(settings.pitch + settings.pitch_change * _swing(frames, rng))
-    if settings.pitch < 90:
-        pitch = np.minimum(pitch, np.pi / 2)
-    pitch = np.clip(pitch, np.radians(2), np.radians(90) if settings.pitch_change else np.radians(settings.pitch))
+    pitch = np.clip(pitch, np.radians(2), np.pi / 2)
     climb = settings.altitude_change * _swing(frames, rng)
-    plan_F2, azimuth = {"orbit": _orbit, "strip": _strip, "free": _free}[settings.path](settings, half, climb, rng)
-    altitude = settings.altitude + climb + _ground_below(plan_F2, half, distances, rng)
+    plan_F2, azimuth = {"orbit": _orbit, "strip": _strip, "free": _free}[settings.path](settings, half, rng)
+    ground = _ground_below(plan_F2, half, distances)
+    altitude = settings.altitude + climb + ground
     gusts = _smooth_noise((frames, 3), 12, rng) * 0.15 * settings.wind
     shake = (_smooth_noise((frames, 3), 6, rng) * 0.3 + rng.normal(0, 0.02, (frames, 3))) * settings.wind
     turn = np.radians(shake)
-    return Path(np.concatenate([plan_F2, altitude[:, None]], 1) + gusts, azimuth + turn[:, 0], pitch + turn[:, 1], turn[:, 2])
+    positions = np.concatenate([plan_F2, altitude[:, None]], 1) + gusts
+    return Path(positions, azimuth + turn[:, 0], pitch + turn[:, 1], turn[:, 2], float(ground[0]))
 
 
-def _orbit(settings: FlightSettings, half: float, climb: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _orbit(settings: FlightSettings, half: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     radius = max(settings.altitude / np.tan(np.radians(settings.pitch)), _SMALLEST_ORBIT * settings.altitude)
     room = max(half * 0.7 - radius, 0.0)
     center = rng.uniform(-room, room, 2) * 0.8
@@ -116,7 +120,7 @@ def _orbit(settings: FlightSettings, half: float, climb: np.ndarray, rng: np.ran
     return plan, np.arctan2(sight[:, 0], sight[:, 1])
 
 
-def _strip(settings: FlightSettings, half: float, climb: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _strip(settings: FlightSettings, half: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     leg, spacing = settings.leg_length, settings.leg_spacing
     arc = np.pi * spacing / 2
     distance = settings.step * np.arange(settings.frames)
@@ -137,7 +141,7 @@ def _strip(settings: FlightSettings, half: float, climb: np.ndarray, rng: np.ran
     return plan, heading + turn
 
 
-def _free(settings: FlightSettings, half: float, climb: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _free(settings: FlightSettings, half: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     frames = settings.frames
     position, heading = rng.uniform(-0.35, 0.35, 2) * half, rng.uniform(0, 2 * np.pi)
     bend, plan, course = np.radians(1.1) * _swing(frames, rng), [], []
@@ -153,7 +157,7 @@ def _free(settings: FlightSettings, half: float, climb: np.ndarray, rng: np.rand
     return np.array(plan), np.array(course) + glance
 
 
-def _ground_below(plan_F2: np.ndarray, half: float, distances: Distances, rng: np.random.Generator) -> np.ndarray:
+def _ground_below(plan_F2: np.ndarray, half: float, distances: Distances) -> np.ndarray:
     """Height of the ground [F] around each place, between roofs and trees, smoothed along the flight."""
     reach, side = 40.0, 5
     offsets = np.stack(np.meshgrid(*[np.linspace(-reach, reach, side)] * 2), -1).reshape(-1, 2)
@@ -170,9 +174,9 @@ def _swing(frames: int, rng: np.random.Generator) -> np.ndarray:
     """A slow change [F] within -1 and 1: some of it is the flight's own offset, the rest comes and goes along the flight."""
     t = np.arange(frames) / 100
     wave = np.zeros(frames)
-    for rate, weight in ((0.6, 0.45), (1.3, 0.3), (2.4, 0.1)):
+    for rate, weight in ((0.6, 0.7), (1.3, 0.5), (2.4, 0.15)):
         wave += weight * np.sin(2 * np.pi * (rate * rng.uniform(0.8, 1.2) * t + rng.uniform()))
-    return np.clip(wave + rng.uniform(-0.4, 0.4), -1, 1)
+    return np.tanh(wave + rng.uniform(-0.6, 0.6))
 
 
 def _smooth_noise(shape: tuple[int, int], width: float, rng: np.random.Generator) -> np.ndarray:

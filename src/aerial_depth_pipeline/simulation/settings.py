@@ -62,9 +62,9 @@ class FlightSettings:
     frames: int = 100
     fps: float = 15.0
     altitude: float = 55.0
-    altitude_change: float = 12.0
+    altitude_change: float = 14.0
     pitch: float = 36.0
-    pitch_change: float = 6.0
+    pitch_change: float = 9.0
     orbit_step: float = 1.8
     step: float = 1.2
     leg_length: float = 150.0

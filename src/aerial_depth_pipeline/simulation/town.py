@@ -27,7 +27,7 @@ _PAVING = np.array([[168, 162, 152], [150, 146, 142], [182, 170, 150], [140, 132
 def build_town(seed: int) -> tuple[Mesh, list[Texture], float, list[np.ndarray]]:
     """Mesh, textures, half the side of the square that may be flown over, and the streets as polylines [K, 3]."""
     rng = np.random.default_rng([seed, 1])
-    terrain = Terrain(seed, amplitude=rng.uniform(2.0, 6.0), wavelengths=(110.0, 800.0))
+    terrain = Terrain(seed, amplitude=rng.uniform(3.0, 8.0), wavelengths=(110.0, 800.0))
     land = Landscape(seed, terrain, Ground((118, 124, 72), "meadow"), MeshBuilder(), rng)
     surroundings(land, inner=NEAR_HALF * 0.98)
     roads = _Town(land, rng).build()
@@ -42,7 +42,7 @@ class _Town:
         self.land, self.rng = land, rng
         self.bend = bend(land.seed, 9.0)
         self.block = rng.uniform(46, 62)
-        self.density = rng.uniform(0.1, 0.65)  # from a garden suburb to a city
+        self.density = rng.uniform(0.25, 0.8)  # from a garden suburb to a city
         self.walls = WALL_TINTS[rng.permutation(len(WALL_TINTS))[: int(rng.integers(4, 8))]]
 
     def at(self, point_2) -> np.ndarray:
@@ -274,7 +274,7 @@ class _Town:
                 if rng.uniform() > 0.07:
                     middle = np.empty(2)
                     middle[axis], middle[across] = position + width / 2, line
-                    storeys = int(np.clip(round(2.2 + 3.2 * urban + rng.normal(0, 0.8)), 2, 6))
+                    storeys = int(np.clip(round(2.8 + 3.6 * urban + rng.normal(0, 1.1)), 2, 8))
                     roof = str(rng.choice(["gable", "flat", "hip"], p=[0.68, 0.24, 0.08]))
                     wall = self.walls[rng.integers(len(self.walls))] * rng.uniform(0.85, 1.05)
                     self._house(middle, (width + 0.05, depth), np.pi / 2 if axis else 0.0, storeys, roof, wall=wall)
@@ -319,7 +319,7 @@ class _Town:
         lot_low, lot_high = low.copy(), high.copy()
         lot_high[axis] = low[axis] + min(17.0, size[axis] * 0.35)
         self._car_park(lot_low, lot_high, across)
-        storeys = int(np.clip(round(3 + 4 * urban + rng.normal(0, 1)), 3, 8))
+        storeys = int(np.clip(round(4 + 6 * urban + rng.normal(0, 1.5)), 3, 11))
         count = max(1, int(size[across] // 24))
         length = size[axis] * 0.6 - 6
         for index in range(count):
@@ -361,8 +361,8 @@ class _Town:
         lot_high, hall_low = high.copy(), low.copy()
         lot_high[axis], hall_low[axis] = split, split
         self._car_park(low, lot_high, 1 - axis)
-        self.area(hall_low, high, _PAVING[rng.integers(5)] * 0.9, "paving")
-        hall = np.minimum(high - hall_low - 6, np.array([46.0, 34.0])[[axis, 1 - axis]])
+        self._flagged(hall_low, high)
+        hall = np.minimum(high - hall_low - 6, np.array([62.0, 46.0])[[axis, 1 - axis]])
         if min(hall) < 8:
             return
         middle = (hall_low + high) / 2
@@ -370,10 +370,18 @@ class _Town:
         roof = "flat" if rng.uniform() < 0.6 else "gable"
         self._house(middle, hall, 0.0, storeys, roof, roof_choice=METAL, facade_kind=int(rng.choice([2, 5, 8])))
 
+    def _flagged(self, low, high) -> None:
+        """A square of flagstones in fields of several tones, with darker joints."""
+        rng = self.rng
+        base = _PAVING[rng.integers(len(_PAVING))]
+        self.area(low, high, base * 0.7, "paving")
+        for field_low, field_high in split_rectangle(low, high, rng.uniform(4, 8), rng, lambda depth: 0.4):
+            self.area(field_low, field_high, base * rng.uniform(0.72, 1.08), "paving")
+
     def _church(self, low, high) -> None:
         """A church with its tower on a square with trees."""
         rng, land = self.rng, self.land
-        self.area(low, high, _PAVING[rng.integers(5)], "paving")
+        self._flagged(low, high)
         middle = (low + high) / 2
         angle = 0.0 if (high - low)[0] > (high - low)[1] else np.pi / 2
         wall = np.array([0.86, 0.8, 0.7]) * rng.uniform(0.8, 1.1)
@@ -382,7 +390,7 @@ class _Town:
         eaves = self._house(tower, (6.5, 6.5), angle, 6, "flat", wall=wall, facade_kind=4)
         tint = np.array([0.34, 0.42, 0.4])
         hip_roof(land.builder, self.at(tower), (6.5, 6.5), self.heading(tower, angle), eaves + 0.5, 8.0, SLATE, tint, overhang=0.1)
-        for _ in range(16):
+        for _ in range(40):
             place = rng.uniform(low + 2, high - 2)
             if np.abs(place - middle).max() > 20 or np.abs(place - middle).min() > 10:
                 land.tree(self.at(place), rng.uniform(2, 4))
