@@ -113,8 +113,8 @@ def test_the_table_tells_where_conventional_depth_is_missing(references, depths)
     settings = EvaluationSettings(alignments=["none"], main_alignment="none", bootstrap_samples=0)
     measured = measure(model, {"flight": references}, {}, "town", settings, [Contestant("plane_sweep", sweep, dense=False)])
     rows = measured.breakdowns.query("contestant == 'model' and breakdown == 'matching'").set_index("bin")
-    assert rows.loc["conventional depth", "abs_rel"] == pytest.approx(0, abs=1e-6)
-    assert rows.loc["no conventional depth", "abs_rel"] == pytest.approx(0.3, rel=1e-4)
+    assert rows.loc["matching works", "abs_rel"] == pytest.approx(0, abs=1e-6)
+    assert rows.loc["matching fails", "abs_rel"] == pytest.approx(0.3, rel=1e-4)
     texture = measured.breakdowns.query("contestant == 'model' and breakdown == 'texture'")
     assert list(texture["bin"]) == ["textureless"]  # these frames are flat colour
     assert measured.problems.empty

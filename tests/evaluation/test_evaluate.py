@@ -217,6 +217,18 @@ def test_a_damaged_reference_counts_for_nobody(references, caplog):
     ]
 
 
+def test_damaged_companions_do_not_stop_the_measuring(references, tmp_path, caplog):
+    train = write_scene(tmp_path / "other", [relief(7), relief(8)])
+    train[0].depth.write_bytes(b"rubbish")
+    (references[0].scene_folder / "camera.yaml").write_text("model: [")
+    (references[0].scene_folder / "poses.csv").write_text("frame\n1\n")
+    with caplog.at_level(logging.WARNING):
+        measured = measure(lambda image: np.ones(image.shape[:2]), {"flight": references}, {"other": train}, "town", SETTINGS)
+    assert {"model", "mean_depth_map"} <= set(measured.table["contestant"])
+    assert any("camera.yaml" in message for message in caplog.messages)
+    assert any("mean depth map does without one" in message for message in caplog.messages)
+
+
 def test_two_contestants_of_one_name_are_refused(references):
     other = Contestant("model", lambda frame: np.ones(frame.depth.shape))
     with pytest.raises(ValueError, match="two contestants are called 'model'"):

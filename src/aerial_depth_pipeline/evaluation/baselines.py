@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.references import Reference, read_depth
+from aerial_depth_pipeline.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,12 @@ def training_depth(train: Mapping[str, Sequence[Reference]], size: Sequence[int]
     width, height = size
     total_HW, weight_HW = np.zeros((height, width)), np.zeros((height, width))
     medians = []
-    for reference in references:
-        depth_HW = read_depth(reference.depth)
+    for reference in progress(references, "Mean depth map", len(references), "map"):
+        try:
+            depth_HW = read_depth(reference.depth)
+        except SceneError as error:
+            log.warning("The mean depth map does without one map: %s", error)
+            continue
         if not (depth_HW > 0).any():
             continue
         median = float(np.median(depth_HW[depth_HW > 0]))

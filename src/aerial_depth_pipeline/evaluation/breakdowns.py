@@ -71,7 +71,7 @@ BREAKDOWNS: Mapping[str, Breakdown] = {
     "height_above_ground": Breakdown(len(_HEIGHT_EDGES) + 1, _height_label, _height_bounds),
     "surface": _named("continuous", "depth edge"),
     "texture": _named("textured", "textureless"),
-    "matching": _named("conventional depth", "no conventional depth"),
+    "matching": _named("matching works", "matching fails"),
     "log_ratio": Breakdown(_LOG_RATIO_BINS, lambda i: f"{_log_ratio_bounds(i)[0]:+.2f}", _log_ratio_bounds),
 }
 

@@ -13,7 +13,7 @@ from aerial_depth_pipeline.evaluation.breakdowns import Sums, add_sums, breakdow
 from aerial_depth_pipeline.evaluation.contestants import Contestant, baseline_contestants, check_names, model_contestant
 from aerial_depth_pipeline.evaluation.image_records import SceneMeasurement
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.evaluation.scene_geometry import read_scene_geometry
+from aerial_depth_pipeline.evaluation.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.evaluation.summary import COLUMNS, summarize
 from aerial_depth_pipeline.progress import progress_bar
@@ -98,8 +98,7 @@ def measure(
     frames = sum(map(len, scenes.values()))
     with progress_bar(None, f"Evaluating {domain}", total=frames, unit="frame") as bar:
         for scene, references in scenes.items():
-            first = references[0]
-            geometry = read_scene_geometry(first.scene_folder, first.ground_truth, first.metric and first.kind != "exact")
+            geometry = find_scene_geometry(references[0])
             for result in SceneMeasurement(domain, scene, references, everyone, settings, geometry).measure():
                 records.extend(result.records)
                 problems.extend(result.problems)

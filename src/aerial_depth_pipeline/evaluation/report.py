@@ -19,7 +19,7 @@ from aerial_depth_pipeline.evaluation.page import Picture, Section, Table, conte
 from aerial_depth_pipeline.evaluation.panels import PanelFrame, draw_panels, panel_frames
 from aerial_depth_pipeline.evaluation.point_clouds import write_point_cloud
 from aerial_depth_pipeline.evaluation.references import Reference, read_image
-from aerial_depth_pipeline.evaluation.scene_geometry import read_poses, read_scene_geometry
+from aerial_depth_pipeline.evaluation.scene_geometry import find_scene_geometry, read_poses
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.evaluation.summary import spread_table
 from aerial_depth_pipeline.evaluation.table import (
@@ -205,8 +205,7 @@ def _write_point_clouds(domain: _Domain, scenes: References, folder: Path, setti
     if not settings.point_clouds or not domain.columns:
         return
     column = domain.columns[min(1, len(domain.columns) - 1)]
-    first = scenes[column.scene][0]
-    geometry = read_scene_geometry(first.scene_folder, first.ground_truth, first.metric and first.kind != "exact")
+    geometry = find_scene_geometry(scenes[column.scene][0])
     if geometry.camera is None or (geometry.camera.height, geometry.camera.width) != column.reference_HW.shape:
         log.info("%s: no camera.yaml for %s, so its point clouds are left out.", domain.name, column.scene)
         return

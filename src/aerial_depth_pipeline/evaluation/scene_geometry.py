@@ -1,5 +1,6 @@
 """Cameras and poses of a scene's frames, where it has them."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.geometry.camera_files import read_camera
 from aerial_depth_pipeline.geometry.cameras import Camera
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,16 @@ def read_scene_geometry(frames: Path, ground_truth: Path | None = None, metric: 
 
         poses = read_sfm_poses(ground_truth)
     return SceneGeometry(camera, poses)
+
+
+def find_scene_geometry(reference: Reference) -> SceneGeometry:
+    """The geometry of a reference's scene; empty, with a warning, where it cannot be read: depth can be measured without it."""
+    computed = reference.metric and reference.kind != "exact"
+    try:
+        return read_scene_geometry(reference.scene_folder, reference.ground_truth, computed)
+    except (SceneError, OSError, RuntimeError, ValueError) as error:
+        log.warning("Heights and point clouds of %s are left out: %s", reference.scene_folder.name, error)
+        return SceneGeometry(None, {})
 
 
 def read_poses(path: Path) -> dict[int, np.ndarray]:
