@@ -5,6 +5,9 @@ import numpy as np
 
 from aerial_depth_pipeline.mvs.plane_sweep import BestOf, window_statistics, zncc
 
+# The parabola's three scores are averaged over so many pixels: one pixel's alone are too noisy for fractions of a step.
+_SMOOTHING = 5
+
 
 def source_maps(
     K_33: np.ndarray, T_source_from_target: np.ndarray, inverse_depth_HW: np.ndarray
@@ -54,7 +57,7 @@ def refine(
         for source, T in zip(bright, relative_poses, strict=True):
             x, y, _ = source_maps(K_33, T, surface)
             ranked.add(zncc(statistics, cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)))
-        scores.append(ranked.mean(height, width))
+        scores.append(cv2.blur(ranked.mean(height, width), (_SMOOTHING, _SMOOTHING)))
     far, here, near = scores
     bend = 2 * here - far - near
     offset = np.where(bend > 1e-6, 0.5 * (near - far) / np.maximum(bend, 1e-6), np.sign(near - far) * 0.5)

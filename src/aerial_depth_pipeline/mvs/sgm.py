@@ -3,6 +3,9 @@
 One step of a path handles a whole row or column of pixels at once, so that it runs well on a CPU and on a GPU.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 # One unit of cost, i.e. of 1 − ZNCC, in integers: eight paths of costs up to 2 and penalties stay far below 32767.
@@ -33,13 +36,26 @@ def aggregate(
     directions = [(0, 1), (0, -1), (1, 0), (-1, 0)]
     if paths == 8:
         directions += [(1, 1), (1, -1), (-1, 1), (-1, -1)]
-    for dy, dx in directions:
-        large = _large_penalties(image_HW, dy, dx, large_penalty, small, (height, width), cost_HWD.device)
-        if dy == 0:
-            _scan(cost_HWD.transpose(0, 1), total.transpose(0, 1), large.T, dx, 0, small)
-        else:
-            _scan(cost_HWD, total, large, dy, dx, small)
+    with _one_thread(cost_HWD.device):
+        for dy, dx in directions:
+            large = _large_penalties(image_HW, dy, dx, large_penalty, small, (height, width), cost_HWD.device)
+            if dy == 0:
+                _scan(cost_HWD.transpose(0, 1), total.transpose(0, 1), large.T, dx, 0, small)
+            else:
+                _scan(cost_HWD, total, large, dy, dx, small)
     return total
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """A path takes thousands of tiny steps; handing each to several threads was measured to take ten times as long as doing it."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _large_penalties(image, dy: int, dx: int, penalty: float, small: int, size: tuple[int, int], device) -> torch.Tensor:

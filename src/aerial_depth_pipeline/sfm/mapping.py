@@ -3,6 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from aerial_depth_pipeline.sfm.settings import SfmSettings
 logger = logging.getLogger(__name__)
 
 _MINIMUM_VIEWS = 3
+_MATCHES_OF_A_PAIR = 15
+_NO_MOTION_PX = 1.0
 
 
 def map_scene(
@@ -48,6 +51,8 @@ def map_scene(
     """
     with pycolmap.Database.open(database) as content:
         total = content.num_images()
+    if not refine_camera:
+        check_parallax(database)
     angle = settings.init_triangulation_angle
     attempts = [("incremental", angle), ("incremental", 2.5 * angle), ("global", 0.0), ("incremental", 0.4 * angle)]
     if settings.mapper == "global":
@@ -141,38 +146,75 @@ def median_triangulation_angle(model: pycolmap.Reconstruction, sample: int = 200
     return float(np.median(angles)) if angles else 0.0
 
 
+@dataclass(frozen=True)
+class PairMotion:
+    """How far features move between two images, in pixels: altogether, and beyond what a turn of the camera explains."""
+
+    flow: float
+    parallax: float
+
+
+def pair_motions(database: Path) -> list[PairMotion]:
+    """The motion of every pair of images that matches, medians over its inliers."""
+    motions = []
+    with pycolmap.Database.open(database) as content:
+        keypoints = {}
+        cameras = {camera.camera_id: camera for camera in content.read_all_cameras()}
+        for image in content.read_all_images():
+            keypoints[image.image_id] = (_xy(content.read_keypoints(image.image_id)), cameras[image.camera_id])
+        for pair_id, geometry in zip(*content.read_two_view_geometries(), strict=True):
+            matches = np.asarray(geometry.inlier_matches)
+            if len(matches) < _MATCHES_OF_A_PAIR:
+                continue
+            sides = [keypoints[image_id] for image_id in pycolmap.pair_id_to_image_pair(pair_id)]
+            pixels = [xy[matches[:, side]] for side, (xy, _) in enumerate(sides)]
+            rays = []
+            for xy, (_, camera) in zip(pixels, sides, strict=True):
+                ray = np.column_stack([camera.cam_from_img(xy), np.ones(len(xy))])
+                rays.append(ray / np.linalg.norm(ray, axis=1, keepdims=True))
+            # The turn that brings the rays together best (Kabsch); reweighted, because near things must not pull it.
+            weights = np.ones(len(matches))
+            for _ in range(5):
+                u, _, vt = np.linalg.svd((rays[1] * weights[:, None]).T @ rays[0])
+                turn = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+                left = np.linalg.norm(rays[0] @ turn.T - rays[1], axis=1)
+                weights = 1 / (left + 1e-4)
+            flow = np.median(np.linalg.norm(pixels[0] - pixels[1], axis=1))
+            motions.append(PairMotion(float(flow), float(np.median(left) * sides[0][1].mean_focal_length())))
+    return motions
+
+
+def check_parallax(database: Path) -> None:
+    """Refuse, before anything expensive, images between which nothing moved or the camera only turned.
+
+    Raises:
+        SceneError: with the reason. From such images the mapper would build a model out of noise.
+    """
+    motions = pair_motions(database)
+    if not motions:
+        return
+    flow, parallax = (max(getattr(motion, name) for motion in motions) for name in ("flow", "parallax"))
+    if flow < _NO_MOTION_PX:
+        raise SceneError(f"The camera did not move: features stay within {flow:.1f} pixels over all frames. Depth needs travel.")
+    if parallax < _NO_MOTION_PX:
+        raise SceneError(
+            f"There is no parallax: the camera only turned; after undoing its turn features move by {parallax:.1f} pixels at most. "
+            "Use a part of the footage where the camera travels."
+        )
+
+
 def explain_failure(database: Path) -> str:
     """Why a database of matches did not become a model, in words for the user."""
     with pycolmap.Database.open(database) as content:
-        images = {image.image_id: image for image in content.read_all_images()}
-        pair_ids, geometries = content.read_two_view_geometries()
-        strong = [(p, g) for p, g in zip(pair_ids, geometries, strict=True) if len(g.inlier_matches) >= 15]
-        moves, turning = [], 0
-        config = pycolmap.TwoViewGeometryConfiguration
-        for pair_id, geometry in strong:
-            one, two = (content.read_keypoints(image_id) for image_id in pycolmap.pair_id_to_image_pair(pair_id))
-            matches = np.asarray(geometry.inlier_matches)
-            moves.append(np.median(np.linalg.norm(_xy(one)[matches[:, 0]] - _xy(two)[matches[:, 1]], axis=1)))
-            turning += geometry.config in (
-                config.PANORAMIC.value,
-                config.PANORAMIC,
-                config.PLANAR_OR_PANORAMIC.value,
-                config.PLANAR_OR_PANORAMIC,
-            )
-    if not strong:
+        count = content.num_images()
+    motions = pair_motions(database)
+    if not motions:
         return (
-            f"None of the {len(images)} frames could be matched with another: the picture changes too much between them, or repeats "
-            "itself. Keep frames closer together, or leave the scene out."
-        )
-    if np.median(moves) < 1.0:
-        return f"The camera did not move: features stay within {np.median(moves):.1f} pixels over {len(images)} frames. Depth needs travel."
-    if turning > len(strong) / 2:
-        return (
-            "There is no parallax: the camera only turned, or looks at a plane from one place. "
-            "Use a part of the footage where the camera travels."
+            f"None of the {count} frames could be matched with another: the picture changes too much between them, or repeats itself. "
+            "Keep frames closer together, or leave the scene out."
         )
     return (
-        f"Structure from motion found no model for {len(images)} frames, although {len(strong)} pairs match. There is probably too little "
+        f"Structure from motion found no model for {count} frames, although {len(motions)} pairs match. There is probably too little "
         "parallax between them; use a part of the footage where the camera travels sideways."
     )
 

@@ -1,0 +1,15 @@
+"""What tests of dense depth share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside the tests
+import block_world  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def flown():
+    """Images, depth maps, poses and camera of seven views over blocks."""
+    return block_world.rendered_flight()

@@ -1,0 +1,161 @@
+"""From rendered frames to a metric model, and the sentence where there is none."""
+
+import block_world
+import cv2
+import numpy as np
+import pycolmap
+import pytest
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose, rotation_angle
+from aerial_depth_pipeline.sfm.features import match_images
+from aerial_depth_pipeline.sfm.poses import read_sfm_poses
+from aerial_depth_pipeline.sfm.reconstruction import reconstruct
+from aerial_depth_pipeline.sfm.scene_model import read_scene_model
+from aerial_depth_pipeline.sfm.self_calibration import self_calibrate
+from aerial_depth_pipeline.sfm.settings import SfmSettings
+from aerial_depth_pipeline.sfm.sparse_depth import read_sparse_depth, sparse_points
+
+
+@pytest.fixture(scope="module")
+def reconstructed(flown, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    images, _, poses, view = flown
+    positions = camera_center(np.stack(poses)) + np.random.default_rng(0).normal(0, 0.1, (len(poses), 3))
+    frames = block_world.write_frames(folder / "frames", images, view, positions)
+    result = reconstruct(frames, folder / "truth", SfmSettings(gps_sigma=0.3), folder / "work")
+    return folder, result
+
+
+def test_all_views_are_registered_in_metres(flown, reconstructed):
+    _, _, poses, _ = flown
+    _, result = reconstructed
+    assert result.summary["registered"] == len(poses)
+    assert result.summary["metric"] is True
+    assert result.summary["scale_source"] == "telemetry"
+    assert result.summary["residual_m"] < 0.4
+    assert result.summary["mean_reprojection_error_px"] < 1
+    for frame, pose in result.model.poses.items():
+        error = relative_pose(pose, poses[frame])
+        assert np.degrees(rotation_angle(error[:3, :3])) < 1.0
+        assert np.linalg.norm(camera_center(pose) - camera_center(poses[frame])) < 0.6
+
+
+def test_poses_and_sparse_depth_are_read_back(flown, reconstructed):
+    _, depths, _, _ = flown
+    folder, result = reconstructed
+    poses = read_sfm_poses(folder / "truth")
+    assert poses.keys() == result.model.poses.keys()
+    assert all(np.allclose(poses[frame], result.model.poses[frame]) for frame in poses)
+    sparse = read_sparse_depth(folder / "truth", 3)
+    known = sparse > 0
+    assert known.sum() > 30
+    assert np.median(np.abs(sparse / depths[3] - 1)[known]) < 0.01
+    pixels, z = sparse_points(read_scene_model(folder / "truth"), 3)
+    assert len(pixels) == len(z) >= known.sum()
+
+
+def test_colmap_opens_the_model(reconstructed):
+    folder, result = reconstructed
+    model = pycolmap.Reconstruction(folder / "truth" / "sfm")
+    assert model.num_reg_images() == len(result.model.poses)
+    assert model.find_image_with_name("000003.jpg") is not None
+
+
+def test_matches_survive_a_restart_and_unfinished_ones_are_not_trusted(flown, tmp_path, monkeypatch):
+    images, _, _, view = flown
+    frames = block_world.write_frames(tmp_path / "frames", images[:3], view)
+    names = ["000000.jpg", "000001.jpg", "000002.jpg"]
+    arguments = (frames / "frames", names, view, SfmSettings(), tmp_path / "work")
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pycolmap, "match_image_pairs", die)
+        die.__name__ = "match_image_pairs"
+        with pytest.raises(KeyboardInterrupt):
+            match_images(*arguments)
+    assert not list((tmp_path / "work").glob("matches-*"))
+    features = next((tmp_path / "work").glob("features-*.db"))
+    # What a process killed in the middle of extraction would leave.
+    (tmp_path / "work" / ".partial-0123456789ab.db").write_bytes(b"half")
+    monkeypatch.setattr(pycolmap, "extract_features", die)  # the finished features are used again
+    database = match_images(*arguments)
+    assert features.exists()
+    with pycolmap.Database.open(database) as content:
+        assert content.num_verified_image_pairs() == 3
+    monkeypatch.setattr(pycolmap, "match_image_pairs", die)
+    assert match_images(*arguments) == database
+    assert not list((tmp_path / "work").glob(".partial-*"))
+
+
+def test_flying_height_gives_the_scale_without_telemetry(flown, tmp_path):
+    images, depths, _, view = flown
+    frames = block_world.write_frames(tmp_path / "frames", images, view)
+    result = reconstruct(frames, tmp_path / "truth", SfmSettings(flying_height_m=45.0), tmp_path / "work")
+    assert (result.summary["metric"], result.summary["scale_source"]) == (True, "flying_height")
+    _, z = sparse_points(result.model, 3)
+    assert np.median(z) == pytest.approx(np.median(depths[3]), rel=0.1)
+    unscaled = reconstruct(frames, tmp_path / "other", SfmSettings(), tmp_path / "work")
+    assert (unscaled.summary["metric"], unscaled.summary["scale_source"]) == (False, "none")
+
+
+def refused(images, view, folder, **settings):
+    frames = block_world.write_frames(folder / "frames", images, view, motion=0.0)
+    with pytest.raises(SceneError) as error:
+        reconstruct(frames, folder / "truth", SfmSettings(**settings), folder / "work")
+    return str(error.value)
+
+
+def test_too_few_frames(flown, tmp_path):
+    images, _, _, view = flown
+    assert "at least 3" in refused(images[:2], view, tmp_path)
+
+
+def test_one_colour(flown, tmp_path):
+    _, _, _, view = flown
+    images = [np.full((view.height, view.width), 90 + 5 * i, np.uint8) for i in range(5)]
+    assert "too little texture" in refused(images, view, tmp_path)
+
+
+def test_a_camera_that_stands_still(flown, tmp_path):
+    images, _, _, view = flown
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(images[0] + rng.normal(0, 1, images[0].shape), 0, 255).astype(np.uint8) for _ in range(5)]
+    assert "did not move" in refused(noisy, view, tmp_path)
+
+
+def test_a_camera_that_only_turns(flown, tmp_path):
+    images, _, _, view = flown
+    turned = []
+    for degrees in np.linspace(-4, 4, 6):
+        angle = np.radians(degrees)
+        R = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+        H = view.K @ R @ np.linalg.inv(view.K)
+        turned.append(
+            cv2.warpPerspective(images[3], H, (view.width, view.height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)[:, 30:-30]
+        )
+    narrow = view.cropped(30, 0, view.width - 60, view.height)
+    assert "parallax" in refused(turned, narrow, tmp_path)
+
+
+def test_pictures_of_different_places(flown, tmp_path):
+    _, _, poses, view = flown
+    images = [block_world.render(poses[3], view, block_world.Texture(seed), blocks=[])[0] for seed in range(10, 14)]
+    assert "matched" in refused(images, view, tmp_path)
+
+
+def test_self_calibration_finds_the_focal_length(flown, tmp_path):
+    images, _, _, view = flown
+    frames = block_world.write_frames(tmp_path / "frames", images, view)
+    camera = self_calibrate(sorted((frames / "frames").iterdir()))
+    assert (camera.width, camera.height, camera.model) == (view.width, view.height, "SIMPLE_RADIAL")
+    assert camera.K[0, 0] == pytest.approx(view.K[0, 0], rel=0.05)
+
+
+def test_settings_explain_themselves():
+    with pytest.raises(ValueError, match="max_views"):
+        SfmSettings(max_views=2)
+    with pytest.raises(ValueError, match="gps_sigma"):
+        SfmSettings(gps_sigma=0)
