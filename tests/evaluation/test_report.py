@@ -139,9 +139,10 @@ def test_the_page_loads_nothing_from_outside_and_escapes_names(report):
     addresses = Addresses()
     addresses.feed(html)
     assert addresses.open == []
-    assert addresses.found and all(address.startswith(("data:image/", "#")) for address in addresses.found)
+    assert addresses.found and all(address.startswith(("data:image/", "data:video/mp4", "#")) for address in addresses.found)
     assert not re.search(r"@import|url\(|<script", html)
     assert "<b> & co" not in html and "&lt;b&gt; &amp; co" in html
     assert html.count("<table") >= len(SETTINGS.alignments) * 3  # two domains, one of them with a cap
     assert html.index("All domains, median per image") < html.index(">town</h2>")
+    assert html.count("data:video/mp4") == 2
     assert html.count("data:image/") == 5  # panels and charts of both, trajectories of one

@@ -6,7 +6,6 @@ import numpy as np
 
 KITTI = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta_1.25", "delta_1.25_squared", "delta_1.25_cubed")
 """Eigen et al., NeurIPS 2014."""
-SMALLER_IS_BETTER = ("abs_rel", "sq_rel", "rmse", "rmse_log", "l1_abs", "l1_rel", "scale_drift")
 LENGTHS = ("sq_rel", "rmse", "l1_abs")
 """Metrics with a unit: they are left out where the reference is not in metres. So are accuracy and completeness."""
 

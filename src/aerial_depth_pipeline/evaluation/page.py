@@ -28,7 +28,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its caption, embedded into the page."""
+    """A PNG or an MP4 with its caption, embedded into the page."""
 
     caption: str
     content: bytes
@@ -75,6 +75,7 @@ def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = _embedded
+    environment.filters["is_video"] = _is_video
     return environment.from_string(_TEMPLATE).render(title=title, lead=lead, sections=sections)
 
 
@@ -84,8 +85,14 @@ def _interval(column: str, low: float, high: float) -> str:
     return f"[{cell(column, low)}, {cell(column, high)}]"
 
 
+def _is_video(content: bytes) -> bool:
+    return content[4:8] == b"ftyp"
+
+
 def _embedded(content: bytes) -> str:
-    """A picture as a data URI; photographs and large pictures as JPEG, which the eye does not tell from PNG at this quality."""
+    """A picture or video as a data URI; photographs and large pictures as JPEG, which the eye does not tell from PNG at this quality."""
+    if _is_video(content):
+        return "data:video/mp4;base64," + base64.b64encode(content).decode()
     if len(content) > 300_000:
         stream = io.BytesIO()
         Image.open(io.BytesIO(content)).convert("RGB").save(stream, "JPEG", quality=88)
@@ -98,7 +105,7 @@ _TEMPLATE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">
 <title>{{ title }}</title>
 <style>
   :root { color-scheme: light; }
@@ -119,7 +126,7 @@ _TEMPLATE = """<!DOCTYPE html>
   td.best { font-weight: 700; color: #7e03a8; }
   td small { display: block; font-weight: 400; font-size: .72rem; color: #77747f; }
   tbody tr:hover { background: #f6f2fa; }
-  img { max-width: 100%; height: auto; display: block; }
+  img, video { max-width: 100%; height: auto; display: block; }
   figure { margin: 1rem 0; }
   figcaption { color: #55535f; font-size: .88rem; }
   summary { cursor: pointer; font-weight: 600; padding: .2rem 0; }
@@ -153,7 +160,14 @@ _TEMPLATE = """<!DOCTYPE html>
 {% if table.folded %}</details>{% endif %}
 {% endfor %}
 {% for picture in section.pictures %}
-<figure><img src="{{ picture.content | embedded }}" alt="{{ picture.caption }}"><figcaption>{{ picture.caption }}</figcaption></figure>
+<figure>
+{% if picture.content | is_video %}
+<video controls loop muted preload="metadata" src="{{ picture.content | embedded }}"></video>
+{% else %}
+<img src="{{ picture.content | embedded }}" alt="{{ picture.caption }}">
+{% endif %}
+<figcaption>{{ picture.caption }}</figcaption>
+</figure>
 {% endfor %}
 {% endfor %}
 </body>

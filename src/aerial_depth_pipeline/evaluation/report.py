@@ -43,6 +43,7 @@ from aerial_depth_pipeline.progress import progress
 log = logging.getLogger(__name__)
 
 References = Mapping[str, Sequence[Reference]]
+_LARGEST_VIDEO = 12_000_000  # of a video inside the page; a larger one stays beside it
 _LEAD = (
     "Depth predicted from single images, measured against reference depth; brackets hold 95 % intervals from resampling images. "
     "Baselines know nothing of the image; the tilted plane is an oracle that was fitted to the reference itself. "
@@ -61,6 +62,7 @@ class _Domain:
     trajectories: dict[str, TrajectoryError] = field(default_factory=dict)
     pose_rows: list[list] = field(default_factory=list)
     sweeps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    video: Path | None = None
 
 
 def write_report(
@@ -102,7 +104,7 @@ def write_report(
         _measure_poses(domain, scenes)
         _measure_sweeps(domain, model, scenes, settings)
         _write_point_clouds(domain, scenes, folder, settings)
-        _write_video(name, model, scenes, folder, settings)
+        domain.video = _write_video(name, model, scenes, folder, settings)
         domains.append(domain)
     table = pd.concat([domain.measured.table for domain in domains], ignore_index=True)
     poses = pd.DataFrame([row for domain in domains for row in domain.pose_rows], columns=POSE_COLUMNS)
@@ -217,8 +219,8 @@ def _write_point_clouds(domain: _Domain, scenes: References, folder: Path, setti
 
 def _write_video(
     domain: str, model: Callable[[np.ndarray], np.ndarray], scenes: References, folder: Path, settings: EvaluationSettings
-) -> None:
-    """The kept frames of the first test scene, from its first test frame on."""
+) -> Path | None:
+    """The kept frames of the first test scene, from its first test frame on; None where no video came about."""
     scene, references = next((scene, references) for scene, references in scenes.items() if references)
     frames = references[0].image.parent
     first, last = references[0].frame, references[-1].frame
@@ -232,10 +234,13 @@ def _write_video(
             except SceneError as error:
                 log.warning("%s", error)
 
+    path = folder / f"evaluation_video_{_file_name(domain)}.mp4"
     try:
-        write_side_by_side(images(), model, folder / f"evaluation_video_{_file_name(domain)}.mp4", settings.video_fps)
+        return path if write_side_by_side(images(), model, path, settings.video_fps) else None
     except (OSError, ValueError) as error:
         log.warning("No video of %s: %s.", domain, error)
+        path.unlink(missing_ok=True)
+        return None
 
 
 def _overview(domains: Sequence[_Domain], alignment: str) -> Section:
@@ -293,6 +298,8 @@ def _section(domain: _Domain, settings: EvaluationSettings) -> Section:
         pictures.append(
             Picture("Estimated camera paths, aligned to the true ones by a similarity.", draw_trajectories(domain.trajectories))
         )
+    if domain.video is not None and domain.video.stat().st_size <= _LARGEST_VIDEO:
+        pictures.append(Picture("Input and predicted depth side by side; the colours follow the prediction.", domain.video.read_bytes()))
     return Section(name, paragraphs, tables, pictures)
 
 
