@@ -11,17 +11,19 @@ from aerial_depth_pipeline.networks.onnx_model import resize
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 
-@pytest.mark.parametrize("encoder", ["resnet10t", "mobilenetv4_conv_small", "convnext_atto"])
+@pytest.mark.parametrize("encoder", ["resnet10t", "mobilenetv4_conv_small"])
 def test_half_the_bits_change_depth_little_and_leave_the_model_alone(encoder):
     torch.manual_seed(0)
     settings = NetworkSettings(encoder=encoder, decoder_channels=[8, 8, 16, 16, 32])
     model = DepthModel(DepthNetwork(settings), settings, 96, 64, {"depth_scale": 30.0})
-    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=0.3)
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=1.0)
     picture = resize(np.random.default_rng(0).integers(0, 256, (1, 6, 8, 3)).astype(np.float32), 80, 120, False)[0].astype(np.uint8)
     before = model(picture)
     fast = in_bfloat16(model)
     depth = fast(picture)
     assert {weight.dtype for weight in fast.network.body.parameters()} == {torch.bfloat16}
+    if encoder == "resnet10t":
+        assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in fast.network.modules())
     assert before.max() / before.min() > 1.2
     difference = np.abs(depth / before - 1)
     assert 0 < difference.mean() < 0.01 and difference.max() < 0.1

@@ -28,6 +28,9 @@ class _Bfloat16Network(nn.Module):
         self.register_buffer("mean", network.encoder.mean.clone(), persistent=False)
         self.register_buffer("std", network.encoder.std.clone(), persistent=False)
         self.body = _without_batch_norm(network.encoder.body).to(torch.bfloat16, memory_format=torch.channels_last)
+        for blocks in (network.decoder.before, network.decoder.after):
+            for level, block in blocks.items():
+                blocks[level] = _without_batch_norm(block)
         self.decoder = network.decoder.to(torch.bfloat16, memory_format=torch.channels_last)
         self.decoder.heads["0"] = _InFloat32(self.decoder.heads["0"])
 
@@ -45,10 +48,10 @@ class _InFloat32(nn.Module):
         return self.layer(x.float())
 
 
-def _without_batch_norm(body: nn.Module) -> nn.Module:
-    """The encoder with its batch normalisations folded into the convolutions before them; as it is where its code cannot be traced."""
+def _without_batch_norm(part: nn.Module) -> nn.Module:
+    """The same with batch normalisation folded into the convolutions before it; as it is where its code cannot be traced."""
     try:
-        return fuse(body)
+        return fuse(part)
     except Exception as error:  # tracing fails in as many ways as there are encoders
-        logger.debug("the encoder's batch normalisation is not folded: %s", error)
-        return body
+        logger.debug("batch normalisation of %s is not folded: %s", type(part).__name__, error)
+        return part

@@ -23,7 +23,7 @@ class PredictSettings:
             have. Point clouds and `scale: height` depend on it.
         scale_frames: number of frames that the colour scale and `scale: height` are taken from before the first frame is written.
         batch_size: frames that are predicted at once.
-        precision: `bfloat16` is about twice as fast where the processor or GPU has instructions for it, and changes depth by a few thousandths.
+        precision: `bfloat16` is faster where the processor or GPU has instructions for it, and changes depth by a few thousandths.
         device: `auto` (CUDA where there is one), `cpu` or `cuda`.
     """
 
