@@ -162,7 +162,7 @@ _TEMPLATE = """<!DOCTYPE html>
 {% for picture in section.pictures %}
 <figure>
 {% if picture.content | is_video %}
-<video controls loop muted preload="metadata" src="{{ picture.content | embedded }}"></video>
+<video controls loop muted preload="auto" src="{{ picture.content | embedded }}"></video>
 {% else %}
 <img src="{{ picture.content | embedded }}" alt="{{ picture.caption }}">
 {% endif %}
