@@ -9,6 +9,7 @@ from aerial_depth_pipeline.geometry.poses import relative_pose
 from aerial_depth_pipeline.mvs.dense import confirm, sweep_view
 from aerial_depth_pipeline.mvs.plane_sweep import matching_scores, plane_homographies
 from aerial_depth_pipeline.mvs.planes import PlaneFamily, displacement_per_unit, fit_plane, make_planes, visible_points
+from aerial_depth_pipeline.mvs.raw_depth import RawDepth
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 
 
@@ -120,8 +121,6 @@ def test_sgm_beats_the_best_plane_of_each_pixel(flown):
 def test_what_only_one_view_claims_is_removed(flown):
     images, depths, poses, view = flown
     model = block_world.exact_model(poses, depths, view)
-    from aerial_depth_pipeline.mvs.dense import RawDepth
-
     score = np.ones((view.height, view.width), np.float32)
     raw = {i: RawDepth(depth.copy(), score) for i, depth in enumerate(depths)}
     raw[3].depth_HW[60:100, 100:160] *= 1.2

@@ -2,19 +2,22 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, remove
 from aerial_depth_pipeline.geometry.poses import relative_pose
 from aerial_depth_pipeline.mvs.consistency import check_against, remove_small_regions
+from aerial_depth_pipeline.mvs.patch_match import patch_match, patch_match_available
 from aerial_depth_pipeline.mvs.plane_sweep import matching_scores
 from aerial_depth_pipeline.mvs.planes import displacement_per_unit, make_planes, visible_points
+from aerial_depth_pipeline.mvs.raw_depth import RawDepth
+from aerial_depth_pipeline.mvs.rectified_pairs import sgbm_view
 from aerial_depth_pipeline.mvs.refinement import refine
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 from aerial_depth_pipeline.mvs.sgm import aggregate, best_plane, to_cost
@@ -25,19 +28,6 @@ from aerial_depth_pipeline.sfm.scene_model import SceneModel
 logger = logging.getLogger(__name__)
 
 _MINIMUM_POINTS = 12
-
-
-@dataclass(frozen=True)
-class RawDepth:
-    """Depth of one view before other views were asked.
-
-    Attributes:
-        depth_HW: z-depth, float32, 0 = none.
-        score_HW: how well the view matches its sources there, −1 … 1.
-    """
-
-    depth_HW: np.ndarray
-    score_HW: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -67,10 +57,9 @@ def sweep_view(model: SceneModel, images: dict[int, np.ndarray], frame: int, sou
     """
     camera = model.camera
     K, size = camera.K, (camera.height, camera.width)
-    empty = RawDepth(np.zeros(size, np.float32), np.full(size, -1, np.float32))
     pixels, inverse = visible_points(model, frame, sources)
     if len(pixels) < _MINIMUM_POINTS or not sources:
-        return empty
+        return RawDepth.empty(*size)
     relative = [relative_pose(model.poses[s], model.poses[frame]) for s in sources]
     device = resolve_device(settings.device)
     pictures = [images[s] for s in sources]
@@ -117,8 +106,24 @@ def resolve_device(device: str) -> str:
     return device
 
 
+def choose_backend(backend: str) -> str:
+    """What `auto` means here.
+
+    Raises:
+        UserError: if PatchMatch is asked for where it cannot run.
+    """
+    if backend == "patch_match" and not patch_match_available():
+        raise UserError(
+            "ground_truth.dense.backend is patch_match, but this COLMAP finds no CUDA device. Use auto or plane_sweep, "
+            "or install the extra `cuda` on a machine with an NVIDIA GPU."
+        )
+    if backend == "auto":
+        return "patch_match" if patch_match_available() else "plane_sweep"
+    return backend
+
+
 def dense_depth(
-    model: SceneModel, images: dict[int, np.ndarray], views: list[int], settings: DenseSettings, work: Path
+    model: SceneModel, images: dict[int, np.ndarray], views: list[int], settings: DenseSettings, work: Path, frames: Path, sfm: Path
 ) -> tuple[dict[int, FilteredDepth], dict]:
     """Depth of all views, filtered.
 
@@ -128,6 +133,8 @@ def dense_depth(
         views: views whose depth is wanted.
         settings: settings of dense depth.
         work: folder that survives a restart; depth maps of an interrupted run are used again.
+        frames: the scene's frames, for backends that read them themselves.
+        sfm: folder of the COLMAP model, likewise.
 
     Returns:
         View → depth, and what the summary says (backend, seconds per view).
@@ -142,20 +149,35 @@ def dense_depth(
         raise SceneError(
             "No two views share enough sparse points at a usable angle for dense depth. Keep more frames, or frames closer together."
         )
-    key = fingerprint_of(
-        settings.__dict__, {f: model.poses[f].round(9).tolist() for f in model.frames}, model.camera.params, sources, torch.__version__
-    )
-    store = work / f"dense-{key}"
+    backend = choose_backend(settings.backend)
+    raw = {}
+    if backend == "patch_match":
+        try:
+            raw = patch_match(model, frames, sfm, {view: sources[view] for view in sorted(views)}, work)
+        except SceneError as error:
+            if settings.backend != "auto":
+                raise
+            logger.warning("%s The plane sweep takes over.", error)
+            backend = "plane_sweep"
+    if not raw:
+        store = _store(work, model, sources, settings, backend)
+        estimate = sgbm_view if backend == "sgbm" else sweep_view
+        for view in progress(sorted(views), "depth", unit="view"):
+            raw[view] = _cached(store / f"{view:06d}.npz", lambda v=view: estimate(model, images, v, sources[v], settings))
+    filtered = {view: confirm(model, raw, view, sources[view], settings) for view in sorted(views)}
+    seconds = time.monotonic() - start
+    return filtered, {"backend": backend, "seconds_per_view": round(seconds / max(len(views), 1), 3)}
+
+
+def _store(work: Path, model: SceneModel, sources: dict[int, list[int]], settings: DenseSettings, backend: str) -> Path:
+    """The folder for unfiltered depth of exactly this model and these settings; those of others are removed."""
+    poses = {frame: model.poses[frame].round(9).tolist() for frame in model.frames}
+    store = work / f"dense-{fingerprint_of(backend, asdict(settings), poses, model.camera.params, sources, torch.__version__)}"
     for other in work.glob("dense-*"):
         if other != store:
             remove(other)
     store.mkdir(parents=True, exist_ok=True)
-    raw = {}
-    for view in progress(sorted(views), "depth", unit="view"):
-        raw[view] = _cached(store / f"{view:06d}.npz", lambda v=view: sweep_view(model, images, v, sources[v], settings))
-    filtered = {view: confirm(model, raw, view, sources[view], settings) for view in sorted(views)}
-    seconds = time.monotonic() - start
-    return filtered, {"backend": "plane_sweep", "seconds_per_view": round(seconds / max(len(views), 1), 3)}
+    return store
 
 
 def _cached(path: Path, compute) -> RawDepth:

@@ -19,7 +19,7 @@ _USEFUL_COVERAGE = 0.01
 
 
 def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings, work: Path) -> dict:
-    """Reconstruct a scene and write `sfm/`, `depth/NNNNNN.tiff` and `ground_truth.json`.
+    """Reconstruct a scene and write `sfm/`, `depth/NNNNNN.tiff`, `confidence/NNNNNN.png` (agreeing views) and `ground_truth.json`.
 
     Args:
         frames: the scene's frames: `frames/NNNNNN.jpg`, `frames.parquet`, `camera.yaml`.
@@ -43,9 +43,10 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
     if settings.dense.max_depth_maps and len(views) > settings.dense.max_depth_maps:
         places = np.linspace(0, len(views) - 1, settings.dense.max_depth_maps).round().astype(int)
         views = [views[i] for i in places]
-    depths, dense = dense_depth(scene.model, images, views, settings.dense, work)
+    depths, dense = dense_depth(scene.model, images, views, settings.dense, work, frames, folder / "sfm")
 
     (folder / "depth").mkdir(exist_ok=True)
+    (folder / "confidence").mkdir(exist_ok=True)
     per_frame = {}
     for view, result in depths.items():
         coverage = float((result.depth_HW > 0).mean())
@@ -53,6 +54,8 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
             per_frame[f"{view:06d}"] = {"coverage": round(coverage, 4), "agreement": 0.0, "written": False}
             continue
         write_depth(folder / "depth" / f"{view:06d}.tiff", result.depth_HW)
+        # How many other views agree: small files that tell whoever uses the depth how far to trust it.
+        cv2.imwrite(str(folder / "confidence" / f"{view:06d}.png"), np.where(result.depth_HW > 0, result.agreeing_HW, 0).astype(np.uint8))
         agreement = float(result.agreeing_HW[result.depth_HW > 0].mean())
         per_frame[f"{view:06d}"] = {"coverage": round(coverage, 4), "agreement": round(agreement, 2), "written": True}
     written = [entry for entry in per_frame.values() if entry["written"]]
