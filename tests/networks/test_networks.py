@@ -155,3 +155,12 @@ def test_pretrained_weights_that_cannot_be_loaded_are_never_replaced_by_random_o
     monkeypatch.setattr("timm.models._builder.load_custom_pretrained", unreachable)
     with pytest.raises(UserError, match="no route to host.*train.network.weights"):
         Encoder(NetworkSettings(encoder="resnet10t", pretrained=True))
+
+
+def test_the_original_network_has_the_published_number_of_parameters():
+    settings = NetworkSettings(decoder_channels=[16, 32, 64, 256, 384], decoder_norm="none", initial_depth=None)
+    model = JointModel(settings)
+    depth = sum(p.numel() for p in model.depth.parameters())
+    everything = sum(p.numel() for p in model.parameters())
+    assert depth == pytest.approx(17.3e6, rel=0.02)
+    assert everything == pytest.approx(20.2e6, rel=0.02)

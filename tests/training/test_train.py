@@ -17,10 +17,11 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training.engine import compose_poses, learning_rate_at
-from aerial_depth_pipeline.training.settings import AugmentationSettings, PoseSettings, TrainSettings, WatchdogSettings
+from aerial_depth_pipeline.training.plane_sweep import guide
+from aerial_depth_pipeline.training.settings import AugmentationSettings, LossSettings, PoseSettings, TrainSettings, WatchdogSettings
 from aerial_depth_pipeline.training.train import train
-from aerial_depth_pipeline.training.triplet_data import TripletBatches, TripletStore, read_triplets
-from aerial_depth_pipeline.training.units import scene_factors
+from aerial_depth_pipeline.training.triplet_data import TripletBatches, TripletStore, read_triplets, with_step_lengths
+from aerial_depth_pipeline.training.units import scene_depths
 
 SMALL = NetworkSettings(encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16)
 # The plane sweeps before the first step have tests of their own.
@@ -197,26 +198,42 @@ def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
     assert learned < 0.6 * constant
 
 
-def test_units_put_the_median_depth_at_the_initial_depth(domain):
-    pose_settings = PoseSettings()
-    triplets = read_triplets("tiny", domain, "train", pose_settings)
-    factors = scene_factors(triplets, pose_settings, 1.0)
+def test_the_median_depth_of_a_scene_is_measured_in_steps(domain):
+    depths = scene_depths(with_step_lengths(read_triplets("tiny", domain, "train", PoseSettings()), PoseSettings()))
     K = calibration(96, 64)
     for seed in (1, 2):
         poses = orbit(9, 3.0, start=37.0 * seed)
         step = np.linalg.norm(np.linalg.inv(poses[1])[:3, 3] - np.linalg.inv(poses[0])[:3, 3])
         true_depth = np.median([World.random(seed).render(p, K, 96, 64)[1] for p in poses])
-        assert factors[f"tiny/world_{seed}"] * true_depth / step == pytest.approx(1, abs=0.2)
-    assert set(scene_factors(triplets, PoseSettings(centre_units=False), 1.0).values()) == {1.0}
+        assert depths[f"tiny/world_{seed}"] == pytest.approx(true_depth / step, rel=0.25)
 
 
-def test_units_follow_the_length_of_the_poses(tmp_path):
+def test_the_median_depth_follows_the_unit_of_the_poses(tmp_path):
     folder = write_domain(tmp_path / "metric", worlds=[1], triplets=4, origin="colmap", validation=0)
-    pose_settings = PoseSettings(source="colmap")
-    triplets = read_triplets("metric", folder, "train", pose_settings)
-    factor = scene_factors(triplets, pose_settings, 1.0)["metric/world_1"]
-    depths = [World.random(1).render(p, calibration(96, 64), 96, 64)[1] for p in orbit(6, 3.0, start=37.0)]
-    assert factor * np.median(depths) == pytest.approx(1, abs=0.2)
+    depths = scene_depths(read_triplets("metric", folder, "train", PoseSettings(source="colmap")))
+    true = [World.random(1).render(p, calibration(96, 64), 96, 64)[1] for p in orbit(6, 3.0, start=37.0)]
+    assert depths["metric/world_1"] == pytest.approx(np.median(true), rel=0.25)
+
+
+def test_the_guide_is_close_to_the_true_depth_where_it_is_sure(domain):
+    pose_settings = PoseSettings()
+    triplets = with_step_lengths(read_triplets("tiny", domain, "train", pose_settings), pose_settings)
+    typical = scene_depths(triplets)["tiny/world_1"]
+    found = guide(triplets[2], typical).float().numpy()
+    true = World.random(1).render(orbit(9, 3.0, start=37.0)[3], calibration(96, 64), 96, 64)[1]
+    sure = found > 0
+    relative = found[sure] / np.median(found[sure]) * true[sure] / np.median(true[sure])
+    assert sure.mean() > 0.3
+    assert np.median(np.abs(relative - 1)) < 0.06
+
+
+def test_training_may_be_guided_at_first(domain, tmp_path):
+    guided = LossSettings(guide=0.5, guide_until=0.5)
+    _, metrics = run(domain, tmp_path, loss=guided, pose=PoseSettings(), augmentation=AugmentationSettings(zoom=1.3))
+    assert sorted(metrics["train/guide"]) == [1, 2, 3]
+    assert metrics["train/total"][1] > metrics["train/photometric"][1] + 0.1 * metrics["train/guide"][1]
+    with pytest.raises(UserError, match="guide needs given poses"):
+        run(domain, tmp_path, loss=guided, pose=PoseSettings(source="learned"))
 
 
 def test_batches_depend_on_seed_and_step_alone_and_cover_every_triplet(domain):

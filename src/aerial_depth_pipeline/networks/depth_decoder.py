@@ -29,8 +29,8 @@ class DepthDecoder(nn.Module):
         incoming = channels[skips[deepest]]
         for level in reversed(range(deepest)):
             skip = channels[skips[level]] if level in skips else 0
-            self.before[str(level)] = _convolution(incoming, widths[level])
-            self.after[str(level)] = _convolution(widths[level] + skip, widths[level])
+            self.before[str(level)] = _convolution(incoming, widths[level], settings.decoder_norm)
+            self.after[str(level)] = _convolution(widths[level] + skip, widths[level], settings.decoder_norm)
             incoming = widths[level]
             if level < self.scales:
                 self.heads[str(level)] = _head(incoming, self._initial_logit(settings.initial_depth))
@@ -60,14 +60,18 @@ class DepthDecoder(nn.Module):
         return [maps[level] for level in sorted(maps)]
 
 
-def _convolution(incoming: int, outgoing: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, padding=1), nn.ELU(inplace=True))
+def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
+    # Repeated borders: zeros beyond the picture would draw a frame into the depth.
+    padding = {"padding": 1, "padding_mode": "replicate"}
+    if norm == "batch":
+        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), nn.BatchNorm2d(outgoing), nn.ReLU(inplace=True))
+    return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, **padding), nn.ELU(inplace=True))
 
 
 def _head(incoming: int, logit: float | None) -> nn.Module:
-    head = nn.Conv2d(incoming, 1, 3, padding=1)
+    head = nn.Conv2d(incoming, 1, 3, padding=1, padding_mode="replicate")
     if logit is not None:
         # Nearly flat at the start: the first steps then move the level and the large shape instead of undoing random relief.
-        nn.init.normal_(head.weight, std=0.01)
+        nn.init.normal_(head.weight, std=0.1 / math.sqrt(9 * incoming))
         nn.init.constant_(head.bias, logit)
     return head

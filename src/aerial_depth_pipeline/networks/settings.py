@@ -17,11 +17,12 @@ class NetworkSettings:
         pose_trains_encoder: whether the pose's gradient reaches a shared encoder. Without it the sources need no backward pass, which
             saves about a third of a step; sensible where the pose starts from classical geometry.
         decoder_channels: channels of the depth decoder at full size, half, quarter, eighth, … of the image.
+        decoder_norm: `batch` normalises inside the depth decoder, which shortens a training from scratch; `none` is the original's choice.
         pose_channels: channels inside the pose decoder.
         scales: number of inverse-depth maps, each half the size of the one before.
         min_depth, max_depth: bounds of the predicted depth, in training units.
-        initial_depth: depth that the untrained decoder predicts, in training units; scenes are scaled so that their median depth lies there.
-            `null` leaves the sigmoid at one half, as the original does.
+        initial_depth: depth that the untrained decoder predicts, in training units; scenes are scaled so that their median depth lies
+            there. `null` leaves the sigmoid at one half, as the original does.
     """
 
     encoder: str = "resnet18"
@@ -30,6 +31,7 @@ class NetworkSettings:
     pose_encoder: Literal["shared", "separate"] = "shared"
     pose_trains_encoder: bool = True
     decoder_channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
+    decoder_norm: Literal["none", "batch"] = "batch"
     pose_channels: int = 256
     scales: int = 4
     min_depth: float = 0.1

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from aerial_depth_pipeline.geometry.cameras import crop_K, flip_K, scale_K
+from aerial_depth_pipeline.geometry.cameras import flip_K
 from aerial_depth_pipeline.training.settings import AugmentationSettings
 
 
@@ -32,21 +32,22 @@ def zoom_triplets(
         factor_B: enlargement, at least 1.
         place_B2: where the piece lies, x and y in 0..1 from the left and top to the right and bottom end.
     """
-    batch, length, _, height, width = images_BL3HW.shape
-    piece = torch.stack([width / factor_B, height / factor_B], -1)
-    corner = place_B2 * (torch.tensor([width, height], device=piece.device) - piece)
+    length, _, height, width = images_BL3HW.shape[1:]
+    size = torch.tensor([width, height], device=factor_B.device)
+    corner = place_B2 * size * (1 - 1 / factor_B[:, None])
     K = K_B33.clone()
-    for b in range(batch):
-        cropped = crop_K(K_B33[b], float(corner[b, 0]), float(corner[b, 1]))
-        K[b] = scale_K(cropped, float(factor_B[b]), float(factor_B[b]))
+    K[:, :2, 2] -= corner  # cut, then enlarge: see crop_K and scale_K, here with a value for each sample
+    K[:, :2] *= factor_B[:, None, None]
+    return _zoomed(images_BL3HW.flatten(1, 2), factor_B, place_B2, "bilinear").unflatten(1, (length, 3)), K
+
+
+def _zoomed(maps_BCHW: torch.Tensor, factor_B: torch.Tensor, place_B2: torch.Tensor, mode: str) -> torch.Tensor:
     # In grid_sample's coordinates (-1..1 over the image) the piece is a scaled and shifted copy of the whole.
-    size = torch.tensor([width, height], device=piece.device)
-    theta = torch.zeros(batch, 2, 3, device=images_BL3HW.device, dtype=images_BL3HW.dtype)
+    theta = torch.zeros(len(maps_BCHW), 2, 3, device=maps_BCHW.device)
     theta[:, 0, 0] = theta[:, 1, 1] = 1 / factor_B
-    theta[:, :, 2] = (2 * corner + piece) / size - 1
-    flat = images_BL3HW.flatten(1, 2)
-    grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
-    return F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False).unflatten(1, (length, 3)), K
+    theta[:, :, 2] = (2 * place_B2 - 1) * (1 - 1 / factor_B[:, None])
+    grid = F.affine_grid(theta, list(maps_BCHW.shape), align_corners=False)
+    return F.grid_sample(maps_BCHW, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def jitter_colour(images_BL3HW: torch.Tensor, change_B6: torch.Tensor) -> torch.Tensor:
@@ -64,25 +65,30 @@ def jitter_colour(images_BL3HW: torch.Tensor, change_B6: torch.Tensor) -> torch.
     return (middle + (x - middle) * contrast).clamp(0, 1)
 
 
-def augment(
-    images_BL3HW: torch.Tensor, K_B33: torch.Tensor, T_BS44: torch.Tensor, settings: AugmentationSettings, random_B16: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Apply all changes.
+def augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Apply all changes to a batch.
 
     Args:
-        random_B16: uniform numbers in 0..1 that decide everything (16 a sample), drawn by the caller.
+        batch: `images` [B, L, 3, H, W] in 0..1, `K` [B, 3, 3], `T` [B, S, 4, 4], optionally `guide` [B, 1, h, w], and `random` [B, 16],
+            uniform numbers in 0..1 that decide everything.
 
     Returns:
-        The pictures for the loss, the pictures for the network (with changed colours), K and T.
+        The changed batch, for the loss, and the pictures for the network, whose colours are changed as well.
     """
-    images, K, T = images_BL3HW, K_B33, T_BS44
+    batch = dict(batch)
+    random = batch["random"]
     if settings.flip > 0:
-        images, K, T = flip_triplets(images, K, T, random_B16[:, 0] < settings.flip)
+        chosen = random[:, 0] < settings.flip
+        batch["images"], batch["K"], batch["T"] = flip_triplets(batch["images"], batch["K"], batch["T"], chosen)
+        if "guide" in batch:
+            batch["guide"] = torch.where(chosen.reshape(-1, 1, 1, 1), batch["guide"].flip(-1), batch["guide"])
     if settings.zoom > 1:
-        factor = 1 + (settings.zoom - 1) * random_B16[:, 1]
-        images, K = zoom_triplets(images, K, factor, random_B16[:, 2:4])
-    seen = images
+        factor, place = 1 + (settings.zoom - 1) * random[:, 1], random[:, 2:4]
+        batch["images"], batch["K"] = zoom_triplets(batch["images"], batch["K"], factor, place)
+        if "guide" in batch:
+            batch["guide"] = _zoomed(batch["guide"], factor, place, "nearest")
+    seen = batch["images"]
     if settings.colour > 0:
-        strength = torch.tensor([1, 1, 1, 0.25, 0.25, 0.25], device=images.device) * settings.colour
-        seen = jitter_colour(images, 1 + strength * (2 * random_B16[:, 4:10] - 1))
-    return images, seen, K, T
+        strength = torch.tensor([1, 1, 1, 0.25, 0.25, 0.25], device=seen.device) * settings.colour
+        seen = jitter_colour(seen, 1 + strength * (2 * random[:, 4:10] - 1))
+    return batch, seen

@@ -16,6 +16,7 @@ from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
+from aerial_depth_pipeline.training.losses import guide_loss
 from aerial_depth_pipeline.training.objective import self_supervised_loss
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
 from aerial_depth_pipeline.training.triplet_data import TripletStore
@@ -40,8 +41,8 @@ def learning_rate_at(step: int, settings: TrainSettings) -> float:
 def compose_poses(numbers_BS6: torch.Tensor | None, given_BS44: torch.Tensor, settings: PoseSettings) -> torch.Tensor:
     """`T_source_from_target` [B, S, 4, 4] from the pose decoder's numbers and the given poses.
 
-    Under `learned` the numbers are rotation and translation themselves. Otherwise they correct the given pose within bounds: a small rotation
-    applied after it, and a change of the translation by a share of its length, which covers both its direction and its length.
+    Under `learned` the numbers are rotation and translation themselves. Otherwise they correct the given pose within bounds: a small
+    rotation applied after it, and a change of the translation by a share of its length, which covers both its direction and its length.
     """
     if numbers_BS6 is None:
         return given_BS44
@@ -112,7 +113,7 @@ class TrainingModule(L.LightningModule):
     def on_fit_start(self) -> None:
         """Bring the probe to the device that trains."""
         if self.probe is not None:
-            self.probe = Probe(*(tensor.to(self.device) for tensor in vars(self.probe).values()))
+            self.probe = self.probe.to(self.device)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate of this step."""
@@ -124,17 +125,19 @@ class TrainingModule(L.LightningModule):
 
     def losses(self, batch: dict[str, torch.Tensor], model: torch.nn.Module, augmented: bool) -> dict[str, torch.Tensor]:
         """The loss terms of a batch and what the watchdog looks at."""
-        images = batch["images"].permute(0, 1, 4, 2, 3).float() / 255
-        K, T = batch["K"], batch["T"]
-        seen = images
-        if augmented:
-            images, seen, K, T = augment(images, K, T, self.settings.augmentation, batch["random"])
+        batch = batch | {"images": batch["images"].permute(0, 1, 4, 2, 3).float() / 255}
+        if "guide" in batch:
+            batch["guide"] = batch["guide"].float()
+        batch, seen = augment(batch, self.settings.augmentation) if augmented else (batch, batch["images"])
+        images, loss = batch["images"], self.settings.loss
         inverse_depths, numbers = model(seen, self.sources, self.target)
         with torch.autocast(images.device.type, enabled=False):
-            poses = compose_poses(numbers, T, self.settings.pose)
-            terms = self.loss_of(
-                inverse_depths, images[:, self.target], images[:, self.sources], K, poses, batch["usable"], self.settings.loss
-            )
+            poses = compose_poses(numbers, batch["T"], self.settings.pose)
+            terms = self.loss_of(inverse_depths, images[:, self.target], images[:, self.sources], batch["K"], poses, batch["usable"], loss)
+            weight = loss.guide * max(0.0, 1 - self.step / (loss.guide_until * self.settings.steps))
+            if "guide" in batch and weight > 0:
+                terms["guide"] = torch.stack([guide_loss(inverse, batch["guide"]) for inverse in inverse_depths]).mean()
+                terms["total"] = terms["total"] + weight * terms["guide"]
             with torch.no_grad():
                 finest = inverse_depths[0].detach()
                 terms["inverse_depth"] = finest.mean()
@@ -205,7 +208,7 @@ class TrainingModule(L.LightningModule):
         with self.trainer.precision_plugin.forward_context():
             inverse = self.model.depth(self.probe.images_B3HW)
         self.model.train()
-        return self.probe.correlation(inverse)
+        return self.probe.correlation(inverse) * (1.0 if self.probe.measured else 0.5)
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -115,3 +115,14 @@ def smoothness(inverse_depth_B1HW: torch.Tensor, image_B3HW: torch.Tensor) -> to
 def masked_mean(value_BHW: torch.Tensor, mask_BHW: torch.Tensor) -> torch.Tensor:
     """Mean (a scalar) of the values where the mask is true; 0 where it is true nowhere."""
     return (value_BHW * mask_BHW).sum() / mask_BHW.sum().clamp_min(1)
+
+
+def guide_loss(inverse_depth_B1HW: torch.Tensor, guide_B1HW: torch.Tensor) -> torch.Tensor:
+    """Mean absolute logarithm (a scalar) of the ratio of inverse depth to its guide, over the pixels where the guide is not 0.
+
+    The prediction is brought to the guide's size.
+    """
+    predicted = torch.nn.functional.interpolate(inverse_depth_B1HW, guide_B1HW.shape[-2:], mode="bilinear", align_corners=False)
+    known = guide_B1HW > 0
+    ratio = predicted / torch.where(known, guide_B1HW, torch.ones_like(guide_B1HW))
+    return masked_mean(ratio.log().abs(), known)

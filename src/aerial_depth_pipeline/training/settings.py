@@ -17,6 +17,9 @@ class LossSettings:
         auto_mask: leave out pixels that the unwarped source explains better than the warped one.
         mask_out_of_view: leave out pixels that a source did not see; otherwise its border's colour counts, as in the original.
         scales_at_full_size: bring every scale to the image's size before warping; otherwise images are reduced to the scale's size.
+        guide: weight of a term toward a rough plane-sweep depth of the triplet itself (no annotation), at the start; it fades to nothing at
+            the share `guide_until` of the training, so that the photometric error has the last word. Shortens the beginning of a training.
+        guide_until: see `guide`.
         ssim_range: range of values that SSIM's constants assume (images lie in 0..1).
     """
 
@@ -26,11 +29,15 @@ class LossSettings:
     auto_mask: bool = True
     mask_out_of_view: bool = True
     scales_at_full_size: bool = True
+    guide: float = 0.0
+    guide_until: float = 1.0
     ssim_range: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.ssim_weight <= 1:
             raise ValueError("ssim_weight must lie between 0 and 1")
+        if self.guide < 0 or not 0 < self.guide_until <= 1:
+            raise ValueError("guide must not be negative and guide_until must lie between 0 and 1")
         if self.smoothness < 0 or self.ssim_range <= 0:
             raise ValueError("smoothness must not be negative and ssim_range must be positive")
 
@@ -63,7 +70,7 @@ class PoseSettings:
     """Where relative poses come from.
 
     Attributes:
-        source: `two_view` starts from the five-point geometry of tracked corners, `colmap` from structure from motion, `learned` from nothing.
+        source: `two_view` starts from the geometry of tracked corners, `colmap` from structure from motion, `learned` from nothing.
         refine: whether the pose decoder corrects the given pose (two_view, colmap).
         rotation_limit: largest correction of each rotation component, radians.
         translation_limit: largest correction of each translation component, as a share of the step's length.
@@ -71,7 +78,7 @@ class PoseSettings:
         length: ratios of the steps' lengths within a scene under two_view: `telemetry` (as measured), `time` (a steady speed), `constant`
             (all alike), or `auto`: telemetry where all lengths of the scene are known, else time.
         minimum_inliers: two-view pairs with fewer inliers are not used.
-        centre_units: choose each scene's unit so that its median depth starts at the decoder's initial depth; without it a step has length 1.
+        centre_units: choose each scene's unit so that its median depth starts at the decoder's initial depth; without it a step is about 1.
     """
 
     source: Literal["two_view", "colmap", "learned"] = "two_view"

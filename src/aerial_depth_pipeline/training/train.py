@@ -19,13 +19,14 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
-from aerial_depth_pipeline.progress import progress_bar
+from aerial_depth_pipeline.progress import progress, progress_bar
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint
 from aerial_depth_pipeline.training.engine import TrainingModule
+from aerial_depth_pipeline.training.plane_sweep import guide
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_triplets, with_step_lengths
-from aerial_depth_pipeline.training.units import make_probe, scene_factors
-from aerial_depth_pipeline.training.watchdog import check_calibration
+from aerial_depth_pipeline.training.units import scene_depths
+from aerial_depth_pipeline.training.watchdog import check_calibration, make_probe
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,8 @@ def train(
     triplets = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "train", settings.pose)]
     if not triplets:
         raise UserError(
-            f"There is no triplet to train on in {', '.join(sorted(domains)) or 'no domain'}: train.txt is empty or no pair has a reliable pose. "
-            "Add footage with sideways motion, or see the scene report for why scenes were left out."
+            f"There is no triplet to train on in {', '.join(sorted(domains)) or 'no domain'}: train.txt is empty or no pair has a "
+            "reliable pose. Add footage with sideways motion, or see the scene report for why scenes were left out."
         )
     held_out = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "val", settings.pose)]
     lengthened = with_step_lengths(triplets + held_out, settings.pose)
@@ -72,11 +73,15 @@ def train(
     # From here on everything random follows the seed, also the network's first weights.
     torch.manual_seed(settings.seed)
     initial_depth = settings.network.initial_depth or _depth_of_half(settings)
-    factors = scene_factors(triplets + held_out, settings.pose, initial_depth)
+    depths = scene_depths(triplets + held_out) if settings.pose.source != "learned" else {}
+    centred = settings.pose.centre_units
+    factors = {t.scene: initial_depth / depths[t.scene] if centred and t.scene in depths else 1.0 for t in triplets + held_out}
     store = TripletStore(triplets, factors, settings.pose, settings.cache_gigabytes)
     for triplet in triplets:
         check_calibration(triplet.K_33, store.width, store.height, str(triplet.image))
     held_out_store = TripletStore(held_out, factors, settings.pose, settings.cache_gigabytes) if held_out else None
+    if settings.loss.guide > 0:
+        store.add_guides(_guides(triplets, depths, factors))
     whole = fingerprint_of(fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets])
     content = _to_continue(checkpoints / LAST, settings, whole)
     bar = progress_bar(None, "training", total=settings.steps, unit="step")
@@ -87,7 +92,7 @@ def train(
 
     with_pose = settings.pose.source == "learned" or settings.pose.refine
     model = JointModel(settings.network, with_pose).to(memory_format=torch.channels_last)
-    probe = make_probe(triplets) if settings.watchdog.enabled else None
+    probe = make_probe(triplets, depths) if settings.watchdog.enabled else None
     metadata = _metadata(triplets, factors, settings)
     module = TrainingModule(model, settings, store, held_out_store, checkpoints, whole, metadata, probe, validate, logger, advance)
     if content is not None:
@@ -97,6 +102,14 @@ def train(
     with bar, _quiet():
         _fit(module, store, settings, logger)
     return _result(module, checkpoints, settings)
+
+
+def _guides(triplets: list[Triplet], depths: dict[str, float], factors: dict[str, float]) -> Iterator[torch.Tensor]:
+    for triplet in progress(triplets, "plane sweeps", len(triplets), "triplet"):
+        if triplet.scene not in depths:
+            raise UserError("train.loss.guide needs given poses; set train.pose.source to two_view or colmap, or train.loss.guide to 0.")
+        # A guide of 1 is the scene's typical depth; in training units that is its depth times the scene's factor.
+        yield guide(triplet, depths[triplet.scene]) / (depths[triplet.scene] * factors[triplet.scene])
 
 
 def _threads(settings: TrainSettings) -> None:

@@ -179,15 +179,15 @@ class TripletStore:
         for triplet in triplets:
             if len(triplet.T_S44) + 1 != self.frames:
                 raise UserError(
-                    f"{triplet.image} holds {len(triplet.T_S44) + 1} frames, others {self.frames}. All domains that are trained together need "
-                    "one sequence_length; make the triplets again."
+                    f"{triplet.image} holds {len(triplet.T_S44) + 1} frames, others {self.frames}. All domains that are "
+                    "trained together need one sequence_length; make the triplets again."
                 )
         first = decode(triplets[0].image, self.frames)
         self.height, self.width = first.shape[1:3]
         self.K = torch.tensor(np.stack([t.K_33 for t in triplets]), dtype=torch.float32)
         self.T = torch.tensor(np.stack([scaled_poses(t, factors[t.scene]) for t in triplets]), dtype=torch.float32)
         self.usable = torch.tensor(np.stack([t.usable_S for t in triplets]))
-        self.cache = None
+        self.cache, self.guides = None, None
         if first.nbytes * len(triplets) <= cache_gigabytes * 1e9:
             self.cache = torch.empty((len(triplets), *first.shape), dtype=torch.uint8)
             with ThreadPoolExecutor() as pool:
@@ -203,6 +203,10 @@ class TripletStore:
         """Positions of the sources among the frames."""
         return [i for i in range(self.frames) if i != self.target]
 
+    def add_guides(self, guides: Iterator[torch.Tensor]) -> None:
+        """Give every triplet a rough inverse depth [H, W] in training units, 0 where it is not known, of any one size."""
+        self.guides = torch.stack(list(guides)).half()[:, None]
+
     def _decode(self, triplet: Triplet) -> np.ndarray:
         frames = decode(triplet.image, self.frames)
         if frames.shape[1:3] != (self.height, self.width):
@@ -213,20 +217,23 @@ class TripletStore:
         return frames
 
     def batch(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S]."""
+        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S], `guide` [B, 1, h, w] if there are guides."""
         if self.cache is not None:
             images = self.cache[indices]
         else:
             images = torch.from_numpy(np.stack([self._decode(self.triplets[i]) for i in indices]))
-        return {"images": images, "K": self.K[indices], "T": self.T[indices], "usable": self.usable[indices]}
+        batch = {"images": images, "K": self.K[indices], "T": self.T[indices], "usable": self.usable[indices]}
+        if self.guides is not None:
+            batch["guide"] = self.guides[indices]
+        return batch
 
 
 def with_step_lengths(triplets: list[Triplet], settings: PoseSettings) -> list[Triplet]:
     """The triplets with translations whose ratios within a scene are as good as is known.
 
-    Two-view geometry knows the direction of a step and not its length. The length is taken from telemetry where all of the scene's are known,
-    else from the time between the frames; both within a factor of two of the scene's median, so that no outlier counts. Poses from structure
-    from motion keep theirs.
+    Two-view geometry knows the direction of a step and not its length. The length is taken from telemetry where all of the scene's are
+    known, else from the time between the frames; both within a factor of two of the scene's median, so that no outlier counts. Poses from
+    structure from motion keep theirs.
     """
     if settings.source != "two_view":
         return triplets

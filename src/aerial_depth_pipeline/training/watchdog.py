@@ -6,16 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.training.plane_sweep import CLEAR_SHARE, guide
 from aerial_depth_pipeline.training.settings import WatchdogSettings
+from aerial_depth_pipeline.training.triplet_data import Triplet, decode
 
 
 class TrainingFault(UserError):
     """The training was stopped because going on would waste time.
 
     Attributes:
-        fault: short name of what was found: `not_finite`, `flat`, `saturated`, `inverted`, `pose_zero`, `mask_empty`, `no_gain`, `calibration`.
+        fault: short name of what was found: `not_finite`, `flat`, `saturated`, `inverted`, `pose_zero`, `mask_empty`, `no_gain`,
+            `calibration`.
     """
 
     def __init__(self, fault: str, message: str) -> None:
@@ -25,14 +29,18 @@ class TrainingFault(UserError):
 
 _SENTENCES = {
     "not_finite": "the loss is not a finite number. The learning rate is likely too high, or a picture or pose holds no numbers",
-    "flat": "inverse depth is the same everywhere. Likely causes are smoothness too high, a learning rate too high, or poses without any parallax",
+    "flat": "inverse depth is the same everywhere. Likely causes are too much smoothness, a learning rate too high, or poses without "
+    "parallax",
     "saturated": "inverse depth lies at one end of its range. The unit of the poses likely does not fit min_depth and max_depth; "
     "leave train.pose.centre_units on, or widen the range",
-    "inverted": "near and far are exchanged. Purely learned poses end here on flights around a point; set train.pose.source: two_view or colmap",
-    "pose_zero": "the predicted camera does not move. learned_scale is likely too small for this footage, or the frames of a triplet are alike",
-    "mask_empty": "the auto-mask leaves nothing to learn from. The frames of a triplet likely hardly differ (hovering), or poses do not fit them",
-    "no_gain": "the warped sources explain the target no better than the sources as they are. Poses, calibration or the order of the frames "
-    "likely do not fit the pictures",
+    "inverted": "near and far are exchanged. Purely learned poses end here on flights around a point; set train.pose.source: "
+    "two_view or colmap",
+    "pose_zero": "the predicted camera does not move. learned_scale is likely too small for this footage, or the frames of a triplet "
+    "are alike",
+    "mask_empty": "the auto-mask leaves nothing to learn from. The frames of a triplet likely hardly differ (hovering), or poses "
+    "do not fit them",
+    "no_gain": "the warped sources explain the target no better than the sources as they are. Poses, calibration or the order of the "
+    "frames likely do not fit the pictures",
 }
 
 
@@ -44,11 +52,17 @@ class Probe:
         images_B3HW: pictures in 0..1.
         nearness_BHW: larger where nearer: inverse depth of a plane sweep, or the image row where there is none.
         mask_BHW: where `nearness_BHW` says something.
+        measured: whether the evidence comes from the pictures; an image row says little about a camera that looks straight down.
     """
 
     images_B3HW: torch.Tensor
     nearness_BHW: torch.Tensor
     mask_BHW: torch.Tensor
+    measured: bool = True
+
+    def to(self, device: torch.device) -> "Probe":
+        """The probe on another device."""
+        return Probe(self.images_B3HW.to(device), self.nearness_BHW.to(device), self.mask_BHW.to(device), self.measured)
 
     def correlation(self, inverse_depth_B1HW: torch.Tensor) -> float:
         """Mean over the pictures of the correlation of inverse depth with what is known to be near; 0 where either is flat."""
@@ -60,6 +74,30 @@ class Probe:
             scale = float(a.norm() * b.norm())
             values.append(float((a * b).sum()) / scale if scale > 1e-12 else 0.0)
         return float(np.mean(values)) if values else 0.0
+
+
+def make_probe(triplets: list[Triplet], depths: dict[str, float], count: int = 8) -> Probe:
+    """Pictures for the watchdog with the plane sweep's inverse depth, or with the image row where poses are not given.
+
+    Args:
+        depths: median depth of the scenes whose poses are given, in the unit of their translations.
+    """
+    images, nearness, masks = [], [], []
+    measured = False
+    for index in np.unique(np.linspace(0, len(triplets) - 1, count).round().astype(int)):
+        triplet = triplets[index]
+        frames = decode(triplet.image, len(triplet.T_S44) + 1)
+        target = torch.from_numpy(frames[len(frames) // 2]).permute(2, 0, 1).float() / 255
+        size = target.shape[-2:]
+        near, mask = torch.linspace(0, 1, size[0])[:, None].expand(size), torch.ones(size, dtype=torch.bool)
+        if triplet.scene in depths:
+            found = F.interpolate(guide(triplet, depths[triplet.scene])[None, None].float(), size, mode="nearest")[0, 0]
+            if (found > 0).float().mean() >= CLEAR_SHARE:
+                near, mask, measured = found, found > 0, True
+        images.append(target)
+        nearness.append(near)
+        masks.append(mask)
+    return Probe(torch.stack(images), torch.stack(nearness), torch.stack(masks), measured)
 
 
 class Watchdog:
@@ -84,7 +122,8 @@ class Watchdog:
         Args:
             step: optimizer steps done.
             terms: `total`, `warped`, `unwarped`, `used`, `in_view`, `relief`, `at_an_end`, `motion` (see the engine).
-            correlation: of predicted inverse depth with the probe, where it was measured at this step.
+            correlation: of predicted inverse depth with the probe, where it was measured at this step; halved where the probe is no
+                measurement.
         """
         s = self.settings
         if not s.enabled:
@@ -128,6 +167,6 @@ def check_calibration(K_33: np.ndarray, width: int, height: int, name: str) -> N
     if not fits:
         raise TrainingFault(
             "calibration",
-            f"The calibration of {name} does not fit its pictures of {width}x{height} pixels: focal length {fx:.0f}, {fy:.0f}, principal point "
-            f"{cx:.0f}, {cy:.0f}. It likely belongs to another size (a picture of about {2 * cx:.0f}x{2 * cy:.0f}); make the triplets again.",
+            f"The calibration of {name} does not fit its pictures of {width}x{height} pixels: focal length {fx:.0f}, {fy:.0f}, principal "
+            f"point {cx:.0f}, {cy:.0f}. It likely belongs to another size (about {2 * cx:.0f}x{2 * cy:.0f}); make the triplets again.",
         )
