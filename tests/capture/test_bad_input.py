@@ -12,10 +12,11 @@ import pytest
 from capture_footage import CAMERA, bracketed_srt, no_calibration, write_camera, write_video
 from PIL import Image
 
-from aerial_depth_pipeline.capture import extraction, images
+from aerial_depth_pipeline.capture import extraction, images, triplet_pictures
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
 from aerial_depth_pipeline.capture.sources import open_source
+from aerial_depth_pipeline.capture.triplets import make_triplets
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
 
@@ -341,10 +342,22 @@ def test_full_disk_ends_in_a_sentence(flight, out, monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
-def test_a_file_that_cannot_be_written_raises(flight):
-    with pytest.raises(OSError) as caught:
-        images.write_jpeg(Path("/dev/full"), flight.images[0], 95)
-    assert caught.value.errno == errno.ENOSPC
+def test_files_that_cannot_be_written_raise(flight):
+    full = Path("/dev/full")
+    for write in (lambda: images.write_jpeg(full, flight.images[0], 95), lambda: extraction.write_depth(full, flight.depths[0])):
+        with pytest.raises(OSError) as caught:
+            write()
+        assert caught.value.errno == errno.ENOSPC
+
+
+def test_full_disk_while_triplets_are_written(flight, out, monkeypatch):
+    def full(path, *arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(triplet_pictures, "write_jpeg", full)
+    out.mkdir()
+    with pytest.raises(UserError, match=r"disk that holds .* is full"):
+        make_triplets(flight.frames, out, TripletSettings(width=96, height=64, min_inliers=60))
 
 
 def test_folder_that_is_none(tmp_path):

@@ -1,6 +1,7 @@
 """From a scene's footage to undistorted frames with a camera: one decode, every decision on record."""
 
 import errno
+import io
 import json
 import logging
 import math
@@ -318,7 +319,9 @@ def read_known_depth(path: Path) -> np.ndarray:
 
 def write_depth(path: Path, depth_HW: np.ndarray) -> None:
     """Write a depth map as float32 TIFF, deflate-compressed."""
-    Image.fromarray(depth_HW.astype(np.float32)).save(path, format="TIFF", compression="tiff_adobe_deflate")
+    encoded = io.BytesIO()  # libtiff's own writing does not say that a disk is full
+    Image.fromarray(depth_HW.astype(np.float32)).save(encoded, format="TIFF", compression="tiff_adobe_deflate")
+    path.write_bytes(encoded.getvalue())
 
 
 def _carry_depth(source: Source, depths: dict[int, Path], kept: list[Considered], folder: Path, undistortion: Undistortion) -> int:

@@ -119,8 +119,8 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
         if not admitted:
             counts = ", ".join(f"{n} {reason}" for reason, n in Counter(t.reason for t in targets).most_common())
             raise SceneError(
-                f"{frames.name} gives no triplet from {len(targets)} kept frames ({counts}); the steps between its frames are too large or "
-                "too small, so use a video rather than single photographs, or set frame_offset and min_inliers by hand."
+                f"{frames.name} gives no triplet from {len(targets)} kept frames ({counts}); use a video rather than single photographs, "
+                "or widen min_parallax, max_parallax and min_inliers."
             )
         write_pictures({t.frame: _members(t, reach) for t in admitted}, frames / "frames", folder, camera, settings, pool)
     poses = _pose_table(admitted, reach, kept, sfm_poses, metric)
@@ -324,17 +324,36 @@ def _note(target: _Target, width: int) -> None:
 
 
 def _find_doubtful(segment: _Segment) -> None:
-    """Mark pairs whose direction of travel agrees neither with the pairs before nor with those after."""
+    """Compare each pair's direction of travel with the pairs before and after.
+
+    A pair that agrees with neither takes the rival pose that does, where a plane left it one; else it is doubtful.
+    """
     by_offset: dict[int, list[tuple[int, int]]] = {}
     for a, b in sorted(pair for pair, two_view in segment.pairs.items() if two_view is not None):
         by_offset.setdefault(b - a, []).append((a, b))
     for pairs in by_offset.values():
-        way = np.array([invert(segment.pairs[pair].T)[:3, 3] for pair in pairs])
+        way = np.array([_direction(segment.pairs[pair]) for pair in pairs])
         for index, pair in enumerate(pairs):
             sides = [way[max(0, index - _NEIGHBOURS) : index], way[index + 1 : index + 1 + _NEIGHBOURS]]
             medians = [np.median(side, axis=0) for side in sides if len(side) >= 2]
-            if medians and all(angle_between(way[index], m) > _DIRECTION_TOLERANCE for m in medians):
+            best = min((segment.pairs[pair], *segment.pairs[pair].rivals), key=lambda found: _disagreement(found, medians))
+            if _disagreement(segment.pairs[pair], medians) <= _DIRECTION_TOLERANCE:
+                continue
+            if _disagreement(best, medians) <= _DIRECTION_TOLERANCE:
+                segment.pairs[pair] = best
+                way[index] = _direction(best)
+            else:
                 segment.doubtful.add(pair)
+
+
+def _direction(two_view: TwoView) -> np.ndarray:
+    """Where the later camera lies, seen from the earlier one."""
+    return invert(two_view.T)[:3, 3]
+
+
+def _disagreement(two_view: TwoView, medians: list[np.ndarray]) -> float:
+    """Angle to the nearer of the neighbours' directions; 0 without neighbours."""
+    return min((float(angle_between(_direction(two_view), median)) for median in medians), default=0.0)
 
 
 def _reason(target: _Target, reach: int, settings: TripletSettings, sfm_poses: dict[int, np.ndarray]) -> str:
@@ -346,8 +365,10 @@ def _reason(target: _Target, reach: int, settings: TripletSettings, sfm_poses: d
     found = [segment.pairs.get(pair) for pair in pairs]
     target.inliers = min(two_view.inliers if two_view is not None else 0 for two_view in found)
     if settings.frame_offset == "auto" and np.isfinite(target.parallax):
-        if not settings.min_parallax <= target.parallax <= settings.max_parallax:
-            return "parallax"
+        if target.parallax < settings.min_parallax:
+            return "too little parallax"
+        if target.parallax > settings.max_parallax:
+            return "too much parallax"
     levels = np.array([segment.brightness[p] for p in {p for pair in pairs for p in pair}]) + 1
     if np.isfinite(levels).all() and levels.max() / levels.min() > (1 + settings.max_exposure_change) ** 1.5:
         return "exposure"

@@ -1,17 +1,19 @@
 """The relative pose of two frames from tracked corners alone: rotation and direction of travel, up to length."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from aerial_depth_pipeline.capture.tracking import corners_of, follow
-from aerial_depth_pipeline.geometry.poses import pose
+from aerial_depth_pipeline.geometry.poses import angle_between, pose, rotation_angle
 
 _LEVELS = 5  # of the pyramid: flow of a tenth of the width is found
 _RETURN_TOLERANCE = 0.7  # pixels between a corner and where the way forwards and back ends
 _ROUNDS = 8  # of refinement
 _MINIMUM_TRACKS = 20
+_PLANAR = 0.8  # share of the corners on one plane from which on its two-fold ambiguity is looked into
+_APART = np.radians(15)  # directions of two motions that are not the same one
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class TwoView:
         inliers: corners that agree with it.
         tracked: corners that could be followed.
         parallax: median displacement in pixels of the inliers that is left when the rotation is taken out.
+        rivals: other poses that explain the corners about as well.
     """
 
     T: np.ndarray
     inliers: int
     tracked: int
     parallax: float
+    rivals: "tuple[TwoView, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,42 @@ def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float)
     if E is None or E.shape != (3, 3) or mask is None or mask.sum() < _MINIMUM_TRACKS:
         return None
     inlier = mask.ravel().astype(bool)
-    found = _pose_in_front(E, x1[inlier], x2[inlier])
-    if found is None:
-        return None
-    R, t = _refine(*found, x1, x2, focal, threshold)
-    inlier = np.abs(_sampson(R, t, x1, x2)) * focal < 2 * threshold
-    ahead = _depth_signs(R, t, x1, x2)
-    inlier &= ahead
+    poses = _motions(E, x1, x2, inlier, focal, threshold)
+    # Where a plane is all there is to see, two motions explain it alike; a camera on a gimbal turns little from frame to frame.
+    poses.sort(key=lambda found: rotation_angle(found[0]))
+    views = [view for R, t in poses if (view := _view(R, t, x1, x2, there_N2, K_33, focal, threshold)) is not None]
+    return replace(views[0], rivals=tuple(views[1:])) if views else None
+
+
+def _motions(E_33, x1, x2, inlier, focal: float, threshold: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The motion, and others that explain the corners about as well: they exist where all is in one plane (Longuet-Higgins 1986)."""
+    found = _pose_in_front(E_33, x1[inlier], x2[inlier])
+    starts = [] if found is None else [found]
+    H, mask = cv2.findHomography(x1[:, :2], x2[:, :2], cv2.RANSAC, 2 * threshold / focal, maxIters=200)
+    if H is not None and mask is not None and mask.mean() >= _PLANAR:
+        for R, t in zip(*cv2.decomposeHomographyMat(H, np.eye(3))[1:3], strict=True):
+            direction = t.ravel() / max(np.linalg.norm(t), 1e-12)
+            if _depth_signs(R, direction, x1, x2).mean() >= 0.9:
+                starts.append((R, direction))
+    motions: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for start in starts:
+        R, t = _refine(*start, x1, x2, focal, threshold)
+        if all(angle_between(t, known) > _APART for _, _, known in motions):
+            motions.append((_cost(R, t, x1, x2, focal, threshold), R, t))
+    least = min((cost for cost, _, _ in motions), default=0.0)
+    return [(R, t) for cost, R, t in motions if cost <= 1.15 * least + 5]
+
+
+def _view(R, t, x1, x2, there_N2, K_33, focal: float, threshold: float) -> TwoView | None:
+    inlier = (np.abs(_sampson(R, t, x1, x2)) * focal < 2 * threshold) & _depth_signs(R, t, x1, x2)
     if inlier.sum() < _MINIMUM_TRACKS:
         return None
-    return TwoView(pose(R, t), int(inlier.sum()), int(good.sum()), _parallax(R, x1[inlier], there_N2[inlier], K_33))
+    return TwoView(pose(R, t), int(inlier.sum()), len(x1), _parallax(R, x1[inlier], there_N2[inlier], K_33))
+
+
+def _cost(R, t, x1, x2, focal: float, threshold: float) -> float:
+    """Cauchy's loss of the Sampson distances, in units of the threshold."""
+    return float(np.log1p((_sampson(R, t, x1, x2) * focal / threshold) ** 2).sum())
 
 
 def _plane(points_N2: np.ndarray, K_33: np.ndarray) -> np.ndarray:
@@ -152,7 +182,7 @@ def _refine(R, t, x1, x2, focal: float, threshold: float) -> tuple[np.ndarray, n
         normal = jacobian.T @ (jacobian * weight[:, None])
         change = np.linalg.lstsq(normal + 1e-12 * np.trace(normal) * np.eye(5), -jacobian.T @ (weight * residual), rcond=None)[0]
         candidate = moved(change)
-        if float(np.log1p((_sampson(*candidate, x1, x2) * focal / threshold) ** 2).sum()) >= cost:
+        if _cost(*candidate, x1, x2, focal, threshold) >= cost:
             break
         R, t = candidate
     return R, t
