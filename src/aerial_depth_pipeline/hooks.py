@@ -218,15 +218,16 @@ class SummaryHook:
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         if "evaluation" not in pipeline.outputs() | pipeline.datasets():
             return
-        from aerial_depth_pipeline.evaluation.table import format_console
+        import fsspec
 
         project = Path(run_params["project_path"])
-        reporting = project / catalog.load("params:reporting_folder")
-        table = catalog.load("evaluation")
-        alignment = catalog.load("params:evaluation.main_alignment")
-        lines = ["", *(format_console(table, domain, alignment) + "\n" for domain in table["domain"].unique())]
-        lines.append(f"Picture (input, prediction, ground truth): {reporting / 'evaluation_panels.png'}")
-        lines.append(f"All tables and pictures: {reporting}")
+        reporting = str(catalog.load("params:reporting_folder"))
+        if "://" not in reporting:
+            reporting = str(project / reporting)
+        with fsspec.open(f"{reporting}/evaluation.txt", encoding="utf-8", mode="rt") as stream:
+            lines = ["", stream.read()]
+        lines.append(f"Picture (input, prediction, ground truth): {reporting}/evaluation_panels.png")
+        lines.append(f"Report, opens in a browser:               {reporting}/evaluation.html")
         env = run_params.get("env")
         suffix = f" --env={env}" if env and env != "local" else ""
         lines += [

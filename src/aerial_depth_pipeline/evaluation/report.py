@@ -75,9 +75,9 @@ def write_report(
 ) -> dict[str, float]:
     """Measure the model on every domain and write the report.
 
-    Written are `evaluation.csv` (the table), `evaluation_per_image.csv`, `evaluation_spread.csv`, `evaluation_breakdowns.csv`,
-    `evaluation_problems.csv`, `evaluation_poses.csv`, `evaluation.md`, `evaluation.tex`, `evaluation_panels.png`, `evaluation.html`,
-    and for every domain `evaluation_video_<domain>.mp4` and, of its median frame, `evaluation_points_<domain>_prediction.ply` and
+    Written are the table (`evaluation.csv`, `.txt`, `.md`, `.tex`), `evaluation_per_image.csv`, `evaluation_spread.csv`,
+    `evaluation_breakdowns.csv`, `evaluation_problems.csv`, `evaluation_poses.csv`, `evaluation_panels.png`, `evaluation.html`, and for
+    every domain `evaluation_video_<domain>.mp4` and, of its median frame, `evaluation_points_<domain>_prediction.ply` and
     `…_reference.ply`. Where sweeps are asked for, `evaluation_sweep.csv`.
 
     Args:
@@ -109,8 +109,8 @@ def write_report(
     table = pd.concat([domain.measured.table for domain in domains], ignore_index=True)
     poses = pd.DataFrame([row for domain in domains for row in domain.pose_rows], columns=POSE_COLUMNS)
     _write_tables(domains, table, poses, settings, folder)
-    for domain in domains:
-        log.info("%s", format_console(table, domain.name, settings.main_alignment, kinds=domain.kinds))
+    texts = [format_console(table, domain.name, settings.main_alignment, kinds=domain.kinds) for domain in domains]
+    (folder / "evaluation.txt").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
     columns = [column for domain in domains for column in domain.columns]
     if columns:
         (folder / "evaluation_panels.png").write_bytes(draw_panels(columns))
