@@ -357,7 +357,7 @@ def test_full_disk_while_triplets_are_written(flight, out, monkeypatch):
     monkeypatch.setattr(triplet_pictures, "write_jpeg", full)
     out.mkdir()
     with pytest.raises(UserError, match=r"disk that holds .* is full"):
-        make_triplets(flight.frames, out, TripletSettings(width=96, height=64, min_inliers=60))
+        make_triplets(flight.frames, out, TripletSettings(width=96, height=64, min_inliers=60, corners=300))
 
 
 def test_folder_that_is_none(tmp_path):

@@ -11,7 +11,7 @@ from aerial_depth_pipeline.capture.triplets import make_triplets
 def test_contact_sheet(flight, tmp_path):
     folder = tmp_path / "straight"
     folder.mkdir()
-    make_triplets(flight.frames, folder, TripletSettings(width=160, height=96, min_inliers=60))
+    make_triplets(flight.frames, folder, TripletSettings(width=160, height=96, min_inliers=60, corners=500))
     path = tmp_path / "sheet.png"
     draw_contact_sheet({"straight": flight.frames}, {"straight": folder}, path, rows=2)
     sheet = read_image(path)

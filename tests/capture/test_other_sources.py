@@ -1,6 +1,8 @@
 """GTAVisionExport archives and folders in the original's layout."""
 
+import shutil
 import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -70,10 +72,14 @@ def _page(path, pixels: np.ndarray, first: bool, **options) -> None:
 
 
 @pytest.fixture
-def archive(flight, tmp_path):
+def archive(whole_archive, tmp_path):
+    return Path(shutil.copytree(whole_archive, tmp_path / "raw"))
+
+
+@pytest.fixture(scope="module")
+def whole_archive(flight, tmp_path_factory):
     """An export of eight snapshots as the game's plug-in writes them: two colour pages as JPEG with alpha, depth buffer, stencil."""
-    raw, pages = tmp_path / "raw", tmp_path / "pages"
-    raw.mkdir(), pages.mkdir()
+    raw, pages = tmp_path_factory.mktemp("archive"), tmp_path_factory.mktemp("pages")
     P = PROJECTIONS[0]
     rows = []
     with zipfile.ZipFile(raw / "export.zip", "w", zipfile.ZIP_DEFLATED) as file:
@@ -194,15 +200,22 @@ def test_original_layout_with_a_bad_calibration(flight, tmp_path, text):
         extract_frames(tmp_path / "raw", tmp_path / "out", SETTINGS, no_calibration)
 
 
-@pytest.fixture
-def dump(flight, tmp_path):
+DUMPED = TripletSettings(width=320, height=192, min_inliers=60, corners=500)
+
+
+@pytest.fixture(scope="module")
+def whole_dump(flight, tmp_path_factory):
     """Our own triplets stand in for somebody else's."""
-    raw = tmp_path / "theirs"
-    raw.mkdir()
-    make_triplets(flight.frames, raw, TripletSettings(width=320, height=192, min_inliers=60))
+    raw = tmp_path_factory.mktemp("dump")
+    make_triplets(flight.frames, raw, DUMPED)
     for path in raw.glob("*.parquet"):
         path.unlink()
     return raw
+
+
+@pytest.fixture
+def dump(whole_dump, tmp_path):
+    return Path(shutil.copytree(whole_dump, tmp_path / "theirs"))
 
 
 def test_dump_of_triplets_is_used_as_it_is(dump, tmp_path):
@@ -211,7 +224,7 @@ def test_dump_of_triplets_is_used_as_it_is(dump, tmp_path):
     summary = extract_frames(dump, frames, SETTINGS, no_calibration)
     assert summary["kind"] == "dump" and summary["camera_source"] == "dump"
     np.testing.assert_allclose(read_camera(frames / "camera.yaml").K, CAMERA.K)
-    result = make_triplets(frames, triplets, TripletSettings(width=320, height=192, min_inliers=60))
+    result = make_triplets(frames, triplets, DUMPED)
     assert result["targets"] == sorted(int(p.stem) for p in dump.glob("*.jpg")) and result["two_view"] > 0.9
     for path in dump.iterdir():
         assert path.read_bytes() == (triplets / path.name).read_bytes()

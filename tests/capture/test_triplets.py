@@ -10,7 +10,7 @@ from aerial_depth_pipeline.capture.triplets import POSE_COLUMNS, make_triplets
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.poses import angle_between, relative_pose, rotation_angle
 
-SETTINGS = TripletSettings(width=160, height=96, min_inliers=60)
+SETTINGS = TripletSettings(width=160, height=96, min_inliers=60, corners=500)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,9 @@ def test_layout_read_by_someone_else(flight, triplets):
 
 
 def test_sequence_of_five_and_a_fixed_offset(flight, tmp_path):
-    result = make_triplets(flight.frames, tmp_path, TripletSettings(width=96, height=64, sequence_length=5, frame_offset=2, min_inliers=60))
+    result = make_triplets(
+        flight.frames, tmp_path, TripletSettings(width=96, height=64, sequence_length=5, frame_offset=2, min_inliers=60, corners=500)
+    )
     kept = pd.read_parquet(tmp_path / "targets.parquet")["frame"].tolist()
     target = result["targets"][0]
     place = kept.index(target)
@@ -101,4 +103,4 @@ def test_triplets_are_deterministic(flight, triplets, tmp_path):
 
 def test_no_triplet_is_an_error_that_says_why(flight, tmp_path):
     with pytest.raises(SceneError, match=r"no triplet.*no source"):
-        make_triplets(flight.frames, tmp_path, TripletSettings(width=96, height=64, frame_offset=30))
+        make_triplets(flight.frames, tmp_path, TripletSettings(width=96, height=64, frame_offset=30, corners=100))
