@@ -54,7 +54,7 @@ def match_images(
     extraction = {
         "files": files,
         "camera": [camera.model, camera.width, camera.height, camera.params] if camera else camera_model,
-        "settings": [settings.max_features, settings.max_image_size, settings.first_octave, settings.mask_folder],
+        "settings": [settings.max_features, settings.max_image_size, settings.first_octave, settings.peak_threshold, settings.mask_folder],
         "version": pycolmap.__version__,
     }
     features = work / f"features-{fingerprint_of(extraction)}.db"
@@ -81,6 +81,7 @@ def _extract(database: Path, images: Path, names: list[str], camera: Camera | No
     options.num_threads = settings.threads
     options.max_image_size = settings.max_image_size or -1
     options.sift.max_num_features = settings.max_features
+    options.sift.peak_threshold = settings.peak_threshold
     options.sift.first_octave = settings.first_octave
     reader = pycolmap.ImageReaderOptions()
     reader.camera_model = camera.model if camera else camera_model

@@ -69,7 +69,11 @@ def reconstruct(frames: Path, folder: Path, settings: SfmSettings, work: Path) -
     positions_of = dict(zip(names, positions, strict=True))
 
     def plausible(candidate: pycolmap.Reconstruction) -> bool:
-        return not _positions_known(positions, settings) or _fit_telemetry(candidate, positions_of, settings) is not None
+        if not _positions_known(positions, settings):
+            return True
+        fit = _fit_telemetry(candidate, positions_of, settings)
+        # A model with a few cameras far from where the drone was is bent or has them wrong, however small its reprojection error.
+        return fit is not None and fit.inliers >= 0.9 * fit.used
 
     model, models = map_scene(database, frames / "frames", settings, work, settings.refine_camera, plausible)
     scale = _make_metric(model, positions_of, settings)
