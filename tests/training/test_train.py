@@ -176,6 +176,30 @@ def test_a_killed_process_continues_to_the_same_model(domain, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_ranks_train_as_one_process_with_the_same_batch(domain, tmp_path):
+    # Without batch normalisation, which has no form for several CPU processes.
+    network = NetworkSettings(encoder="test_convnext", decoder_channels=[8, 8, 16, 16, 32], decoder_norm="none", pose_channels=16)
+    curves, models = [], []
+    for devices in (1, 2):
+        validated = []
+
+        def validate(model, seen=validated):
+            seen.append(model.metadata["step"])
+            return {"abs_rel": 0.5}
+
+        changes = {"network": network, "precision": "32", "devices": devices, "accelerator": "cpu", "keep": "best", "monitor": "abs_rel"}
+        model, metrics = run(domain, tmp_path / str(devices), validate, **changes)
+        assert validated == [3, 6]
+        curves.append([metrics["train/total"][step] for step in range(1, 7)])
+        models.append(model(np.full((64, 96, 3), 90, np.uint8)))
+    # The loss is a mean over the pixels that count, which are not equally many in both halves of a batch.
+    np.testing.assert_allclose(curves[0], curves[1], rtol=0.02)
+    np.testing.assert_allclose(models[0], models[1], rtol=0.05)
+    with pytest.raises(UserError, match=r"train\.txt is missing"):
+        run(tmp_path, tmp_path / "none", devices=2, accelerator="cpu")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["two_view", "colmap"])
 def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
     folder = write_domain(tmp_path / "tiny", worlds=[1, 2, 3], triplets=20, step_degrees=3.6, origin=source, validation=0)
@@ -313,6 +337,16 @@ def test_the_best_model_is_kept_where_wanted(domain, tmp_path):
     assert kept["step"] == 3
     mine = best.network.state_dict()
     assert all(torch.equal(kept["model"][f"depth.{name}"], value) for name, value in mine.items())
+
+
+def test_pictures_of_held_out_triplets_are_logged(domain, tmp_path):
+    recorder, pictures = Recorder(), {}
+    recorder.log_image = lambda name, image, step: pictures.setdefault((name, step), image)
+    train({"tiny": domain}, settings(images_every=3, steps=4), tmp_path, recorder)
+    assert set(pictures) == {("triplets", 3), ("triplets", 4)}
+    picture = pictures["triplets", 3]
+    assert picture.shape == (3 * 64, 5 * 96, 3) and picture.dtype == np.uint8
+    assert set(np.unique(picture[:, 4 * 96 :])) == {0, 255}
 
 
 def test_augmentation_is_part_of_the_settings(domain, tmp_path):

@@ -153,6 +153,7 @@ class TrainSettings:
         validate_every: steps between validations (and at the end).
         checkpoint_every: steps between checkpoints that a killed run continues from.
         log_every: steps between logged loss terms.
+        images_every: steps between logged pictures of held-out triplets (target, inverse depth, warped sources, auto-mask); 0 for none.
         keep: which model is returned: the `last`, or the `best` by `monitor`.
         monitor: name of the validation figure (smaller is better) that chooses the best: `photometric`, or one that the caller's depth
             validation returns, e.g. `abs_rel`.
@@ -183,6 +184,7 @@ class TrainSettings:
     validate_every: int = 1000
     checkpoint_every: int = 200
     log_every: int = 10
+    images_every: int = 0
     keep: Literal["last", "best"] = "last"
     monitor: str = "photometric"
     resume: Literal["auto", True, False] = "auto"

@@ -22,6 +22,7 @@ from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.progress import progress, progress_bar
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint
 from aerial_depth_pipeline.training.engine import TrainingModule
+from aerial_depth_pipeline.training.launch import in_a_rank, train_in_ranks
 from aerial_depth_pipeline.training.plane_sweep import guide
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_triplets, with_step_lengths
@@ -31,7 +32,7 @@ from aerial_depth_pipeline.training.watchdog import check_calibration, make_prob
 log = logging.getLogger(__name__)
 
 # Settings that change how a training runs but not what comes out of it; a killed run may be continued with others.
-_WITHOUT_EFFECT = ("resume", "log_every", "checkpoint_every", "cache_gigabytes", "validate_every")
+_WITHOUT_EFFECT = ("resume", "log_every", "images_every", "checkpoint_every", "cache_gigabytes", "validate_every")
 
 
 def train(
@@ -59,6 +60,8 @@ def train(
         UserError: where there is nothing to train on, or `resume: true` finds nothing to continue.
         TrainingFault: where the watchdog stops the training; a UserError as well.
     """
+    if settings.devices * settings.num_nodes > 1 and not in_a_rank():
+        return train_in_ranks(domains, settings, Path(checkpoints), logger, validate, fingerprint)
     _threads(settings)
     checkpoints = Path(checkpoints)
     triplets = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "train", settings.pose)]
@@ -184,10 +187,11 @@ def _fit(module: TrainingModule, store: TripletStore, settings: TrainSettings, l
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy="ddp" if ranks > 1 else "auto",
+        # Normalisation sees the whole batch on GPUs; torch has no such layer for the CPU.
+        sync_batchnorm=ranks > 1 and torch.cuda.is_available() and settings.accelerator != "cpu",
         precision="bf16-mixed" if uses_bf16(settings) else "32-true",
         max_epochs=1,
         accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.clip or None,
         use_distributed_sampler=False,
         logger=False,
         enable_checkpointing=False,
