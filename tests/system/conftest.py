@@ -16,7 +16,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
     "frame_extraction": {"stride": 1, "min_motion": 0.0},
     "ground_truth": {},
-    "triplets": {"width": 96, "height": 64, "split": {"by": "scene", "val": 0.0, "test": 0.0, "val_scenes": ["town_b"], "test_scenes": ["town_c"]}},
+    "triplets": {
+        "width": 96,
+        "height": 64,
+        "split": {"by": "scene", "val": 0.0, "test": 0.0, "val_scenes": ["town_b"], "test_scenes": ["town_c"]},
+    },
     "train": {"batch_size": 4, "steps": 30, "validate_every": 10, "checkpoint_every": 5, "log_every": 1},
     "evaluation": {"bootstrap_samples": 50},
     "simulate": {
@@ -37,7 +41,8 @@ class Project:
         for name in ("conf", "pyproject.toml", ".telemetry"):
             source = REPOSITORY / name
             shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
-        (folder / "src").symlink_to(REPOSITORY / "src")
+        # A copy: Kedro refuses sources that lie outside of the project.
+        shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
 
     def configure(self, env: str, domains: list[str], parameters: dict, **globals_: str) -> None:
         """Write an environment."""

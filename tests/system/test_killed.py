@@ -36,10 +36,10 @@ def test_five_kills(finished_project, new_project) -> None:
 
     started = time.time()
     moments = {
-        "while frames are written": lambda: (data / ".work" / "frame_extraction" / "town").is_dir(),
+        "while frames are written": (data / ".work" / "frame_extraction" / "town").is_dir,
         "while the first scene is reconstructed": lambda: any((data / ".work" / "ground_truth" / "town").glob("*/scratch/*")),
-        "between scenes of ground truth": lambda: (truth / "town_a" / "ground_truth.json").exists(),
-        "while triplets are written": lambda: (triplets / "town_a").is_dir(),
+        "between scenes of ground truth": (truth / "town_a" / "ground_truth.json").exists,
+        "while triplets are written": (triplets / "town_a").is_dir,
         "during training": lambda: newer(models / "checkpoints" / "last.pt", started),
     }
     for moment, reached in moments.items():
@@ -67,7 +67,7 @@ def test_ctrl_c_marks_the_run_failed(finished_project, new_project) -> None:
     project = new_project()
     project.configure("small", ["town"], SMALL, raw=str(finished_project.folder / "data" / "01_raw"))
     process = project.start("run", "--env=small", "--pipelines=frame_extraction,ground_truth")
-    assert wait_for(process, lambda: (project.folder / "data" / ".work" / "ground_truth").is_dir())
+    assert wait_for(process, (project.folder / "data" / ".work" / "ground_truth").is_dir)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=120)
     assert process.returncode != 0

@@ -7,8 +7,11 @@ from typing import Any
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
+from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
+from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
+from aerial_depth_pipeline.progress import progress
 
 
 def build_scene_ground_truth(
@@ -32,3 +35,35 @@ def build_scene_ground_truth(
     yield from process_scenes(
         "ground_truth", frames, ground_truth_on_disk, work, compute, made_from=lambda scene: [scene.fingerprint, parameters]
     )
+
+
+def report_ground_truth(work: str, *domain_inputs: SceneFolders) -> Path:
+    """Draw every scene's ground truth, and measure it where exact depth is known.
+
+    Args:
+        work: local folder for unfinished work.
+        domain_inputs: frames and ground truth of each domain in turn.
+
+    Returns:
+        A local folder with `ground_truth_accuracy.csv` and a picture per scene.
+    """
+    import pandas as pd
+
+    from aerial_depth_pipeline.mvs.accuracy import COLUMNS, ground_truth_accuracy
+    from aerial_depth_pipeline.mvs.picture import ground_truth_picture
+
+    folder = Path(work) / "ground_truth_report"
+    remove(folder)
+    folder.mkdir(parents=True)
+    rows = []
+    for frames, ground_truth in zip(domain_inputs[::2], domain_inputs[1::2], strict=True):
+        for name, scene in progress(ground_truth.items(), f"pictures of {ground_truth.domain}", len(ground_truth), "scene"):
+            if name in frames:
+                ground_truth_picture(frames[name].path, scene.path, folder / f"ground_truth_{ground_truth.domain}_{name}.png")
+                rows.append(ground_truth_accuracy(frames[name].path, scene.path, ground_truth.domain, name))
+    table = pd.DataFrame([row for row in rows if row is not None], columns=COLUMNS)
+    table.to_csv(folder / "ground_truth_accuracy.csv", index=False)
+    for row in table.itertuples():
+        tracking.log_metrics({f"{row.domain}/ground_truth/{row.scene}/{name}": getattr(row, name) for name in ("abs_rel", "coverage")})
+    tracking.log_folder(folder, "ground_truth")
+    return folder

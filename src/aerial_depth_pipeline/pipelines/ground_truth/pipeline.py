@@ -2,12 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from aerial_depth_pipeline.pipelines.domains import lanes
-from aerial_depth_pipeline.pipelines.ground_truth.nodes import build_scene_ground_truth
+from aerial_depth_pipeline.pipelines.domains import configured_domains, lanes
+from aerial_depth_pipeline.pipelines.ground_truth.nodes import build_scene_ground_truth, report_ground_truth
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    return lanes(
+    of_scenes = lanes(
         [
             Node(
                 build_scene_ground_truth,
@@ -18,3 +18,11 @@ def create_pipeline(**_: object) -> Pipeline:
         ],
         parameters={"ground_truth", "work_folder"},
     )
+    of_domains = [f"{domain}.{name}" for domain in configured_domains() for name in ("frames", "ground_truth")]
+    report = Node(
+        report_ground_truth,
+        inputs=["params:work_folder", *of_domains],
+        outputs="ground_truth_accuracy",
+        name="report_ground_truth",
+    )
+    return of_scenes + Pipeline([report])

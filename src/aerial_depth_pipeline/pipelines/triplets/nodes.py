@@ -11,6 +11,8 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.datasets.triplets import TripletLists
+from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 
 logger = logging.getLogger(__name__)
@@ -91,3 +93,33 @@ def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str
             elif domain:
                 logger.warning("triplets.split.%s names %s, which has no triplets; scene_report.csv may say why.", where, name)
     return found
+
+
+def draw_triplets(frames: SceneFolders, triplets: SceneFolders, parameters: dict[str, Any], work: str) -> Path:
+    """Draw random triplets with their flow, and histograms of parallax and of why frames were left out.
+
+    Args:
+        frames: the domain's frames.
+        triplets: the domain's triplets.
+        parameters: `triplets`.
+        work: local folder for unfinished work.
+
+    Returns:
+        A local folder with `triplets_<domain>.png`, empty where there are no triplets.
+    """
+    from aerial_depth_pipeline.capture.contact_sheet import draw_contact_sheet
+
+    settings = read_settings(TripletSettings, parameters, "triplets")
+    folder = Path(work) / "triplets_picture" / triplets.domain
+    remove(folder)
+    folder.mkdir(parents=True)
+    scenes = [name for name in triplets if name in frames]
+    if scenes:
+        draw_contact_sheet(
+            {name: frames[name].path for name in scenes},
+            {name: triplets[name].path for name in scenes},
+            folder / f"triplets_{triplets.domain}.png",
+            seed=settings.split.seed,
+        )
+        tracking.log_folder(folder, "triplets")
+    return folder

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from aerial_depth_pipeline.pipelines.domains import lanes
-from aerial_depth_pipeline.pipelines.triplets.nodes import make_scene_triplets, split_domain
+from aerial_depth_pipeline.pipelines.triplets.nodes import draw_triplets, make_scene_triplets, split_domain
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -16,6 +16,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="make_triplets",
             ),
             Node(split_domain, inputs=["triplets", "params:triplets"], outputs="triplet_lists", name="split_triplets"),
+            Node(
+                draw_triplets,
+                inputs=["frames", "triplets", "params:triplets", "params:work_folder"],
+                outputs="triplets_picture",
+                name="draw_triplets",
+            ),
         ],
         parameters={"triplets", "work_folder"},
     )
