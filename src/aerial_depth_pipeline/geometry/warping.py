@@ -10,7 +10,8 @@ def sample(image_BCHW: torch.Tensor, pixels_B2HW: torch.Tensor) -> torch.Tensor:
     """Bilinear values [B, C, H, W] of an image at pixels [B, 2, H, W] whose first centre is (0.5, 0.5); outside, the border's value."""
     height, width = image_BCHW.shape[-2:]
     size = torch.tensor([width, height], device=pixels_B2HW.device, dtype=pixels_B2HW.dtype)
-    grid = pixels_B2HW.permute(0, 2, 3, 1) * (2 / size) - 1
+    # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU.
+    grid = torch.nan_to_num(pixels_B2HW, nan=-1e6).clamp(-1e6, 1e6).permute(0, 2, 3, 1) * (2 / size) - 1
     return F.grid_sample(image_BCHW, grid.to(image_BCHW.dtype), mode="bilinear", padding_mode="border", align_corners=False)
 
 

@@ -128,7 +128,7 @@ class Watchdog:
         s = self.settings
         if not s.enabled:
             return None
-        if not math.isfinite(terms["total"]):
+        if not all(math.isfinite(value) for value in terms.values()):
             return self._fault("not_finite", step)
         grown_up = step > self.warm_up_steps
         conditions = {
