@@ -191,7 +191,8 @@ class TrainingModule(L.LightningModule):
             self._validate()
         if self.settings.images_every > 0 and (self.step % self.settings.images_every == 0 or last):
             self._draw()
-        if self.step % self.settings.checkpoint_every == 0 or last:
+        good = self.settings.watchdog.action != "rewind" or not self.watchdog.suspicious
+        if (self.step % self.settings.checkpoint_every == 0 and good) or last:
             self._save(LAST)
 
     def _watch(self, terms: dict[str, float]) -> None:

@@ -111,6 +111,11 @@ class Watchdog:
         self._in_a_row: dict[str, int] = {}
         self._correlations: deque[float] = deque(maxlen=3)
 
+    @property
+    def suspicious(self) -> bool:
+        """Whether some condition holds at present, though not yet for long: no state to go back to."""
+        return any(self._in_a_row.values())
+
     def forget(self) -> None:
         """Start counting anew, after the training went back to an earlier state."""
         self._in_a_row.clear()
