@@ -193,17 +193,17 @@ class SceneReportHook:
     @hook_impl
     def before_node_run(self, node: Any, catalog: Any) -> None:
         if node.namespace is None:  # it joins the domains
-            self._check(catalog)
+            self._check(catalog, self._pipeline.to_nodes(node.name))
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: Any) -> None:
-        self._check(catalog)
+        self._check(catalog, self._pipeline)
 
-    def _check(self, catalog: Any) -> None:
+    def _check(self, catalog: Any, pipeline: Any) -> None:
         from aerial_depth_pipeline.pipelines.scenes import check_something_is_left
 
         reports = {}
-        for node in self._pipeline.nodes:  # in the order of the steps
+        for node in pipeline.nodes:  # in the order of the steps
             for name in node.outputs:
                 if name.endswith("_report") and node.namespace is not None:
                     step = name.removeprefix(f"{node.namespace}.").removesuffix("_report")

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Small enough for CI, large enough that every step has real work.
 SMALL = {
     "frame_extraction": {"stride": 1, "min_motion": 0.0},
-    "ground_truth": {},
+    "ground_truth": {"sfm": {"max_views": 12, "max_features": 2048}, "dense": {"max_depth_maps": 4, "sources": 3}},
     "triplets": {
         "width": 96,
         "height": 64,

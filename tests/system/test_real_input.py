@@ -19,6 +19,7 @@ def test_flights_over_surveyed_terrain(new_project, shared_data) -> None:
     """Raw scenes by configuration alone; trained on one flight, measured on the other against its exact depth."""
     project = new_project()
     parameters = {
+        "ground_truth": {"sfm": {"max_views": 24}, "dense": {"max_depth_maps": 6}},
         "triplets": {"width": 192, "height": 112, "split": {"by": "scene", "test_scenes": ["autzen_stadium"], "val": 0.0, "test": 0.0}},
         "train": {"batch_size": 8, "steps": 100, "validate_every": 100, "checkpoint_every": 50},
         "evaluation": {"bootstrap_samples": 200},
@@ -44,7 +45,7 @@ def test_photographs(new_project, shared_data) -> None:
     raw = project.folder / "footage" / "photos"
     raw.mkdir(parents=True)
     (raw / "brighton_beach").symlink_to(shared_data / "photos" / "brighton_beach")
-    project.configure("photos", ["photos"], {}, raw=str(raw.parent))
+    project.configure("photos", ["photos"], {"ground_truth": {"dense": {"max_depth_maps": 4}}}, raw=str(raw.parent))
     project.kedro("run", "--env=photos", "--pipelines=frame_extraction,ground_truth")
     frames = project.folder / "data" / "02_intermediate" / "photos" / "brighton_beach"
     assert len(list((frames / "frames").glob("*.jpg"))) == 18

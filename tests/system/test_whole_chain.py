@@ -2,12 +2,15 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
 import mlflow
 import pandas as pd
 import pytest
+
+from .conftest import SMALL
 
 pytestmark = pytest.mark.slow
 
@@ -106,3 +109,24 @@ def test_viz_shows_a_lane_per_domain(finished_project, tmp_path) -> None:
     assert "town" in {pipeline["id"] for pipeline in graph["modular_pipelines"].values() if "id" in pipeline} | set(
         graph["modular_pipelines"]
     )
+
+
+def test_a_video_and_nothing_else(finished_project, new_project) -> None:
+    """No camera, no telemetry, no labels: the video of one scene, and the domain in the list."""
+    project = new_project()
+    scene = project.folder / "data" / "01_raw" / "mine" / "monday"
+    scene.mkdir(parents=True)
+    shutil.copy(finished_project.folder / "data" / "01_raw" / "town" / "town_c" / "video.mp4", scene)
+    dense = {"max_depth_maps": 0, "sources": 3}
+    parameters = {
+        **SMALL,
+        "simulate": {},
+        "ground_truth": {"sfm": {"max_views": 12}, "dense": dense},
+        "triplets": {"width": 96, "height": 64, "split": {"by": "time", "val": 0.15, "test": 0.25}},
+    }
+    project.configure("own", ["mine"], parameters)
+    output = project.kedro("run", "--env=own")
+    summary = json.loads((project.folder / "data" / "02_intermediate" / "mine" / "monday" / "summary.json").read_text())
+    assert summary["camera_source"].startswith("self") and not summary["metric"]
+    assert re.search(r"^model\s+\d\.\d+", output, re.M) and "exact" not in output.split("median per image")[0][-200:]
+    assert set(pd.read_csv(project.folder / "data" / "08_reporting" / "evaluation.csv").scene) == {"all", "monday"}

@@ -70,21 +70,22 @@ def _parts_of_scenes(targets: dict[str, list[int]], scenes: list[str], split: Sp
 
 
 def _blocks(frames: list[int], span: int, split: SplitSettings) -> dict[str, list[int]]:
-    """Training first, then validation, then test; from one block's last target to the next one's first more than `span` frames."""
+    """Training, validation, test, training; from one block's last target to the next one's first more than `span` frames.
+
+    What is measured lies in the middle of the scene, because that is where the reconstruction of a long scene is.
+    """
     count = len(frames)
     sizes = {part: max(1, round(share * count)) if share > 0 else 0 for part, share in (("val", split.val), ("test", split.test))}
-    blocks: dict[str, list[int]] = {"train": [], "val": [], "test": []}
-    end = count
-    for part in ("test", "val"):
-        if not sizes[part] or end <= 1:
-            continue
-        start = max(1, end - sizes[part])
-        before = [index for index in range(start) if frames[start] - frames[index] > span]
-        if not before:
-            # Too short for one more block and a gap: what is left is for training.
-            logger.warning("A scene of %d targets is too short for a block of %s and a gap of %d frames.", count, part, span)
-            continue
-        blocks[part] = frames[start:end]
-        end = before[-1] + 1
-    blocks["train"] = frames[:end]
+    blocks: dict[str, list[int]] = {"train": frames, "val": [], "test": []}
+    start = (count - sum(sizes.values())) // 2
+    measured: list[int] = []
+    for part in ("val", "test"):
+        free = [frame for frame in frames[start:] if not measured or frame - measured[-1] > span]
+        blocks[part] = free[: sizes[part]]
+        measured += blocks[part]
+    if measured:
+        blocks["train"] = [frame for frame in frames if measured[0] - frame > span or frame - measured[-1] > span]
+    if not blocks["train"] or any(len(blocks[part]) < sizes[part] for part in sizes):
+        logger.warning("A scene of %d targets is too short for blocks with gaps of %d frames; all of it is for training.", count, span)
+        return {"train": frames, "val": [], "test": []}
     return blocks

@@ -108,7 +108,7 @@ def check_something_is_left(reports: dict[tuple[str, str], SceneReport]) -> None
     for step in dict.fromkeys(step for step, _ in reports):
         of_step = {domain: report.reasons for (s, domain), report in reports.items() if s == step}
         reasons = [f"  {domain}/{scene}: {reason}" for domain, scenes in of_step.items() for scene, reason in scenes.items()]
-        if not reasons and step != "simulate":
+        if not reasons and step == "frame_extraction":
             raise UserError(f"There is no footage in the domain{'s' * (len(of_step) > 1)} {', '.join(of_step)}. {_HOW_TO_ADD_FOOTAGE}")
         if reasons and all(reason for scenes in of_step.values() for reason in scenes.values()):
             raise UserError(f"{step}: no scene could be used.\n" + "\n".join(reasons))
