@@ -11,6 +11,7 @@ from aerial_depth_pipeline.networks.onnx_model import resize
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["resnet10t", "mobilenetv4_conv_small"])
 def test_half_the_bits_change_depth_little_and_leave_the_model_alone(encoder):
     torch.manual_seed(0)

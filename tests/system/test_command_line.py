@@ -52,11 +52,13 @@ def test_bad_domain_names_are_refused(new_project) -> None:
     assert "Traceback" not in output and "'../../etc'" in output
 
 
+@pytest.mark.slow
 def test_training_without_triplets_says_what_to_do(new_project) -> None:
     output = new_project().kedro("run", "--pipeline=train", succeed=False)
     assert "Traceback" not in output and "--pipelines=prepare" in output
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_marked_failed(new_project) -> None:
     import mlflow
 
