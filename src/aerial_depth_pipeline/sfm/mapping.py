@@ -96,7 +96,7 @@ def _map_incrementally(
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size = _MINIMUM_VIEWS
     options.max_num_models = 10
-    options.num_threads = settings.threads
+    options.num_threads = settings.mapping_threads
     options.random_seed = settings.seed
     options.ba_refine_focal_length = refine_camera
     options.ba_refine_extra_params = refine_camera
@@ -124,7 +124,7 @@ def _map_incrementally(
 
 def _map_globally(database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool) -> dict:
     options = pycolmap.GlobalPipelineOptions()
-    options.num_threads = settings.threads
+    options.num_threads = settings.mapping_threads
     options.random_seed = settings.seed
     options.min_model_size = _MINIMUM_VIEWS
     options.mapper.global_positioning.use_gpu = False

@@ -37,6 +37,8 @@ class SfmSettings:
         min_triangulation_angle: a model whose points are seen under a smaller median angle, in degrees, has no usable parallax.
         mask_folder: folder with a `NNNNNN.jpg.png` per frame, black where no features are wanted (sky, burnt-in overlays); empty for none.
         threads: threads for features and matching, −1 for all cores.
+        mapping_threads: threads for mapping. One gives the same model every time; more, −1 for all cores, are faster on large
+            scenes and give models that differ in their last digits from run to run.
         seed: seed of all random choices.
     """
 
@@ -63,6 +65,7 @@ class SfmSettings:
     min_triangulation_angle: float = 1.0
     mask_folder: str = ""
     threads: int = -1
+    mapping_threads: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
