@@ -159,3 +159,11 @@ def test_settings_explain_themselves():
         SfmSettings(max_views=2)
     with pytest.raises(ValueError, match="gps_sigma"):
         SfmSettings(gps_sigma=0)
+
+
+def test_the_same_frames_give_the_same_model_to_the_bit(reconstructed):
+    folder, result = reconstructed
+    again = reconstruct(folder / "frames", folder / "again", SfmSettings(gps_sigma=0.3), folder / "other_work")
+    assert again.model.poses.keys() == result.model.poses.keys()
+    for frame, pose in result.model.poses.items():
+        np.testing.assert_array_equal(again.model.poses[frame], pose)

@@ -89,20 +89,11 @@ def _extract(database: Path, images: Path, names: list[str], camera: Camera | No
         reader.camera_params = ",".join(repr(p) for p in camera.params)
     if settings.mask_folder:
         reader.mask_path = settings.mask_folder
-    # Images are entered before, in their order: extraction's threads would number them as they finish, and the model depends on the numbers.
+    # Images are entered in their order first: extraction's threads would number them as they finish, and mapping depends on the numbers.
     with pycolmap.Database.open(database):
         pass
-    run_step(
-        pycolmap.import_images,
-        {
-            "database_path": database,
-            "image_path": images,
-            "camera_mode": pycolmap.CameraMode.SINGLE,
-            "image_names": names,
-            "options": reader,
-        },
-        cancellable=False,
-    )
+    entering = {"database_path": database, "image_path": images, "camera_mode": pycolmap.CameraMode.SINGLE, "image_names": names}
+    run_step(pycolmap.import_images, entering | {"options": reader}, cancellable=False)
     with progress_bar(None, "features", len(names), "image") as bar:
         for first in range(0, len(names), _IMAGES_AT_ONCE):
             chunk = names[first : first + _IMAGES_AT_ONCE]
