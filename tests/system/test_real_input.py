@@ -21,7 +21,15 @@ def test_flights_over_surveyed_terrain(new_project, shared_data) -> None:
     parameters = {
         "ground_truth": {"sfm": {"max_views": 24}, "dense": {"max_depth_maps": 6}},
         "triplets": {"width": 192, "height": 112, "split": {"by": "scene", "test_scenes": ["autzen_stadium"], "val": 0.0, "test": 0.0}},
-        "train": {"batch_size": 8, "steps": 100, "validate_every": 100, "checkpoint_every": 50},
+        "train": {
+            "batch_size": 8,
+            "steps": 150,
+            "learning_rate": 8e-4,
+            "validate_every": 150,
+            "checkpoint_every": 50,
+            "pose": {"refine": False},
+            "network": {"scales": 2},
+        },
         "evaluation": {"bootstrap_samples": 200},
     }
     project.configure("flights", ["flights"], parameters, raw=str(shared_data))
