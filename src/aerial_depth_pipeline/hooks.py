@@ -126,10 +126,9 @@ class RunHook:
 
         if self._unfinished is not None:
             run_id, self._unfinished = self._unfinished, None
-            if mlflow.active_run() is not None and mlflow.active_run().info.run_id == run_id:
+            while mlflow.active_run() is not None:  # kedro-mlflow opens the same run again for every node
                 mlflow.end_run("FAILED")
-            else:
-                mlflow.MlflowClient().set_terminated(run_id, "FAILED")
+            mlflow.MlflowClient().set_terminated(run_id, "FAILED")
 
 
 def _name_of_run(run_params: dict[str, Any]) -> str:
