@@ -1,7 +1,6 @@
 """What happens around every run: clear errors, checked parameters, an honest MLflow run, and a summary at the end."""
 
 import atexit
-import logging
 import os
 import re
 import signal
@@ -18,8 +17,6 @@ from kedro.framework.hooks import hook_impl
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.progress import log_beside_bars
-
-logger = logging.getLogger(__name__)
 
 
 class ConfigurationHook:

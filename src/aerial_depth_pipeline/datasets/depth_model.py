@@ -6,7 +6,6 @@ from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets.storage import Storage
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.files import fingerprint_of_files
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -35,10 +34,6 @@ class DepthModelDataset(AbstractDataset["DepthModel", "DepthModel"]):
         data.save(folder)
         storage.publish_folder(folder, self._name, last="model.json")
         work.rmdir()
-
-    def fingerprint(self) -> str:
-        """Of the files on disk."""
-        return fingerprint_of_files(Storage(self._parent, self._cache).local(self._name))
 
     def _exists(self) -> bool:
         return Storage(self._parent, self._cache).read_text(self._name, "model.json") is not None

@@ -51,3 +51,8 @@ def configured_domains() -> list[str]:
 def lanes(nodes: list[Node], parameters: set[str]) -> Pipeline:
     """The same nodes once for every domain, under the domain's namespace, with shared parameters."""
     return sum((Pipeline(nodes, namespace=domain, parameters=parameters) for domain in configured_domains()), Pipeline([]))
+
+
+def in_every_domain(*names: str) -> list[str]:
+    """The named datasets of each domain in turn: the inputs of a node that joins the domains."""
+    return [f"{domain}.{name}" for domain in configured_domains() for name in names]

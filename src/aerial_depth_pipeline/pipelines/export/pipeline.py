@@ -2,12 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from aerial_depth_pipeline.pipelines.domains import configured_domains
+from aerial_depth_pipeline.pipelines.domains import in_every_domain
 from aerial_depth_pipeline.pipelines.export.nodes import export_depth_model
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    of_domains = [f"{domain}.{name}" for domain in configured_domains() for name in ("triplet_lists", "frames", "ground_truth")]
+    of_domains = in_every_domain("triplet_lists", "frames", "ground_truth")
     return Pipeline(
         [
             Node(

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from aerial_depth_pipeline.pipelines.domains import configured_domains, lanes
+from aerial_depth_pipeline.pipelines.domains import in_every_domain, lanes
 from aerial_depth_pipeline.pipelines.ground_truth.nodes import build_scene_ground_truth, report_ground_truth
 
 
@@ -18,7 +18,7 @@ def create_pipeline(**_: object) -> Pipeline:
         ],
         parameters={"ground_truth", "work_folder"},
     )
-    of_domains = [f"{domain}.{name}" for domain in configured_domains() for name in ("frames", "ground_truth")]
+    of_domains = in_every_domain("frames", "ground_truth")
     report = Node(
         report_ground_truth,
         inputs=["params:work_folder", *of_domains],
