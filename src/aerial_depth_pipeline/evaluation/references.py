@@ -70,14 +70,7 @@ def read_depth(path: Path) -> np.ndarray:
     Raises:
         SceneError: if the file is missing, damaged or not a depth map of one channel.
     """
-    # Through numpy, because OpenCV's own reading of files fails on some platforms for names outside ASCII.
-    try:
-        data = np.fromfile(path, np.uint8)
-        depth = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    except (OSError, cv2.error) as error:
-        raise SceneError(f"Depth map {path} cannot be read ({error}); run ground_truth for this scene again.") from error
-    if depth is None:
-        raise SceneError(f"Depth map {path} is damaged; delete it and run ground_truth for this scene again.")
+    depth = _decode(path, cv2.IMREAD_UNCHANGED, "Depth map", "ground_truth")
     if depth.ndim != 2:
         raise SceneError(f"Depth map {path} has {depth.ndim} dimensions; a depth map has one channel of float32.")
     depth = np.asarray(depth, np.float32)
@@ -91,14 +84,20 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         SceneError: if the file is missing or damaged.
     """
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR, "Frame", "frame_extraction"), cv2.COLOR_BGR2RGB)
+
+
+def _decode(path: Path, flags: int, what: str, step: str) -> np.ndarray:
+    """A picture as OpenCV gives it; `what` and the `step` that makes it stand in the error."""
+    # Through numpy, because OpenCV's own reading of files fails on some platforms for names outside ASCII.
     try:
         data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        picture = cv2.imdecode(data, flags) if len(data) else None
     except (OSError, cv2.error) as error:
-        raise SceneError(f"Frame {path} cannot be read ({error}); run frame_extraction for this scene again.") from error
-    if image is None:
-        raise SceneError(f"Frame {path} is damaged; delete it and run frame_extraction for this scene again.")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        raise SceneError(f"{what} {path} cannot be read ({error}); run {step} for this scene again.") from error
+    if picture is None:
+        raise SceneError(f"{what} {path} is damaged; delete it and run {step} for this scene again.")
+    return picture
 
 
 def _depth_maps(folder: Path) -> dict[int, Path]:
