@@ -141,6 +141,33 @@ def test_another_fingerprint_of_the_data_starts_anew(domain, tmp_path):
     assert min(recorder.metrics["train/total"]) == 1
 
 
+def test_training_starts_from_a_model_and_continues_only_with_the_same(domain, tmp_path):
+    initial, _ = run(domain, tmp_path / "initial")
+    network = NetworkSettings(encoder="resnet50", pretrained=True)  # neither built nor fetched: the model's own network is trained
+    gentle = {"network": network, "steps": 3, "learning_rate": 1e-9, "weight_decay": 0.0, "schedule": "constant", "precision": "32"}
+    recorder = Recorder()
+    tuned = train({"tiny": domain}, settings(**gentle), tmp_path / "a", recorder, initial=initial)
+    weights = initial.network.state_dict()
+    assert tuned.settings.encoder == "test_resnet" and tuned.metadata["settings"]["network"]["encoder"] == "test_resnet"
+    for name, value in tuned.network.state_dict().items():
+        if name.endswith(("weight", "bias")):
+            assert torch.allclose(value, weights[name], atol=1e-6), name
+    scratch = Recorder()
+    train({"tiny": domain}, settings(**gentle | {"network": SMALL}), tmp_path / "b", scratch)
+    assert recorder.metrics["train/photometric"][1] != scratch.metrics["train/photometric"][1]
+
+    def stop(model):
+        raise _Stop
+
+    for other, first_step in ((initial, 3), (tuned, 1)):
+        folder = tmp_path / f"stopped_{first_step}"
+        with pytest.raises(_Stop):
+            train({"tiny": domain}, settings(), folder, None, stop, initial=initial)
+        again = Recorder()
+        train({"tiny": domain}, settings(), folder, again, initial=other)
+        assert min(again.metrics["train/total"]) == first_step
+
+
 _KILLED = """
 import sys
 from pathlib import Path
@@ -197,6 +224,10 @@ def test_two_ranks_train_as_one_process_with_the_same_batch(domain, tmp_path):
     np.testing.assert_allclose(models[0], models[1], rtol=0.05)
     with pytest.raises(UserError, match=r"train\.txt is missing"):
         run(tmp_path, tmp_path / "none", devices=2, accelerator="cpu")
+    changes |= {"network": SMALL, "steps": 2, "learning_rate": 1e-9}
+    tuned = train({"tiny": domain}, settings(**changes), tmp_path / "tuned", initial=model)
+    weights = model.network.state_dict()
+    assert all(torch.allclose(value, weights[name], atol=1e-5) for name, value in tuned.network.state_dict().items())
 
 
 @pytest.mark.slow

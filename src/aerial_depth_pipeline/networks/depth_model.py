@@ -1,6 +1,7 @@
 """The trained product: one image in, depth out. Needs torch and timm, and neither Kedro, MLflow nor Lightning."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.files import atomic_path, read_json, write_json
+from aerial_depth_pipeline.files import atomic_path, fingerprint_of, read_json, write_json
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -43,6 +44,15 @@ class DepthModel:
     def device(self) -> torch.device:
         """Where the network's weights lie."""
         return next(self.network.parameters()).device
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights and of how the network is built."""
+        digest = hashlib.blake2b(fingerprint_of(dataclasses.asdict(self.settings)).encode(), digest_size=12)
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def to(self, device: str | torch.device) -> "DepthModel":
         """Move the network; returns the model itself."""

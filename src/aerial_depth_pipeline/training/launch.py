@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TASK, _METRICS, _MODEL, _ERROR = "task.json", "metrics.jsonl", "depth_model", "error.json"
+_TASK, _METRICS, _INITIAL, _MODEL, _ERROR = "task.json", "metrics.jsonl", "initial_model", "depth_model", "error.json"
 _POLL_SECONDS = 0.2
 
 
@@ -48,6 +48,7 @@ def train_in_ranks(
     logger: "Logger | None",
     validate: Callable[[DepthModel], dict[str, float]] | None,
     fingerprint: str,
+    initial: DepthModel | None = None,
 ) -> DepthModel:
     """`train`, carried out by `settings.devices` processes on each of `settings.num_nodes` machines.
 
@@ -64,7 +65,10 @@ def train_in_ranks(
         "fingerprint": fingerprint,
         "validated": validate is not None,
         "logged": logger is not None,
+        "initial": initial is not None,
     }
+    if initial is not None:
+        initial.save(exchange / _INITIAL)
     write_json(exchange / _TASK, task)
     process = subprocess.Popen([*_launcher(settings), "-m", __name__, str(exchange / _TASK)])
     try:
@@ -165,6 +169,7 @@ def run_rank(path: Path) -> None:
             _FileLogger(exchange / _METRICS) if first and task["logged"] else None,
             _validate_elsewhere(exchange) if first and task["validated"] else None,
             task["fingerprint"],
+            DepthModel.load(exchange / _INITIAL) if task["initial"] else None,
         )
     except UserError as error:
         if first:

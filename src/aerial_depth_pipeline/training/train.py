@@ -42,6 +42,7 @@ def train(
     logger: Logger | None = None,
     validate: Callable[[DepthModel], dict[str, float]] | None = None,
     fingerprint: str = "",
+    initial: DepthModel | None = None,
 ) -> DepthModel:
     """Train a depth model on the triplets of one or several domains.
 
@@ -52,6 +53,8 @@ def train(
         logger: a Lightning logger for `train/…` (every `log_every` steps) and `val/…` (at every validation), or None.
         validate: called with the model at every validation; its figures are logged as `val/<name>`.
         fingerprint: says what data the triplets hold; a run is continued only where it is the same.
+        initial: a trained model to start from instead of fresh weights; its network takes the place of `settings.network`. A pose decoder
+            is not part of a depth model and starts fresh.
 
     Returns:
         The trained model. `metadata` names the step, the settings and, where telemetry knows it, the unit.
@@ -61,7 +64,10 @@ def train(
         TrainingFault: where the watchdog stops the training; a UserError as well.
     """
     if settings.devices * settings.num_nodes > 1 and not in_a_rank():
-        return train_in_ranks(domains, settings, Path(checkpoints), logger, validate, fingerprint)
+        return train_in_ranks(domains, settings, Path(checkpoints), logger, validate, fingerprint, initial)
+    if initial is not None:
+        # Its weights are there; an encoder's own need not be fetched once more.
+        settings = dataclasses.replace(settings, network=dataclasses.replace(initial.settings, pretrained=False, weights=None))
     _threads(settings)
     checkpoints = Path(checkpoints)
     triplets = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "train", settings.pose)]
@@ -85,7 +91,8 @@ def train(
     held_out_store = TripletStore(held_out, factors, settings.pose, settings.cache_gigabytes) if held_out else None
     if settings.loss.guide > 0:
         store.add_guides(_guides(triplets, depths, factors))
-    whole = fingerprint_of(fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets])
+    start = [] if initial is None else [initial.fingerprint]
+    whole = fingerprint_of(fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets], *start)
     content = _to_continue(checkpoints / LAST, settings, whole)
     bar = progress_bar(None, "training", total=settings.steps, unit="step")
 
@@ -94,7 +101,10 @@ def train(
         bar.update(1)
 
     with_pose = settings.pose.source == "learned" or settings.pose.refine
-    model = JointModel(settings.network, with_pose).to(memory_format=torch.channels_last)
+    model = JointModel(settings.network, with_pose)
+    if initial is not None:
+        model.depth.load_state_dict(initial.network.state_dict())
+    model = model.to(memory_format=torch.channels_last)
     probe = make_probe(triplets, depths) if settings.watchdog.enabled else None
     metadata = _metadata(triplets, factors, settings)
     module = TrainingModule(model, settings, store, held_out_store, checkpoints, whole, metadata, probe, validate, logger, advance)
