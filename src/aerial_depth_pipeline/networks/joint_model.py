@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from aerial_depth_pipeline.networks.depth_decoder import DepthDecoder
 from aerial_depth_pipeline.networks.encoder import Encoder
@@ -37,6 +38,14 @@ class JointModel(nn.Module):
         self.depth = DepthNetwork(settings)
         self.pose_encoder = Encoder(settings) if with_pose and settings.pose_encoder == "separate" else None
         self.pose_decoder = PoseDecoder(self.depth.encoder.channels[-1], settings.pose_channels) if with_pose else None
+
+    def train(self, mode: bool = True) -> "JointModel":
+        """Switch between training and evaluation; normalisation layers whose weights are frozen keep their statistics."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm) and module.affine and not module.weight.requires_grad:
+                module.eval()
+        return self
 
     def forward(self, images_BL3HW: torch.Tensor, sources: list[int], target: int) -> tuple[list[torch.Tensor], torch.Tensor | None]:
         """Inverse depth of the target at all scales, finest first, and the pose decoder's numbers [B, S, 6] for the sources.

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from aerial_depth_pipeline.geometry.poses import pose_from_vectors, rotation_from_axis_angle
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
+from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.losses import guide_loss
@@ -238,7 +239,7 @@ class TrainingModule(L.LightningModule):
         """The depth network as it is now, detached from training."""
         source = self.model if self.average is None else self.average
         width, height = self.size
-        return DepthModel(copy.deepcopy(source.depth), self.settings.network, width, height, self.metadata | {"step": self.step})
+        return DepthModel(merge(copy.deepcopy(source.depth)), self.settings.network, width, height, self.metadata | {"step": self.step})
 
     def _validate(self) -> None:
         if not self.trainer.is_global_zero:

@@ -154,6 +154,10 @@ class TrainSettings:
         checkpoint_every: steps between checkpoints that a killed run continues from.
         log_every: steps between logged loss terms.
         images_every: steps between logged pictures of held-out triplets (target, inverse depth, warped sources, auto-mask); 0 for none.
+        trainable: what is trained: `all`; the depth `decoder`; the `norm` layers; or, as `low_rank`, a matrix that is added to the weight
+            of every convolution and merged into it at the end. The rest of the depth network stays as it is, statistics included.
+        rank: of that matrix.
+        order: `shuffled`, or `given`: the triplets in the order of their lists, as they arrive in a flight.
         keep: which model is returned: the `last`, or the `best` by `monitor`.
         monitor: name of the validation figure (smaller is better) that chooses the best: `photometric`, or one that the caller's depth
             validation returns, e.g. `abs_rel`.
@@ -185,6 +189,9 @@ class TrainSettings:
     checkpoint_every: int = 200
     log_every: int = 10
     images_every: int = 0
+    trainable: Literal["all", "decoder", "norm", "low_rank"] = "all"
+    rank: int = 8
+    order: Literal["shuffled", "given"] = "shuffled"
     keep: Literal["last", "best"] = "last"
     monitor: str = "photometric"
     resume: Literal["auto", True, False] = "auto"
@@ -199,5 +206,7 @@ class TrainSettings:
                 raise ValueError(f"{name} must be at least 1")
         if self.batch_size % (self.accumulate * self.devices * self.num_nodes):
             raise ValueError("batch_size must be a multiple of accumulate x devices x num_nodes")
+        if self.rank < 1:
+            raise ValueError("rank must be at least 1")
         if self.learning_rate <= 0 or not 0 <= self.warm_up < 1 or not 0 <= self.ema < 1 or self.clip < 0:
             raise ValueError("learning_rate must be positive, warm_up and ema in 0..1, clip not negative")

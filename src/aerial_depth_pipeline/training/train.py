@@ -20,6 +20,7 @@ from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.progress import progress, progress_bar
+from aerial_depth_pipeline.training.adaptation import restrict
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint
 from aerial_depth_pipeline.training.engine import TrainingModule
 from aerial_depth_pipeline.training.launch import in_a_rank, train_in_ranks
@@ -104,6 +105,7 @@ def train(
     model = JointModel(settings.network, with_pose)
     if initial is not None:
         model.depth.load_state_dict(initial.network.state_dict())
+    restrict(model, settings.trainable, settings.rank)
     model = model.to(memory_format=torch.channels_last)
     probe = make_probe(triplets, depths) if settings.watchdog.enabled else None
     metadata = _metadata(triplets, factors, settings)
@@ -191,7 +193,9 @@ def _fit(module: TrainingModule, store: TripletStore, settings: TrainSettings, l
         return
     ranks = settings.devices * settings.num_nodes
     rank = int(os.environ.get("RANK", "0")) if ranks > 1 else 0
-    batches = TripletBatches(store, settings.batch_size, settings.steps, settings.seed, module.step, settings.accumulate, rank, ranks)
+    batches = TripletBatches(
+        store, settings.batch_size, settings.steps, settings.seed, module.step, settings.accumulate, rank, ranks, settings.order
+    )
     trainer = L.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -273,8 +274,8 @@ def scaled_poses(triplet: Triplet, factor: float) -> np.ndarray:
 class TripletBatches:
     """The batches of a training, from `first_step` to `steps`: what step n holds depends on the seed and n alone.
 
-    Every pass over the triplets has its own order; a batch may span two passes, so that none is ragged. With several ranks each takes its
-    share of every batch.
+    Every pass over the triplets has its own order, unless it is given; a batch may span two passes, so that none is ragged. With several
+    ranks each takes its share of every batch.
     """
 
     def __init__(
@@ -287,9 +288,11 @@ class TripletBatches:
         parts: int = 1,
         rank: int = 0,
         ranks: int = 1,
+        order: Literal["shuffled", "given"] = "shuffled",
     ) -> None:
         self.store, self.batch_size, self.steps, self.seed = store, batch_size, steps, seed
         self.first_step, self.parts, self.rank, self.ranks = first_step, parts, rank, ranks
+        self.order = order
 
     def __len__(self) -> int:
         return (self.steps - self.first_step) * self.parts
@@ -298,6 +301,8 @@ class TripletBatches:
         """Which triplets step `step` sees, over all ranks."""
         count = len(self.store)
         positions = range(step * self.batch_size, (step + 1) * self.batch_size)
+        if self.order == "given":
+            return [p % count for p in positions]
         orders = {p // count: None for p in positions}
         for turn in orders:
             generator = torch.Generator().manual_seed(_mixed(self.seed, 1, turn))
