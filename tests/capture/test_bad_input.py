@@ -100,8 +100,10 @@ def test_truncated_mp4_with_its_index_in_front_says_what_is_missing(flight, raw,
     assert any("should have 40 frames" in w and "missing" in w for w in summary["warnings"])
 
 
-def test_corrupt_stretch_is_reported_and_the_rest_kept(flight, raw, out):
-    write_video(raw / "video.mkv", flight.images, fps=10, g=5)
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_corrupt_stretch_is_reported_and_the_rest_kept(flight, raw, out, codec):
+    options = {"g": 5} if codec == "libx264" else {"x265-params": "keyint=5:log-level=none"}
+    write_video(raw / "video.mkv", flight.images, fps=10, codec=codec, **options)
     data = bytearray((raw / "video.mkv").read_bytes())
     middle = len(data) // 2
     data[middle : middle + len(data) // 20] = np.random.default_rng(0).bytes(len(data) // 20)
@@ -233,9 +235,11 @@ def test_damaged_photographs_are_left_out(flight, raw, out):
     assert any("2 files" in w for w in summary["warnings"])
 
 
-def _exif(focal_35mm: int | None = 24, gps: dict | None = None, orientation: int = 1) -> Image.Exif:
+def _exif(focal_35mm: int | None = 24, gps: dict | None = None, orientation: int = 1, model: str = "") -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
+    if model:
+        exif[0x0110] = model
     details = exif.get_ifd(0x8769)
     if focal_35mm:
         details[0xA405] = focal_35mm
@@ -250,6 +254,14 @@ def test_exif_without_gps_is_no_telemetry(flight, raw, out):
     summary, table = _extract(raw, out)
     assert summary["camera_source"] == "exif" and summary["telemetry"] is None and table["east"].isna().all()
     assert summary["focal_length"] == pytest.approx(24 / 43.267 * np.hypot(320, 240), rel=1e-3)
+
+
+def test_photographs_that_name_only_the_drone_have_its_focal_length(flight, raw, out):
+    (raw / "camera.yaml").unlink()
+    _photographs(flight, raw / "images", exif=_exif(focal_35mm=None, model="FC3411"))
+    summary, _ = _extract(raw, out)
+    assert summary["camera_source"] == "exif"
+    assert summary["focal_length"] == pytest.approx(22 / 43.267 * np.hypot(320, 240), rel=1e-3)
 
 
 @pytest.mark.parametrize("gps", [{2: (0, 0, 0), 4: (0, 0, 0)}, {2: (97.0, 0, 0), 4: (8.0, 0, 0)}, {1: "N", 2: (47.0, 0, 0)}])

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -190,3 +191,23 @@ def test_failed_self_calibration_falls_back_on_the_focal_length_in_the_telemetry
     summary = extract_frames(raw, tmp_path / "out", FrameExtractionSettings(), fail)
     assert summary["camera_source"] == "telemetry" and any("24 mm" in w for w in summary["warnings"])
     assert summary["focal_length"] == pytest.approx(24 / 43.27 * np.hypot(320, 240), rel=0.01)
+
+
+def test_failed_self_calibration_falls_back_on_the_drone_that_the_video_names(flight, tmp_path):
+    raw = tmp_path / "raw"
+    write_video(tmp_path / "plain.mp4", flight.images[:12])
+    raw.mkdir()
+    with av.open(str(tmp_path / "plain.mp4")) as source, av.open(str(raw / "video.mp4"), "w") as copy:
+        copy.metadata["comment"] = "DJI Mini 2"
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+
+    def fail(paths):
+        raise SceneError("No two images match.")
+
+    (tmp_path / "out").mkdir()
+    summary = extract_frames(raw, tmp_path / "out", FrameExtractionSettings(), fail)
+    assert summary["camera_source"] == "drone_model" and any("video.mp4 states" in w for w in summary["warnings"])

@@ -59,12 +59,13 @@ def test_two_view_poses_against_the_true_ones(flown, tmp_path):
 
 
 @pytest.mark.slow
-def test_focal_length_by_self_calibration(shared_data, tmp_path):
+@pytest.mark.parametrize("flight", FLIGHTS)
+def test_focal_length_by_self_calibration(shared_data, tmp_path, flight):
     from aerial_depth_pipeline.sfm.self_calibration import self_calibrate
 
     raw, folder = tmp_path / "raw", tmp_path / "frames"
     raw.mkdir(), folder.mkdir()
-    (raw / "video.mp4").symlink_to(shared_data / "flights" / "autzen_stadium" / "video.mp4")
+    (raw / "video.mp4").symlink_to(shared_data / "flights" / flight / "video.mp4")
     summary = extract_frames(raw, folder, FrameExtractionSettings(stride=2), self_calibrate)
     assert summary["camera_source"] == "self_calibration"
     # Undistortion may scale the picture; the focal length is compared in widths of the source picture.

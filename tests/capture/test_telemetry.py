@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from aerial_depth_pipeline.capture.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources import Fix
 from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_metres, smooth_positions
 from aerial_depth_pipeline.capture.telemetry_files import find_telemetry, read_srt, read_table
@@ -40,6 +41,21 @@ def test_longitude_that_cannot_be_a_latitude_tells_the_order(tmp_path):
 def test_focal_length_is_read_in_millimetres_or_tenths(tmp_path):
     (tmp_path / "a.srt").write_text(_srt(DIALECTS["bracketed"]))
     assert read_srt(tmp_path / "a.srt").focal_35mm == 28
+
+
+def test_subtitles_that_name_the_drone_tell_its_focal_length(tmp_path):
+    (tmp_path / "a.srt").write_text(_srt("DJI Mavic 2 Pro " + DIALECTS["older"]))
+    assert read_srt(tmp_path / "a.srt").focal_35mm == 28
+    (tmp_path / "b.srt").write_text(_srt(DIALECTS["older"]))
+    assert read_srt(tmp_path / "b.srt").focal_35mm is None
+
+
+@pytest.mark.parametrize(
+    ("text", "focal"),
+    [("encoder: DJI Mavic3", 24), ("FC3411", 22), ("Mavic Air 2", 24), ("DJI-Air-2S", 22), ("FC34110", None), ("Mavic", None), ("", None)],
+)
+def test_drones_are_known_by_their_names(text, focal):
+    assert drone_in(text) == (None if focal is None else (drone_in(text)[0], focal))
 
 
 def test_entries_without_a_fix_are_skipped_and_counted(tmp_path):

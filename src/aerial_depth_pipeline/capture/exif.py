@@ -8,12 +8,13 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from aerial_depth_pipeline.capture.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources import Fix
 
 logger = logging.getLogger(__name__)
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_ORIENTATION, _DATE_TIME, _SUBSECOND = 0x0112, 0x9003, 0x9291
+_MODEL, _ORIENTATION, _DATE_TIME, _SUBSECOND = 0x0110, 0x0112, 0x9003, 0x9291
 _FOCAL_MM, _FOCAL_35MM = 0x920A, 0xA405
 _PLANE_RESOLUTION, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
@@ -48,13 +49,13 @@ def read_exif(path: Path) -> Exif | None:
             try:
                 tags = image.getexif()
                 details, gps = tags.get_ifd(_EXIF_IFD), tags.get_ifd(_GPS_IFD)
-                orientation = tags.get(_ORIENTATION, 1)
+                orientation, model = tags.get(_ORIENTATION, 1), str(tags.get(_MODEL, ""))
             except (ValueError, SyntaxError, OSError, TypeError, KeyError) as error:
                 logger.warning("EXIF of %s is damaged (%s) and not used.", path, error)
-                details, gps, orientation = {}, {}, 1
+                details, gps, orientation, model = {}, {}, 1, ""
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    focal = _focal_pixels(details, max(width, height), min(width, height))
+    focal = _focal_pixels(details, model, max(width, height), min(width, height))
     if orientation in (5, 6, 7, 8):
         width, height = height, width
     return Exif(width, height, focal, _fix(gps), _time(details))
@@ -68,8 +69,8 @@ def _number(value) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _focal_pixels(details, long_side: int, short_side: int) -> float | None:
-    """Focal length in pixels: from the sensor's pixel pitch where it is plausible, else from the 35 mm equivalent."""
+def _focal_pixels(details, model: str, long_side: int, short_side: int) -> float | None:
+    """Focal length in pixels: from the sensor's pixel pitch where it is plausible, else the 35 mm equivalent, else the drone."""
     focal_mm, pitch = _number(details.get(_FOCAL_MM)), _number(details.get(_PLANE_RESOLUTION))
     unit = _UNIT_MM.get(details.get(_PLANE_UNIT, 2))
     if focal_mm and pitch and unit and focal_mm > 0 and pitch > 0:
@@ -78,6 +79,8 @@ def _focal_pixels(details, long_side: int, short_side: int) -> float | None:
         if _SENSOR_WIDTHS_MM[0] <= sensor_width <= _SENSOR_WIDTHS_MM[1]:
             return focal_mm * pitch / unit
     equivalent = _number(details.get(_FOCAL_35MM))
+    if not equivalent and (drone := drone_in(model)):
+        equivalent = drone[1]
     if equivalent and equivalent > 0:
         return focal_from_35mm(equivalent, long_side, short_side)
     return None

@@ -228,19 +228,29 @@ def _calibrate(source, rows, frames, width, height, settings, self_calibrate, te
     try:
         camera = self_calibrate(paths)
     except SceneError as error:
-        if telemetry is None or telemetry.focal_35mm is None:
+        stated = _stated_focal(source, telemetry)
+        if stated is None:
             raise SceneError(
                 f"The camera of {source.path} is not known and cannot be calibrated from its frames: {error} Add a camera.yaml."
             ) from error
-        focal = focal_from_35mm(telemetry.focal_35mm, max(width, height), min(width, height))
+        equivalent, told_by, origin = stated
+        focal = focal_from_35mm(equivalent, max(width, height), min(width, height))
         warnings.append(
-            f"Self-calibration failed ({error}) and the camera is taken from the {telemetry.focal_35mm:g} mm that {telemetry.source} "
-            "states, which may be off by a tenth."
+            f"Self-calibration failed ({error}) and the camera is taken from the {equivalent:g} mm that {told_by} states, which may be off "
+            "by a tenth."
         )
-        return Camera.pinhole(width, height, focal, focal, width / 2, height / 2), "telemetry"
+        return Camera.pinhole(width, height, focal, focal, width / 2, height / 2), origin
     if (camera.width, camera.height) != (width, height):
         camera = resize_camera(camera, width, height)
     return camera, "self_calibration"
+
+
+def _stated_focal(source: Source, telemetry: Telemetry | None) -> tuple[float, str, str] | None:
+    """The 35 mm equivalent in millimetres, the file that states it or names the drone, and what the report calls that."""
+    if telemetry is not None and telemetry.focal_35mm is not None:
+        return telemetry.focal_35mm, telemetry.source, "telemetry"
+    equivalent = source.stated_focal_35mm()
+    return None if equivalent is None else (equivalent, source.path.name, "drone_model")
 
 
 def calibration_frames(rows: list[Considered], limit: int) -> list[Considered]:

@@ -98,6 +98,10 @@ class Source(Protocol):
         """Positions that the source itself knows, by frame."""
         ...
 
+    def stated_focal_35mm(self) -> float | None:
+        """The 35 mm equivalent focal length of the drone that the source names, in millimetres: right to about a tenth."""
+        ...
+
     def depth_frames(self) -> set[int]:
         """The frames whose depth the source itself knows."""
         ...
@@ -128,6 +132,9 @@ class SourceBase:
 
     def fixes(self) -> dict[int, Fix]:
         return {}
+
+    def stated_focal_35mm(self) -> float | None:
+        return None
 
     def depth_frames(self) -> set[int]:
         return set()

@@ -20,7 +20,7 @@ class Telemetry:
         source: the file they come from.
         time_N: seconds since the video's first frame, increasing.
         position_N3: latitude and longitude in degrees, altitude in metres.
-        focal_35mm: the 35 mm equivalent focal length that the file states, or None.
+        focal_35mm: the 35 mm equivalent focal length that the file states or that the drone it names has, or None.
         warnings: what was wrong with the file.
     """
 

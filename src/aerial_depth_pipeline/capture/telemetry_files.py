@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from aerial_depth_pipeline.capture.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources import visible_files
 from aerial_depth_pipeline.capture.telemetry import Telemetry
 
@@ -79,6 +80,8 @@ def read_srt(path: Path) -> Telemetry:
             focal = _plausible_focal(float(stated.group(1)))
     if not times:
         raise ValueError(f"{path.name} holds no position that is understood.")
+    if focal is None and (drone := drone_in(text)):
+        focal = drone[1]
     told = [f"{skipped} of {len(starts)} entries of {path.name} hold no position and are skipped."] if skipped else []
     return Telemetry(path.name, np.array(times), np.array(fixes), focal, told)
 

@@ -1,19 +1,22 @@
 """Video through PyAV: any container and codec that FFmpeg decodes, each frame decoded once and scaled while it is converted."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
+from aerial_depth_pipeline.capture.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources import SourceBase, SourceFrame
 from aerial_depth_pipeline.errors import SceneError
 
 logger = logging.getLogger(__name__)
 
 _PACKETS_FOR_RATE = 60
+_Item = TypeVar("_Item")
 
 
 class VideoSource(SourceBase):
@@ -75,48 +78,69 @@ class VideoSource(SourceBase):
                         break
             except (av.FFmpegError, OSError):
                 pass  # decoding will say what is wrong
-            length = max(times) - min(times) if len(times) > 1 else 0.0
             nominal = float(nominal) if nominal else None
-            self.fps = round((len(times) - 1) / length, 3) if length > 0 else nominal
+            intervals = np.diff(np.unique(times))
+            usual = float(np.median(intervals)) if len(intervals) else 0.0
+            alike = np.abs(intervals - usual) < 0.15 * usual
+            # Containers round times to milliseconds, and a few intervals are longer where frames were lost.
+            self._steady = len(intervals) > 0 and bool(alike.mean() > 0.8)
+            if len(intervals):
+                self.fps = round(float(1 / (intervals[alike] if self._steady else intervals).mean()), 3)
+            else:
+                self.fps = nominal
             if nominal and self.fps and abs(nominal / self.fps - 1) < 0.02:
                 self.fps = nominal  # a steady rate, without the container's rounding of times
             return nominal
+
+    def stated_focal_35mm(self) -> float | None:
+        container, stream = self._open()
+        with container:
+            drone = drone_in("\n".join([*container.metadata.values(), *stream.metadata.values()]))
+        return drone[1] if drone else None
 
     def frames(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
         container, stream = self._open()
         damaged: list[str] = []
         numbering = _Numbering(self.fps)
-        count = places = 0
+        count = places = torn = 0
         smeared = False
         with container:
-            for frame in _decode(container, stream, damaged):
+            # What was noted when a frame came out is that frame's, although the one after it is looked at before it is handed on.
+            decoded = ((frame, len(damaged)) for frame in _decode(container, stream, damaged))
+            for (frame, noted), following in _with_next(decoded):
                 count += 1
-                index, time = numbering.next(frame.time, bool(damaged))
+                index, time = numbering.next(frame.time, noted + torn > 0)
                 if frame.interlaced_frame:
                     raise SceneError(
                         f"{self.path} is interlaced, which mixes two moments in one frame; convert it with "
                         f"'ffmpeg -i {self.path.name} -vf yadif=1 progressive.mp4' and use that."
                     )
-                if frame.is_corrupt:
-                    damaged.append("frames patched up by the decoder")
                 # What was predicted from damaged frames is damaged as well, until a key frame starts afresh.
-                smeared = (smeared or len(damaged) > places) and not (frame.key_frame and not frame.is_corrupt)
-                places = len(damaged)
-                if not wanted(index):
-                    continue
-                if smeared:
-                    yield SourceFrame(index, time, None, "corrupt")
-                elif (frame.width, frame.height) != self._decoded_size:
-                    yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
-                else:
-                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
-        if damaged:
-            self.warnings.append(f"{self.path.name} is damaged in {len(damaged)} places ({damaged[0]}); what decodes is used.")
+                smeared = (smeared or noted > places or frame.is_corrupt) and not (frame.key_frame and not frame.is_corrupt)
+                places = noted
+                # Some decoders (HEVC) patch up the frame before a hole without a word.
+                before_hole = following is not None and self._lies_apart(frame, following[0])
+                torn += before_hole or frame.is_corrupt
+                if wanted(index):
+                    if smeared or before_hole:
+                        yield SourceFrame(index, time, None, "corrupt")
+                    elif (frame.width, frame.height) != self._decoded_size:
+                        yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
+                    else:
+                        yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+                smeared = smeared or before_hole
+        if damaged or torn:
+            kind = damaged[0] if damaged else "frames are lost or patched up by the decoder"
+            self.warnings.append(f"{self.path.name} is damaged in {len(damaged) + torn} places ({kind}); what decodes is used.")
         missing = self._expected - count
         if missing > max(2, 0.01 * self._expected):
             self.warnings.append(
                 f"{self.path.name} should have {self._expected} frames, {count} decode: {missing} are missing; the file is incomplete."
             )
+
+    def _lies_apart(self, frame: av.VideoFrame, following: av.VideoFrame) -> bool:
+        """Whether frames are missing between two, which only a steady rate tells."""
+        return self._steady and None not in (frame.time, following.time) and (following.time - frame.time) * self.fps > 1.5
 
     def keyframes(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
         """The frames that decode on their own, for a quick look at the whole video; numbered and chosen as keyframes, from 0.
@@ -153,6 +177,16 @@ def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
             damaged.append(_why(error))
             continue
         yield from frames
+
+
+def _with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
+    """Each item and the one after it, None after the last."""
+    iterator = iter(items)
+    item = next(iterator, None)
+    while item is not None:
+        following = next(iterator, None)
+        yield item, following
+        item = following
 
 
 class _Numbering:

@@ -33,7 +33,7 @@ class Footage:
         source: its frames.
         width, height: size of the output in pixels, even numbers.
         camera: of frames of that size.
-        camera_origin: `camera.yaml`, `exif`, `telemetry`, `setting` or `assumed`.
+        camera_origin: `camera.yaml`, `exif`, `telemetry`, `drone_model`, `setting` or `assumed`.
         telemetry: positions beside a video, or None.
         relative_height: whether the telemetry's altitude counts from the place of departure.
     """
@@ -107,6 +107,7 @@ def _camera(path: Path, source: Source, telemetry: Telemetry | None, focal_35mm:
     equivalents = [
         (focal_35mm, "setting"),
         (telemetry.focal_35mm if telemetry is not None else None, "telemetry"),
+        (source.stated_focal_35mm(), "drone_model"),
         (_USUAL_FOCAL_35MM, "assumed"),
     ]
     equivalent, origin = next((value, origin) for value, origin in equivalents if value)
