@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # MLflow's advice to authors of models, given whenever kedro-mlflow is imported.
 export PYTHONWARNINGS := ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
-.PHONY: demo test test-unit lint install clean
+.PHONY: demo test test-unit lint install airflow clean
 
 demo: $(INSTALLED)
 	$(BIN)/kedro run --env=demo --pipelines=demo
@@ -29,5 +29,13 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
+# Airflow in an environment of its own, because its packages and the project's exclude each other (docs/service.md).
+airflow: .venv-airflow/.installed
+
+.venv-airflow/.installed:
+	$(PYTHON) -m venv .venv-airflow
+	.venv-airflow/bin/python -m pip install --quiet "apache-airflow>=3.3,<4"
+	touch $@
+
 clean:
-	rm -rf $(VENV) data/.work
+	rm -rf $(VENV) .venv-airflow data/.work
