@@ -29,7 +29,7 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-# Airflow in an environment of its own, because its packages and the project's exclude each other (docs/service.md).
+# Airflow in an environment of its own: it dictates versions of packages that the project uses too (docs/service.md).
 airflow: .venv-airflow/.installed
 
 .venv-airflow/.installed:

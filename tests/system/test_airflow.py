@@ -1,7 +1,7 @@
 """The Airflow DAG is what kedro-airflow makes of the pipelines, and Airflow runs it.
 
-Airflow has an environment of its own (`make airflow`), because its packages and the project's exclude each other; where there is none, the
-tests that need it are skipped.
+Airflow has an environment of its own (`make airflow`), since it dictates versions of packages that the project uses too; where there is
+none, the test that needs it is skipped.
 """
 
 import ast
