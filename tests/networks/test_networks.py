@@ -164,3 +164,16 @@ def test_the_original_network_has_the_published_number_of_parameters():
     everything = sum(p.numel() for p in model.parameters())
     assert depth == pytest.approx(17.3e6, rel=0.02)
     assert everything == pytest.approx(20.2e6, rel=0.02)
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "mobilenetv4_conv_small", "efficientnet_b0"])
+def test_group_normalisation_leaves_no_trace_of_the_batch(encoder):
+    settings = NetworkSettings(encoder=encoder, encoder_norm="group", decoder_norm="group", decoder_channels=[8, 8, 16, 16, 32])
+    torch.manual_seed(0)
+    network = DepthNetwork(settings)
+    assert not [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    network.train()
+    images = torch.rand(3, 3, 64, 96)
+    with torch.no_grad():
+        together, alone = network(images)[:1], network(images[:1])
+    assert torch.allclose(together, alone, atol=1e-5)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from aerial_depth_pipeline.networks.normalisation import group_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 
@@ -63,8 +64,9 @@ class DepthDecoder(nn.Module):
 def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
     # Repeated borders: zeros beyond the picture would draw a frame into the depth.
     padding = {"padding": 1, "padding_mode": "replicate"}
-    if norm == "batch":
-        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), nn.BatchNorm2d(outgoing), nn.ReLU(inplace=True))
+    if norm != "none":
+        layer = nn.BatchNorm2d(outgoing) if norm == "batch" else group_norm(outgoing)
+        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), layer, nn.ReLU(inplace=True))
     return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, **padding), nn.ELU(inplace=True))
 
 

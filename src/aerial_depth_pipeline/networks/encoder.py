@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.networks.normalisation import replace_batch_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -29,6 +30,8 @@ class Encoder(nn.Module):
         """
         super().__init__()
         self.body = _create(settings, load_weights)
+        if settings.encoder_norm == "group":
+            replace_batch_norm(self.body)
         self.channels: list[int] = list(self.body.feature_info.channels())
         self.reductions: list[int] = list(self.body.feature_info.reduction())
         if any(r & (r - 1) or r < 2 for r in self.reductions) or sorted(set(self.reductions)) != self.reductions:

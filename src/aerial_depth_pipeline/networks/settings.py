@@ -17,7 +17,10 @@ class NetworkSettings:
         pose_trains_encoder: whether the pose's gradient reaches a shared encoder. Without it the sources need no backward pass, which
             saves about a third of a step; sensible where the pose starts from classical geometry.
         decoder_channels: channels of the depth decoder at full size, half, quarter, eighth, … of the image.
-        decoder_norm: `batch` normalises inside the depth decoder, which shortens a training from scratch; `none` is the original's choice.
+        encoder_norm: `own` keeps the encoder's normalisation; `group` puts group normalisation in the place of batch normalisation, which
+            does not depend on the size of the batch. Pretrained scales and shifts are kept.
+        decoder_norm: `batch` or `group` normalises inside the depth decoder, which shortens a training from scratch; `none` is the
+            original's choice.
         pose_channels: channels inside the pose decoder.
         scales: number of inverse-depth maps, each half the size of the one before.
         min_depth, max_depth: bounds of the predicted depth, in training units.
@@ -31,7 +34,8 @@ class NetworkSettings:
     pose_encoder: Literal["shared", "separate"] = "shared"
     pose_trains_encoder: bool = True
     decoder_channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
-    decoder_norm: Literal["none", "batch"] = "batch"
+    encoder_norm: Literal["own", "group"] = "own"
+    decoder_norm: Literal["none", "batch", "group"] = "batch"
     pose_channels: int = 256
     scales: int = 4
     min_depth: float = 0.1

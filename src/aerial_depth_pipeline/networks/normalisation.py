@@ -1,0 +1,28 @@
+"""Group normalisation in the place of batch normalisation, for batches too small to have statistics."""
+
+import math
+
+from timm.layers import BatchNormAct2d, GroupNormAct
+from torch import nn
+
+_GROUPS = 32
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation of as many groups as fit, 32 at most (Wu and He, Group Normalization, ECCV 2018)."""
+    return nn.GroupNorm(math.gcd(channels, _GROUPS), channels)
+
+
+def replace_batch_norm(module: nn.Module) -> None:
+    """Put group normalisation in the place of every batch normalisation, in place; scales and shifts are kept."""
+    for name, child in module.named_children():
+        if not isinstance(child, nn.BatchNorm2d):
+            replace_batch_norm(child)
+            continue
+        layer = group_norm(child.num_features)
+        if isinstance(child, BatchNormAct2d):
+            layer = GroupNormAct(child.num_features, layer.num_groups)
+            layer.drop, layer.act = child.drop, child.act
+        if child.affine:
+            layer.weight, layer.bias = child.weight, child.bias
+        setattr(module, name, layer)
