@@ -10,7 +10,7 @@ import pytest
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.poses import camera_center
-from aerial_depth_pipeline.mvs.accuracy import COLUMNS, ground_truth_accuracy
+from aerial_depth_pipeline.mvs.accuracy import COLUMNS, ground_truth_accuracy, measure_depth
 from aerial_depth_pipeline.mvs.ground_truth import build_ground_truth, write_depth
 from aerial_depth_pipeline.mvs.picture import ground_truth_picture
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
@@ -24,21 +24,22 @@ def built(flown, tmp_path_factory):
     (frames / "depth").mkdir()
     for index, depth in enumerate(depths):
         cv2.imwrite(str(frames / "depth" / f"{index:06d}.tiff"), depth)
-    settings = read_settings(GroundTruthSettings, {"sfm": {"gps_sigma": 0.3}, "dense": {"sources": 4}}, "ground_truth")
+    settings = read_settings(GroundTruthSettings, {"sfm": {"gps_sigma": 0.3}, "dense": {"sources": 4}, "compare": ["sgbm"]}, "ground_truth")
     content = build_ground_truth(frames, folder / "truth", settings, folder / "work")
     return frames, folder / "truth", content
 
 
 def test_depth_is_exact_to_a_percent_and_metric(built):
     frames, truth, content = built
-    row = ground_truth_accuracy(frames, truth, "test", "blocks")
-    assert list(row) == COLUMNS
+    row, compared = ground_truth_accuracy(frames, truth, "test", "blocks")
+    assert list(row) == list(compared) == COLUMNS and row["backend"] == "plane_sweep"
     assert row["registered"] == row["frames"] == 7
     assert row["abs_rel"] < 0.01
     assert row["within_5pct"] > 0.97
     assert row["coverage"] > 0.75
     assert abs(row["scale_error"]) < 0.01
     assert content["metric"] is True
+    assert compared["backend"] == "sgbm" and compared["abs_rel"] < 0.03 and compared["coverage"] > 0.3
 
 
 def test_what_is_written_is_what_the_contract_says(built, flown):
@@ -75,9 +76,8 @@ def test_the_picture_has_a_row_of_four_tiles_per_view(built, tmp_path):
     assert all(picture[:, i * 160 : (i + 1) * 160].std() > 10 for i in range(4))
 
 
-def test_accuracy_without_exact_depth_is_no_row(built, tmp_path):
-    _, truth, _ = built
-    assert ground_truth_accuracy(tmp_path, truth, "test", "blocks") is None
+def test_accuracy_without_exact_depth_is_no_row(tmp_path):
+    assert measure_depth([(0, np.ones((4, 4), np.float32))], tmp_path, metric=True) is None
 
 
 def test_depth_that_is_no_depth_is_not_written(tmp_path):

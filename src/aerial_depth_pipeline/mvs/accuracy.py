@@ -1,6 +1,7 @@
 """How good ground truth is where exact depth is known: simulated flights, lidar, game engines."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -22,27 +23,26 @@ COLUMNS = [
 ]
 
 
-def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: str) -> dict | None:
-    """A row of `ground_truth_accuracy.csv`, or None where there is no exact depth to compare with.
+def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric: bool) -> dict[str, float] | None:
+    """Compare depth maps with the exact depth of their frames; None where no frame has exact depth in common with them.
 
-    Where the ground truth is metric it is compared as it is, so that an error of scale counts; else it is first scaled by the median
-    ratio of the scene. `scale_error` is that ratio less one: the relative error of the metric scale, NaN where the scene is not metric.
-    `coverage` is the share of the pixels with exact depth that the ground truth covers; the other figures are over these.
+    Metric depth is compared as it is, so that an error of scale counts; other depth is first scaled by the median ratio of all maps.
+    `scale_error` is that ratio less one: the relative error of the metric scale, NaN where depth is not metric. `coverage` is the share of
+    the pixels with exact depth that have depth; the other figures are over these.
 
     Args:
+        depths: frame and depth [H, W], 0 = none.
         frames: the scene's frames with `depth/NNNNNN.tiff`, exact.
-        ground_truth: the scene's ground truth.
-        domain, scene: their names.
+        metric: whether depth is in metres.
     """
-    summary = json.loads((Path(ground_truth) / "ground_truth.json").read_text(encoding="utf-8"))
     ratios, known = [], 0
-    for path in sorted((Path(ground_truth) / "depth").glob("*.tiff")):
-        exact_path = Path(frames) / "depth" / path.name
-        if not exact_path.is_file():
+    for frame, depth in depths:
+        path = Path(frames) / "depth" / f"{frame:06d}.tiff"
+        if not path.is_file():
             continue
-        depth, exact = (cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in (path, exact_path))
+        exact = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if depth.shape != exact.shape:
-            raise ValueError(f"{path} is {depth.shape[1]}x{depth.shape[0]}, {exact_path} is {exact.shape[1]}x{exact.shape[0]}")
+            raise ValueError(f"depth of frame {frame} is {depth.shape[1]}x{depth.shape[0]}, {path} is {exact.shape[1]}x{exact.shape[0]}")
         both = (depth > 0) & (exact > 0)
         known += int((exact > 0).sum())
         ratios.append(depth[both].astype(np.float64) / exact[both])
@@ -50,20 +50,30 @@ def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: 
     if not ratio.size:
         return None
     scale = float(np.median(ratio))
-    if not summary["metric"]:
+    if not metric:
         ratio = ratio / scale
     error = np.abs(ratio - 1)
     return {
-        "backend": summary["backend"],
-        "domain": domain,
-        "scene": scene,
         "abs_rel": float(error.mean()),
         "delta_1.25": float((np.maximum(ratio, 1 / ratio) < 1.25).mean()),
         "within_1pct": float((error < 0.01).mean()),
         "within_5pct": float((error < 0.05).mean()),
         "coverage": ratio.size / known,
-        "scale_error": scale - 1 if summary["metric"] else float("nan"),
-        "registered": summary["registered"],
-        "frames": summary["frames"],
-        "seconds_per_view": summary["seconds_per_view"],
+        "scale_error": scale - 1 if metric else float("nan"),
     }
+
+
+def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: str) -> list[dict]:
+    """The rows of `ground_truth_accuracy.csv`: the scene's depth and that of the backends it was compared with; none without exact depth.
+
+    Args:
+        frames: the scene's frames with `depth/NNNNNN.tiff`, exact.
+        ground_truth: the scene's ground truth.
+        domain, scene: their names.
+    """
+    summary = json.loads((Path(ground_truth) / "ground_truth.json").read_text(encoding="utf-8"))
+    files = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
+    own = measure_depth(((int(path.stem), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) for path in files), frames, summary["metric"])
+    measured = [] if own is None else [{"backend": summary["backend"], "seconds_per_view": summary["seconds_per_view"], **own}]
+    place = {"domain": domain, "scene": scene, "registered": summary["registered"], "frames": summary["frames"]}
+    return [{name: (row | place)[name] for name in COLUMNS} for row in measured + summary.get("compared", [])]

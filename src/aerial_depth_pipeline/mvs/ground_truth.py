@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,10 @@ import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.mvs.accuracy import measure_depth
 from aerial_depth_pipeline.mvs.dense import dense_depth
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
-from aerial_depth_pipeline.sfm.reconstruction import read_gray, reconstruct
+from aerial_depth_pipeline.sfm.reconstruction import SceneReconstruction, read_gray, reconstruct
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
         "seconds": round(time.monotonic() - start, 1),
         "per_frame": per_frame,
     }
+    if settings.compare and (frames / "depth").is_dir():
+        content["compared"] = _compare(scene, images, views, settings, work, frames, folder / "sfm", dense["backend"])
     write_json(folder / "ground_truth.json", content)
     logger.info(
         "%s: %d depth maps by %s, coverage %.0f %%, %.2f s a view.",
@@ -84,6 +88,28 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
         content["seconds_per_view"],
     )
     return content
+
+
+def _compare(
+    scene: SceneReconstruction,
+    images: dict[int, np.ndarray],
+    views: list[int],
+    settings: GroundTruthSettings,
+    work: Path,
+    frames: Path,
+    sfm: Path,
+    used: str,
+) -> list[dict]:
+    """The accuracy of other backends on the same views."""
+    rows = []
+    for backend in settings.compare:
+        if backend == used:
+            continue
+        depths, dense = dense_depth(scene.model, images, views, replace(settings.dense, backend=backend), work / backend, frames, sfm)
+        measured = measure_depth(((view, result.depth_HW) for view, result in depths.items()), frames, scene.summary["metric"])
+        if measured is not None:
+            rows.append({**dense, **measured})
+    return rows
 
 
 def write_depth(path: Path, depth_HW: np.ndarray) -> None:

@@ -81,7 +81,9 @@ class GroundTruthSettings:
     Attributes:
         sfm: see `SfmSettings`.
         dense: see `DenseSettings`.
+        compare: further backends whose depth of the same views is measured, where exact depth is known; it is not kept.
     """
 
     sfm: SfmSettings = field(default_factory=SfmSettings)
     dense: DenseSettings = field(default_factory=DenseSettings)
+    compare: list[Literal["plane_sweep", "sgbm", "patch_match"]] = field(default_factory=list)

@@ -60,10 +60,12 @@ def report_ground_truth(work: str, *domain_inputs: SceneFolders) -> Path:
         for name, scene in progress(ground_truth.items(), f"pictures of {ground_truth.domain}", len(ground_truth), "scene"):
             if name in frames:
                 ground_truth_picture(frames[name].path, scene.path, folder / f"ground_truth_{ground_truth.domain}_{name}.png")
-                rows.append(ground_truth_accuracy(frames[name].path, scene.path, ground_truth.domain, name))
-    table = pd.DataFrame([row for row in rows if row is not None], columns=COLUMNS)
+                rows += ground_truth_accuracy(frames[name].path, scene.path, ground_truth.domain, name)
+    table = pd.DataFrame(rows, columns=COLUMNS)
     table.to_csv(folder / "ground_truth_accuracy.csv", index=False)
     for row in table.itertuples():
-        tracking.log_metrics({f"{row.domain}/ground_truth/{row.scene}/{name}": getattr(row, name) for name in ("abs_rel", "coverage")})
+        tracking.log_metrics(
+            {f"{row.domain}/ground_truth/{row.scene}/{row.backend}/{name}": getattr(row, name) for name in ("abs_rel", "coverage")}
+        )
     tracking.log_folder(folder, "ground_truth")
     return folder
