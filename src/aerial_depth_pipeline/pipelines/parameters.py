@@ -23,7 +23,8 @@ _GROUPS = {
     "predict": PredictSettings,
     "export": ExportSettings,
 }
-_FOLDERS = ("work_folder", "checkpoints_folder", "reporting_folder")
+_LOCAL_FOLDERS = ("work_folder", "checkpoints_folder")
+_FOLDERS = (*_LOCAL_FOLDERS, "reporting_folder")
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -40,6 +41,11 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             for domain, flights in (values or {}).items():
                 for scene, flight in (flights or {}).items():
                     read_settings(FlightSettings, flight, f"simulate.{domain}.{scene}")
+        elif group in _LOCAL_FOLDERS and "://" in str(values):
+            raise UserError(
+                f"'{group}' is {values}, but it must be a folder on this computer; with data on object storage, set for instance "
+                f"'{group}: data/.work/{group.removesuffix('_folder')}' in conf/local/parameters.yml."
+            )
         elif group not in _FOLDERS:
             close = difflib.get_close_matches(group, known, n=1, cutoff=0.0)
             raise UserError(f"Unknown parameter group '{group}'. Did you mean '{close[0]}'? Known groups: {', '.join(sorted(known))}.")
