@@ -55,6 +55,24 @@ def test_a_folder_without_manifest_is_no_result(root, tmp_path) -> None:
     assert list(raw.load()) == ["meadow"]
 
 
+def test_remote_footage_is_fetched_once_and_again_when_it_changed(tmp_path, monkeypatch) -> None:
+    memory = fsspec.filesystem("memory")
+    fetched = []
+    get = memory.get
+    monkeypatch.setattr(type(memory), "get", lambda self, *arguments, **options: fetched.append(1) or get(*arguments, **options))
+    try:
+        memory.pipe_file("/raw/meadow/video.mp4", b"one")
+        scene = dataset("memory://raw", tmp_path, raw=True).load()["meadow"]
+        first = scene.fingerprint
+        assert (scene.path / "video.mp4").read_bytes() == b"one" and scene.fingerprint == first and len(fetched) == 1
+        assert dataset("memory://raw", tmp_path, raw=True).load()["meadow"].fingerprint == first and len(fetched) == 1
+        memory.pipe_file("/raw/meadow/video.mp4", b"two")
+        scene = dataset("memory://raw", tmp_path, raw=True).load()["meadow"]
+        assert scene.fingerprint != first and (scene.path / "video.mp4").read_bytes() == b"two" and len(fetched) == 2
+    finally:
+        memory.store.clear()
+
+
 def test_raw_fingerprint_follows_content_not_time(tmp_path) -> None:
     raw = SceneFoldersDataset(str(tmp_path), "rural", raw=True)
     (tmp_path / "meadow").mkdir()

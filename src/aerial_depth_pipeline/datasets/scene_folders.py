@@ -66,7 +66,10 @@ class SceneFolder:
         """A local folder with the scene's content, fetched first if it lies elsewhere."""
         if self._storage is None:
             raise FileNotFoundError(f"scene {self.domain}/{self.name} is not on disk yet")
-        return self._storage.local(self.name, version="" if self._manifest is None else self._manifest["fingerprint"])
+        if self._storage.is_local:
+            return self._storage.local(self.name)
+        version = self._storage.version(self.name) if self._manifest is None else self._manifest["fingerprint"]
+        return self._storage.local(self.name, version=version)
 
 
 class SceneFolders(Mapping[str, SceneFolder]):

@@ -62,6 +62,13 @@ class Storage:
             stamp.write_text(version)
         return copy
 
+    def version(self, *parts: str) -> str:
+        """Changes when a file below is added, removed or replaced, by what the file system lists of them; nothing is fetched."""
+        self.filesystem.invalidate_cache()  # others write there too
+        found = self.filesystem.find(self.path(*parts), detail=True)
+        stamps = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime", "created")
+        return fingerprint_of([[name, entry.get("size"), *(entry.get(stamp) for stamp in stamps)] for name, entry in sorted(found.items())])
+
     def publish_folder(self, folder: Path, name: str, last: str) -> None:
         """Put a finished local folder in place under `name`; `last` is the file that vouches for it."""
         if self.is_local:
