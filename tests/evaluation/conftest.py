@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from evaluation_scenes import relief, write_scene  # noqa: E402
+from reconstructed_ground import write_reconstructed_ground  # noqa: E402
 
 from aerial_depth_pipeline.evaluation.references import Reference  # noqa: E402
 
@@ -20,3 +21,9 @@ def depths() -> list[np.ndarray]:
 @pytest.fixture
 def references(tmp_path: Path, depths: list[np.ndarray]) -> list[Reference]:
     return write_scene(tmp_path / "flight", depths)
+
+
+@pytest.fixture(scope="session")
+def reconstructed_ground(tmp_path_factory: pytest.TempPathFactory) -> list[Reference]:
+    """Five frames with exact depth beside a COLMAP model."""
+    return write_reconstructed_ground(tmp_path_factory.mktemp("ground"))

@@ -112,9 +112,9 @@ def test_the_table_tells_where_conventional_depth_is_missing(references, depths)
 
     settings = EvaluationSettings(alignments=["none"], main_alignment="none", bootstrap_samples=0)
     measured = measure(model, {"flight": references}, {}, "town", settings, [Contestant("plane_sweep", sweep, dense=False)])
-    rows = measured.breakdowns.query("contestant == 'model' and breakdown == 'matching'").set_index("bin")
-    assert rows.loc["matching works", "abs_rel"] == pytest.approx(0, abs=1e-6)
-    assert rows.loc["matching fails", "abs_rel"] == pytest.approx(0.3, rel=1e-4)
+    rows = measured.breakdowns.query("contestant == 'model' and breakdown == 'matching_plane_sweep'").set_index("bin")
+    assert rows.loc["plane_sweep has depth", "abs_rel"] == pytest.approx(0, abs=1e-6)
+    assert rows.loc["plane_sweep has none", "abs_rel"] == pytest.approx(0.3, rel=1e-4)
     texture = measured.breakdowns.query("contestant == 'model' and breakdown == 'texture'")
     assert list(texture["bin"]) == ["textureless"]  # these frames are flat colour
     assert measured.problems.empty
@@ -122,4 +122,4 @@ def test_the_table_tells_where_conventional_depth_is_missing(references, depths)
 
 def test_large_images_are_looked_at_in_steps():
     assert stride_of((48, 80)) == 1
-    assert stride_of((448, 768)) == 3
+    assert stride_of((448, 768)) == 4

@@ -1,5 +1,3 @@
-import json
-
 import cv2
 import numpy as np
 import onnx
@@ -10,10 +8,8 @@ from evaluation_scenes import index_of, write_depth
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.contestants import PredictionError
-from aerial_depth_pipeline.evaluation.conventional import conventional_contestants
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.outside_contestants import outside_contestants, read_prediction
-from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.settings import ContestantSettings, EvaluationSettings
 
 SETTINGS = EvaluationSettings(bootstrap_samples=0, size=[40, 24])
@@ -157,36 +153,3 @@ def test_contestants_come_from_configuration():
             read_settings(EvaluationSettings, {"contestants": [wrong]}, "evaluation")
     with pytest.raises(UserError, match="a name of its own"):
         read_settings(EvaluationSettings, {"contestants": [values["contestants"][0]] * 2}, "evaluation")
-
-
-@pytest.fixture
-def scene_with_sweep(tmp_path, references, depths):
-    """A scene with exact depth whose ground truth folder holds a plane sweep of half of each image."""
-    truth = tmp_path / "truth"
-    for reference, depth in zip(references, depths, strict=True):
-        half = depth.copy()
-        half[:, 40:] = 0
-        write_depth(truth / "depth" / f"{reference.frame:06d}.tiff", half * np.float32(1.1))
-    (truth / "ground_truth.json").write_text(json.dumps({"backend": "plane_sweep", "metric": True}))
-    return find_references(references[0].scene_folder, truth)
-
-
-def test_a_conventional_method_takes_part_with_its_own_coverage(scene_with_sweep):
-    others = conventional_contestants({"flight": scene_with_sweep})
-    assert [other.name for other in others] == ["plane_sweep"]
-    measured = measure(None, {"flight": scene_with_sweep}, {}, "town", SETTINGS, others)
-    row = measured.table.query("contestant == 'plane_sweep' and metric == 'abs_rel' and alignment == 'none' and scene == 'all'").iloc[0]
-    assert row["value"] == pytest.approx(0.1, rel=1e-4)
-    assert 0.4 < row["coverage"] <= 0.5
-    assert measured.problems.empty  # holes are expected of it
-    skills = measured.table.query("contestant == 'plane_sweep' and metric == 'skill_over_plane'")
-    assert skills.empty  # not comparable: it answers on half of the pixels
-
-
-def test_matching_is_not_measured_against_itself(scene_with_sweep, references):
-    for reference in references:
-        reference.depth.unlink()
-    truth = scene_with_sweep[0].ground_truth
-    found = find_references(references[0].scene_folder, truth)
-    assert {reference.kind for reference in found} == {"plane_sweep"}
-    assert conventional_contestants({"flight": found}) == []

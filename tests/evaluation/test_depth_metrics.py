@@ -3,7 +3,7 @@ import pytest
 import torch
 import torchmetrics.functional as tm
 
-from aerial_depth_pipeline.evaluation.alignment import correlation_of_inverse_depth, fit_inverse_depth, median_ratio
+from aerial_depth_pipeline.evaluation.alignment import aligned_depth, fit_inverse_depth, median_ratio
 from aerial_depth_pipeline.evaluation.metrics import image_metrics
 
 THRESHOLDS = [0.5, 0.1]
@@ -24,7 +24,7 @@ def test_against_torchmetrics(pair):
     assert ours["rmse"] == pytest.approx(float(tm.mean_squared_error(guess, truth, squared=False)), rel=1e-5)
     assert ours["rmse_log"] == pytest.approx(float(tm.mean_squared_error(guess.log(), truth.log(), squared=False)), rel=1e-5)
     assert ours["l1_abs"] == pytest.approx(float(tm.mean_absolute_error(guess, truth)), rel=1e-5)
-    r = correlation_of_inverse_depth(reference, 1 / prediction)
+    r = fit_inverse_depth(reference, 1 / prediction).correlation
     assert r == pytest.approx(float(tm.pearson_corrcoef(1 / guess, 1 / truth)), abs=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_median_ratio_is_the_ratio_of_medians(count):
 def test_least_squares_agrees_with_numpys(pair):
     reference, prediction = pair
     inverse = (1 / prediction).astype(np.float32)
-    scale, shift = fit_inverse_depth(reference, inverse)
+    scale, shift, _ = fit_inverse_depth(reference, inverse)
     design = np.stack([inverse.astype(float), np.ones(len(inverse))], 1)
     expected = np.linalg.lstsq(design, 1 / reference.astype(float), rcond=None)[0]
     assert (scale, shift) == pytest.approx(tuple(expected), rel=1e-4)
@@ -76,11 +76,17 @@ def test_least_squares_agrees_with_numpys(pair):
 
 def test_least_squares_of_a_constant_is_the_mean_inverse_depth(pair):
     reference, _ = pair
-    scale, shift = fit_inverse_depth(reference, np.full(len(reference), 0.1, np.float32))
+    scale, shift, _ = fit_inverse_depth(reference, np.full(len(reference), 0.1, np.float32))
     assert scale == 0 and shift == pytest.approx(np.mean(1 / reference.astype(float)), rel=1e-5)
 
 
 def test_correlation_tells_inverted_depth(pair):
     reference, _ = pair
-    assert correlation_of_inverse_depth(reference, reference) < -0.5
-    assert np.isnan(correlation_of_inverse_depth(reference, np.full(len(reference), 0.1, np.float32)))
+    assert fit_inverse_depth(reference, reference).correlation < -0.5
+    assert np.isnan(fit_inverse_depth(reference, np.full(len(reference), 0.1, np.float32)).correlation)
+
+
+def test_an_alignment_is_a_scale_and_a_shift_of_inverse_depth_within_limits():
+    inverse = np.array([0.1, 0.2, 10, -1, 0, np.nan], np.float32)
+    np.testing.assert_allclose(aligned_depth(inverse, 0.5, 0, 0.5, 100), [20, 10, 0.5, 100, 100, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(aligned_depth(inverse[:2], -1, 0.3, 0.5, 100), [5, 10], rtol=1e-6)

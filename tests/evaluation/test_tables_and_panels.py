@@ -4,7 +4,7 @@ import pytest
 from evaluation_scenes import index_of, relief
 
 from aerial_depth_pipeline.evaluation.evaluate import measure
-from aerial_depth_pipeline.evaluation.panels import align_map, choose_frames, error_picture, panel_frames, plasma, write_panels
+from aerial_depth_pipeline.evaluation.panels import choose_frames, error_picture, panel_frames, plasma, whole_depth, write_panels
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.evaluation.table import format_console, format_latex, format_markdown, mlflow_metrics, pivot
 
@@ -77,6 +77,6 @@ def test_near_is_bright_far_is_dark_and_missing_is_grey():
 
 def test_a_map_is_aligned_as_a_whole():
     truth = relief(0)
-    np.testing.assert_allclose(align_map(1 / (4 * truth), truth, "median_per_image"), truth, rtol=1e-4)
-    np.testing.assert_allclose(align_map(5 / truth + 0.1, truth, "lstsq_inverse_depth"), truth, rtol=1e-2)
-    np.testing.assert_allclose(align_map(1 / truth, truth, "none", 2.0), 2 * truth, rtol=1e-5)
+    np.testing.assert_allclose(whole_depth(1 / (4 * truth), 0.25, 0.0), truth, rtol=1e-5)
+    np.testing.assert_allclose(whole_depth(5 / truth + 0.1, 5, -0.02), truth, rtol=1e-4)
+    assert np.ptp(whole_depth(1 / truth, np.nan, 0.02)) == 0  # least squares found no contrast

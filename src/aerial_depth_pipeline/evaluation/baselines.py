@@ -82,13 +82,13 @@ def tilted_plane(reference_HW: np.ndarray) -> np.ndarray | None:
     inverse_HW = np.divide(1, reference_HW, out=np.zeros(reference_HW.shape, np.float32), where=known_HW)
     x = (np.arange(width) + 0.5) / width - 0.5
     y = (np.arange(height) + 0.5) / height - 0.5
-    # The normal equations from sums over rows and columns: the coordinates of pixels need never be written down.
-    columns, rows = known_HW.sum(0).astype(float), known_HW.sum(1).astype(float)
-    x_of_rows = known_HW.astype(np.float32) @ x.astype(np.float32)
-    xx, yy, xy, sx, sy = columns @ x**2, rows @ y**2, y @ x_of_rows, columns @ x, rows @ y
-    normal_33 = np.array([[xx, xy, sx], [xy, yy, sy], [sx, sy, count]])
-    totals = inverse_HW.sum(0, dtype=np.float64), inverse_HW.sum(1, dtype=np.float64)
-    right_3 = np.array([totals[0] @ x, totals[1] @ y, totals[0].sum()])
+    # The normal equations from the moments of each row: the coordinates of pixels need never be written down.
+    moments_W3 = np.stack([np.ones(width), x, x * x], 1).astype(np.float32)
+    ones_H, x_H, xx_H = (known_HW.astype(np.float32) @ moments_W3).astype(float).T
+    right_H, x_right_H = (inverse_HW @ moments_W3[:, :2]).astype(float).T
+    xy, sx, sy = y @ x_H, x_H.sum(), y @ ones_H
+    normal_33 = np.array([[xx_H.sum(), xy, sx], [xy, (y * y) @ ones_H, sy], [sx, sy, count]])
+    right_3 = np.array([x_right_H.sum(), y @ right_H, right_H.sum()])
     if np.linalg.cond(normal_33) > 1e8:
         return None
     a, b, c = np.linalg.solve(normal_33, right_3)

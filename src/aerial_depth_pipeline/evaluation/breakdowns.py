@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from aerial_depth_pipeline.evaluation.alignment import median
 from aerial_depth_pipeline.evaluation.contestants import Frame
+from aerial_depth_pipeline.evaluation.settings import DENSE_CONVENTIONAL
 
 COLUMNS = ["contestant", "domain", "alignment", "breakdown", "bin", "start", "end", "pixels", "abs_rel", "l1_abs", "delta_1.25"]
-_PIXELS = 40_000
+_PIXELS = 20_000
 
 _EDGE_STEP = 0.05
 _EDGE_REACH = 1
@@ -21,6 +23,10 @@ _GROUND_WINDOW = 5
 _HEIGHT_EDGES = np.array([1.0, 3.0, 6.0, 10.0, 20.0, 40.0])
 _ROWS = 16
 _LOG_RATIO_LIMIT, _LOG_RATIO_BINS = 1.0, 100
+_NEIGHBOURS = (  # along rows, along columns
+    (np.s_[:, :-2], np.s_[:, 1:-1], np.s_[:, 2:]),
+    (np.s_[:-2], np.s_[1:-1], np.s_[2:]),
+)
 
 Sums = dict[tuple[str, str], np.ndarray]
 """(contestant, breakdown) → [bins, 4]: pixels, sum of relative errors, sum of errors in metres, pixels with δ<1.25."""
@@ -71,13 +77,16 @@ BREAKDOWNS: Mapping[str, Breakdown] = {
     "height_above_ground": Breakdown(len(_HEIGHT_EDGES) + 1, _height_label, _height_bounds),
     "surface": _named("continuous", "depth edge"),
     "texture": _named("textured", "textureless"),
-    "matching": _named("matching works", "matching fails"),
+    **{f"matching_{name}": _named(f"{name} has depth", f"{name} has none") for name in DENSE_CONVENTIONAL},
     "log_ratio": Breakdown(_LOG_RATIO_BINS, lambda i: f"{_log_ratio_bounds(i)[0]:+.2f}", _log_ratio_bounds),
 }
 
 
 def pixel_groups(
-    frame: Frame, K_33: np.ndarray | None = None, cam_from_world: np.ndarray | None = None, conventional_HW: np.ndarray | None = None
+    frame: Frame,
+    K_33: np.ndarray | None = None,
+    cam_from_world: np.ndarray | None = None,
+    matched: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """The bin of each looked-at pixel in every breakdown that the frame allows: name → int16 [h, w], -1 outside.
 
@@ -85,17 +94,17 @@ def pixel_groups(
         frame: image and reference.
         K_33: intrinsics at the frame's size, for heights.
         cam_from_world: pose in a level world in metres (z up), for heights.
-        conventional_HW: where a conventional method has depth.
+        matched: where conventional methods have depth [H, W], by their names.
     """
     depth_HW = frame.depth
     stride = stride_of(depth_HW.shape)
-    part_hw = np.ascontiguousarray(_strided(depth_HW))
+    part_hw = np.ascontiguousarray(looked_at(depth_HW))
     known_hw = part_hw > 0
     log_hw = np.log2(np.where(known_hw, part_hw, 1))
     groups = {
-        "relative_distance": _log_bins(log_hw - np.float32(np.log2(np.median(part_hw[known_hw]))), 4, "relative_distance", -3),
+        "relative_distance": _log_bins(log_hw - np.float32(np.log2(median(part_hw[known_hw]))), 4, "relative_distance", -3),
         "image_row": np.broadcast_to(_rows(part_hw.shape[0])[:, None], part_hw.shape),
-        "surface": _strided(depth_edges(depth_HW)).astype(np.int16),
+        "surface": looked_at(depth_edges(depth_HW)).astype(np.int16),
     }
     if frame.reference.metric:
         groups["distance"] = _log_bins(log_hw, 2, "distance", -3)
@@ -106,38 +115,37 @@ def pixel_groups(
             ).astype(np.int16)
     image = frame.image
     if image.shape[:2] == depth_HW.shape:
-        groups["texture"] = _strided(textureless(image)).astype(np.int16)
-    if conventional_HW is not None:
-        groups["matching"] = np.where(_strided(conventional_HW), 0, 1).astype(np.int16)
+        groups["texture"] = looked_at(textureless(image)).astype(np.int16)
+    for name, matched_HW in (matched or {}).items():
+        groups[f"matching_{name}"] = np.where(looked_at(matched_HW), 0, 1).astype(np.int16)
     return groups
 
 
-def sums_of(groups: Mapping[str, np.ndarray], reference_HW: np.ndarray, prediction_HW: np.ndarray, metric: bool) -> dict[str, np.ndarray]:
+def sums_of(groups: Mapping[str, np.ndarray], reference_hw: np.ndarray, prediction_hw: np.ndarray, metric: bool) -> dict[str, np.ndarray]:
     """Sums of one prediction in every breakdown: name → [bins, 4].
 
     Args:
         groups: of `pixel_groups`.
-        reference_HW: reference depth, 0 where there is none.
-        prediction_HW: aligned depth, NaN where there is nothing to measure.
+        reference_hw: reference depth of the pixels that are `looked_at`, 0 where there is none.
+        prediction_hw: aligned depth of the same pixels, NaN where there is nothing to measure.
         metric: whether errors have a length.
     """
-    reference_hw, prediction_hw = _strided(reference_HW), _strided(prediction_HW)
     common_hw = np.isfinite(prediction_hw) & (reference_hw > 0)
     reference_N, prediction_N = reference_hw[common_hw], prediction_hw[common_hw]
     error_N = np.abs(prediction_N - reference_N)
     log_N = np.log(prediction_N / reference_N)
-    within_N = (np.abs(log_N) < np.log(1.25)).astype(np.float32)
-    relative_N = error_N / reference_N
+    within_N = (np.abs(log_N) < np.log(1.25)).astype(float)
+    relative_N = (error_N / reference_N).astype(float)  # bincount would convert weights for every breakdown
     width = 2 * _LOG_RATIO_LIMIT / _LOG_RATIO_BINS
     ratio_N = np.clip(np.floor((log_N + _LOG_RATIO_LIMIT) / width), 0, _LOG_RATIO_BINS - 1).astype(np.int16)
     if not metric:
         error_N = np.full_like(error_N, np.nan)
+    error_N = error_N.astype(float)
     result = {}
     for name, bins_N in [*((name, group_hw[common_hw]) for name, group_hw in groups.items()), ("log_ratio", ratio_N)]:
         shifted_N = bins_N.astype(np.intp) + 1  # bin 0 takes what belongs nowhere
         count = BREAKDOWNS[name].bins + 1
-        columns = [np.bincount(shifted_N, minlength=count)]
-        columns += [np.bincount(shifted_N, weights, count) for weights in (relative_N, error_N, within_N)]
+        columns = [np.bincount(shifted_N, weights, count) for weights in (None, relative_N, error_N, within_N)]
         result[name] = np.stack(columns, 1)[1:].astype(float)
     return result
 
@@ -179,22 +187,26 @@ def depth_edges(depth_HW: np.ndarray) -> np.ndarray:
     A step shows in the second difference of inverse depth, which vanishes on every plane however steeply it is seen; differences across
     missing depth do not count.
     """
-    known = depth_HW > 0
-    inverse = np.divide(1, depth_HW, out=np.full(depth_HW.shape, np.nan, np.float32), where=known)
-    step = np.zeros(depth_HW.shape, bool)
+    inverse = np.divide(1, depth_HW, out=np.full(depth_HW.shape, np.nan, np.float32), where=depth_HW > 0)
+    limit = _EDGE_STEP * inverse
+    step = np.zeros(depth_HW.shape, np.uint8)
     with np.errstate(invalid="ignore"):
-        step[:, 1:-1] |= np.abs(inverse[:, 2:] - 2 * inverse[:, 1:-1] + inverse[:, :-2]) > _EDGE_STEP * inverse[:, 1:-1]
-        step[1:-1] |= np.abs(inverse[2:] - 2 * inverse[1:-1] + inverse[:-2]) > _EDGE_STEP * inverse[1:-1]
+        for before, middle, after in _NEIGHBOURS:
+            bend = inverse[before] + inverse[after]
+            bend -= 2 * inverse[middle]
+            step[middle] |= np.abs(bend, out=bend) > limit[middle]
     side = 2 * _EDGE_REACH + 1
-    return cv2.dilate(step.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+    return cv2.dilate(step, np.ones((side, side), np.uint8)).astype(bool)
 
 
 def textureless(image_HW3: np.ndarray) -> np.ndarray:
     """Pixels [H, W] around which the grey values of 15 × 15 pixels have a standard deviation below 3 of 255: nothing to match."""
-    grey = cv2.cvtColor(image_HW3, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.cvtColor(image_HW3, cv2.COLOR_RGB2GRAY)
     window = (_TEXTURE_WINDOW, _TEXTURE_WINDOW)
-    mean = cv2.blur(grey, window)
-    return cv2.blur(grey * grey, window) - mean * mean < _TEXTURE_CONTRAST**2
+    mean = cv2.boxFilter(grey, cv2.CV_32F, window)
+    variance = cv2.sqrBoxFilter(grey, cv2.CV_32F, window)
+    variance -= cv2.multiply(mean, mean)
+    return variance < _TEXTURE_CONTRAST**2
 
 
 def height_above_ground(depth_hw: np.ndarray, K_33: np.ndarray, cam_from_world: np.ndarray, stride: int = 1) -> np.ndarray:
@@ -237,11 +249,12 @@ def height_above_ground(depth_hw: np.ndarray, K_33: np.ndarray, cam_from_world: 
 
 
 def stride_of(shape: tuple[int, ...]) -> int:
-    """Breakdowns look at every n-th pixel of every n-th row: about 40,000 an image are enough for a mean and quickly counted."""
+    """Breakdowns look at every n-th pixel of every n-th row: about 20,000 an image are enough for a mean and quickly counted."""
     return max(1, round((shape[0] * shape[1] / _PIXELS) ** 0.5))
 
 
-def _strided(values_HW: np.ndarray) -> np.ndarray:
+def looked_at(values_HW: np.ndarray) -> np.ndarray:
+    """The pixels [h, w] of an image that breakdowns look at."""
     stride = stride_of(values_HW.shape)
     return values_HW[::stride, ::stride]
 

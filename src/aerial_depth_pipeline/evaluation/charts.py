@@ -76,7 +76,7 @@ def _curve(axes: Axes, breakdowns: pd.DataFrame, name: str, contestants: Sequenc
         positions = np.concatenate([np.asarray(line.get_xdata(), float) for line in axes.lines]) if axes.lines else np.ones(1)
         ticks = np.unique(np.round(np.log2(positions)))
         axes.set_xticks([2**tick for tick in ticks], [f"{2**tick:.3g}" for tick in ticks])
-    _finish(axes, _TITLES[name])
+    finish(axes, _TITLES[name])
 
 
 def _bars(
@@ -93,7 +93,7 @@ def _bars(
     share = {name: pixels[name] / whole[part.loc[part["bin"] == name, "breakdown"].iloc[0]] for name in bins}
     labels = [f"{name}\n{100 * share[name]:.1f} % of pixels" if len(bins) <= 4 else f"{name}\n{100 * share[name]:.1f} %" for name in bins]
     axes.set_xticks(np.arange(len(bins)), labels, fontsize=8)
-    _finish(axes, title)
+    finish(axes, title)
 
 
 def _histogram(axes: Axes, breakdowns: pd.DataFrame, contestants: Sequence[str], colours: dict[str, str]) -> None:
@@ -105,7 +105,7 @@ def _histogram(axes: Axes, breakdowns: pd.DataFrame, contestants: Sequence[str],
             axes.step(rows["start"], share, where="post", **_style(contestant, colours))
     for limit in (-np.log(1.25), np.log(1.25)):
         axes.axvline(limit, color="#bbb", linewidth=0.8, linestyle=":")
-    _finish(axes, "ln(predicted / true); dotted: δ = 1.25", "share of pixels per unit")
+    finish(axes, "ln(predicted / true); dotted: δ = 1.25", "share of pixels per unit")
 
 
 def _along(axes: Axes, per_image: pd.DataFrame, alignment: str, colours: dict[str, str]) -> None:
@@ -122,7 +122,7 @@ def _along(axes: Axes, per_image: pd.DataFrame, alignment: str, colours: dict[st
         axes.axvline(start - 0.5, color="#bbb", linewidth=0.8)
     if len(starts) <= 6:
         axes.set_xticks(list(starts), [places["scene"][start] for start in starts], fontsize=8, ha="left")
-    _finish(axes, "test frames in the order of each flight")
+    finish(axes, "test frames in the order of each flight")
 
 
 def _style(contestant: str, colours: dict[str, str]) -> dict:
@@ -130,7 +130,8 @@ def _style(contestant: str, colours: dict[str, str]) -> dict:
     return {"color": colours[contestant], "label": contestant, "linewidth": 2.2 if bold else 1.3, "zorder": 3 if bold else 2}
 
 
-def _finish(axes: Axes, x: str, y: str = "abs rel") -> None:
+def finish(axes: Axes, x: str, y: str = "abs rel") -> None:
+    """Labels and the look that all charts share; errors begin at zero."""
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)

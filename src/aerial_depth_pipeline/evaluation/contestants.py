@@ -22,7 +22,7 @@ class PredictionError(Exception):
     """A contestant gave nothing that can be measured for one frame.
 
     Attributes:
-        problem: one of `missing`, `damaged`, `empty`, `mis-sized`.
+        problem: one of `missing`, `left out`, `damaged`, `empty`, `mis-sized`.
     """
 
     def __init__(self, problem: str, detail: str) -> None:
@@ -31,11 +31,13 @@ class PredictionError(Exception):
 
 
 class Frame:
-    """One test frame; image and reference are read when somebody asks for them."""
+    """One test frame; image and reference are read when somebody asks for them, once."""
 
-    def __init__(self, scene: str, reference: Reference) -> None:
+    def __init__(self, scene: str, reference: Reference, depth_HW: np.ndarray | None = None) -> None:
         self.scene = scene
         self.reference = reference
+        if depth_HW is not None:
+            self.depth = depth_HW
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -59,7 +61,8 @@ class Contestant:
         stretched: whether it fills the frame although its proportions differ.
         dense: whether a prediction ought to cover the whole image, so that holes in it are worth a warning.
         oracle: whether it was fitted to the reference; alignment leaves it alone, since any factor could only spoil the fit.
-        expensive: whether predictions are kept on disk between the two looks at a scene instead of being made twice.
+        alone: whether it predicts one frame at a time, because it has threads or a GPU of its own.
+        cheap: whether a prediction is made again rather than kept until the scene's common scale is known.
     """
 
     name: str
@@ -68,17 +71,18 @@ class Contestant:
     stretched: bool = False
     dense: bool = True
     oracle: bool = False
-    expensive: bool = False
+    alone: bool = False
+    cheap: bool = False
 
 
 def model_contestant(predict: Callable[[np.ndarray], np.ndarray], name: str = "model") -> Contestant:
     """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W]."""
-    return Contestant(name, lambda frame: predict(frame.image), "depth", expensive=True)
+    return Contestant(name, lambda frame: predict(frame.image), "depth", alone=True)
 
 
 def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
     """`constant`, `mean_depth_map` (where the training frames have references) and the oracle `tilted_plane`."""
-    contestants = [Contestant("constant", lambda frame: np.full(frame.depth.shape, training.constant, np.float32))]
+    contestants = [Contestant("constant", lambda frame: np.full(frame.depth.shape, training.constant, np.float32), cheap=True)]
     if training.mean_HW is not None:
         mean_HW = training.mean_HW
         inverse_HW = np.reciprocal(mean_HW)
@@ -88,7 +92,7 @@ def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
             height, width = frame.depth.shape
             return np.reciprocal(cv2.resize(inverse_HW, (width, height), interpolation=cv2.INTER_LINEAR))
 
-        contestants.append(Contestant("mean_depth_map", mean_depth_map))
+        contestants.append(Contestant("mean_depth_map", mean_depth_map, cheap=True))
     contestants.append(Contestant("tilted_plane", _tilted_plane, oracle=True))
     return contestants
 
@@ -103,13 +107,22 @@ def _tilted_plane(frame: Frame) -> np.ndarray:
 def inverse_prediction(contestant: Contestant, frame: Frame) -> np.ndarray:
     """A contestant's inverse depth [H, W] float32 at the reference's size, NaN where it has none.
 
-    Other sizes are brought to the reference's by bilinear interpolation of inverse depth; a hole swallows the pixels that touch it.
-
     Raises:
         PredictionError: if the prediction is missing, damaged, empty or not of the frame's proportions.
     """
+    return as_inverse(contestant, contestant.predict(frame), frame)
+
+
+def as_inverse(contestant: Contestant, prediction: np.ndarray, frame: Frame) -> np.ndarray:
+    """What a contestant predicted as inverse depth [H, W] float32 at the reference's size, NaN where there is none.
+
+    Other sizes are brought to the reference's by bilinear interpolation of inverse depth; a hole swallows the pixels that touch it.
+
+    Raises:
+        PredictionError: as for `inverse_prediction`.
+    """
     height, width = frame.depth.shape
-    prediction = np.asarray(contestant.predict(frame))
+    prediction = np.asarray(prediction)
     if prediction.ndim != 2 or min(prediction.shape) == 0:
         raise PredictionError("damaged", f"an array of shape {prediction.shape} is not a depth map [H, W]")
     own_height, own_width = prediction.shape
@@ -118,14 +131,13 @@ def inverse_prediction(contestant: Contestant, frame: Frame) -> np.ndarray:
             "mis-sized", f"{own_width}×{own_height} pixels do not have the proportions of the frame, {width}×{height}; nothing is stretched"
         )
     prediction = prediction.astype(np.float32, copy=False)
-    if contestant.output == "affine_inverse_depth":
-        inverse = np.where(np.isfinite(prediction), prediction, np.float32(np.nan))
+    usable = np.isfinite(prediction)
+    if contestant.output != "affine_inverse_depth":
+        usable &= prediction > _SMALLEST
+    if contestant.output == "depth":
+        inverse = np.divide(1, prediction, out=np.full(prediction.shape, np.nan, np.float32), where=usable)
     else:
-        usable = np.isfinite(prediction) & (prediction > _SMALLEST)
-        inverse = np.full(prediction.shape, np.nan, np.float32)
-        np.copyto(inverse, prediction, where=usable)
-        if contestant.output == "depth":
-            np.reciprocal(inverse, out=inverse)
+        inverse = np.where(usable, prediction, np.float32(np.nan))
     if inverse.shape != (height, width):
         inverse = cv2.resize(inverse, (width, height), interpolation=cv2.INTER_LINEAR)
     if not np.isfinite(inverse).any():

@@ -66,7 +66,7 @@ def measure(
     """Measure a model, the baselines and other contestants on the test scenes of one domain.
 
     Memory does not grow with the number of images: the arrays of a few images are alive at a time, and records of a few kilobytes
-    remain of each. The predictions of one scene wait on disk for the scene's common scale.
+    remain of each. What one scene's common scale needs waits on disk.
 
     Args:
         predict: the model: from an image [H, W, 3] uint8 RGB to z-depth [H, W] of any size with the same proportions. None measures the
@@ -103,13 +103,13 @@ def measure(
                 records.extend(result.records)
                 problems.extend(result.problems)
                 add_sums(sums, result.sums)
-                bar.update()
+                bar.update(result.frames)
     if not records:
         raise UserError(
             f"Nothing could be measured in domain '{domain}': all {frames} frames failed, the first with: "
             f"{problems[0]['detail'] if problems else 'no pixels with reference depth'}."
         )
-    per_image = pd.DataFrame.from_records(records)
+    per_image = pd.DataFrame.from_records(records).sort_values(["scene", "frame"], kind="stable", ignore_index=True)
     problem_table = pd.DataFrame.from_records(problems, columns=["contestant", "domain", "scene", "frame", "problem", "detail"])
     _report(problem_table, domain, frames)
     table = summarize(per_image, problem_table, {scene: len(references) for scene, references in scenes.items()}, settings)

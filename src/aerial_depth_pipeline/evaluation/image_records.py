@@ -1,4 +1,4 @@
-"""One scene under measurement: predictions frame by frame, measured in threads, one record each."""
+"""One scene under measurement: predictions frame by frame, measured in threads, records that stay small."""
 
 import os
 import tempfile
@@ -6,43 +6,50 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.alignment import correlation_of_inverse_depth, fit_inverse_depth, median_ratio
-from aerial_depth_pipeline.evaluation.breakdowns import pixel_groups, sums_of
-from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError, inverse_prediction
+from aerial_depth_pipeline.evaluation.alignment import aligned_depth, fit_inverse_depth, median
+from aerial_depth_pipeline.evaluation.breakdowns import add_sums, looked_at, pixel_groups, sums_of
+from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError, as_inverse
 from aerial_depth_pipeline.evaluation.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.scene_geometry import SceneGeometry
-from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
+from aerial_depth_pipeline.evaluation.settings import DENSE_CONVENTIONAL, NO_CAP, EvaluationSettings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Prediction = np.ndarray | PredictionError
+Key = tuple[str, str]
+"""A contestant's name and a cap's."""
 
 _RANGE = 1000.0
-_MATCHING = ("patch_match", "plane_sweep", "sgbm")
+_PER_SCENE = "median_per_scene"
+_PLANE = "tilted_plane"
 
 
 @dataclass
 class FrameResult:
-    """What remains of one frame: records, problems and the sums of its breakdowns by (contestant, breakdown)."""
+    """What remains of one frame (or of none): records, problems, the sums of its breakdowns by (contestant, breakdown), median ratios."""
 
+    frames: int = 0
     records: list[dict] = field(default_factory=list)
     problems: list[dict] = field(default_factory=list)
     sums: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    ratios: dict[Key, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SceneMeasurement:
     """One scene, its contestants and how they are measured.
 
-    Expensive contestants predict one frame after another in the calling thread; everything else happens in threads, at most a few frames
-    ahead. Where an alignment needs the scene's common scale, predictions wait on disk for a second look.
+    Contestants that work alone predict one frame after another in the calling thread; everything else happens in threads, at most a few
+    frames ahead. Every file is decoded once and every alignment measured at once, but for the scene's common scale: it is known when all
+    frames were seen, and until then predictions wait on disk, as plain arrays.
     """
 
     domain: str
@@ -53,80 +60,85 @@ class SceneMeasurement:
     geometry: SceneGeometry
 
     def measure(self) -> Iterator[FrameResult]:
-        """The frames' results in the order of the references; two looks count as one, so there is one result a frame."""
+        """One result for each reference, in their order; then, where the scene's common scale is asked for, one for what it adds."""
         workers = self.settings.workers or min(os.cpu_count() or 1, 8)
         with ThreadPoolExecutor(workers, "evaluation") as executor, tempfile.TemporaryDirectory(prefix="aerial-depth-") as folder:
-            if "median_per_scene" not in self.settings.alignments:
-                yield from _map(executor, lambda item: self._measure_frame(*item, {}), self._predicted(), 2 * workers)
-                return
-            store = Path(folder)
+            store = Path(folder) if _PER_SCENE in self.settings.alignments else None
             ratios = defaultdict(list)
-            for of_frame in _map(executor, lambda item: self._look(*item, store), self._predicted(), 2 * workers):
-                for key, ratio in of_frame.items():
+            for result in _map(executor, lambda item: self._measure_frame(*item, store), self._predicted(), 2 * workers):
+                for key, ratio in result.ratios.items():
                     ratios[key].append(ratio)
-            scales = {key: float(np.median(values)) for key, values in ratios.items()}
-            yield from _map(executor, lambda reference: self._measure_again(reference, store, scales), self.references, 2 * workers)
+                yield result
+            if store is not None:
+                scales = {key: median(np.array(values)) for key, values in ratios.items()}
+                whole = FrameResult()
+                for result in _map(executor, lambda one: self._measure_again(one, store, scales), self.references, 2 * workers):
+                    whole.records += result.records
+                    whole.problems += result.problems
+                    add_sums(whole.sums, result.sums)
+                yield whole
 
     def _predicted(self) -> Iterator[tuple[Frame, dict[str, Prediction]]]:
         for reference in self.references:
             frame = Frame(self.scene, reference)
-            predictions = {}
-            if self._fault(frame) is None:
-                predictions = {c.name: _predict(c, frame) for c in self.contestants if c.expensive}
-            yield frame, predictions
+            yield frame, {c.name: _attempt(c.predict, frame) for c in self.contestants if c.alone}
 
-    def _look(self, frame: Frame, predictions: Mapping[str, Prediction], store: Path) -> dict[tuple[str, str], float]:
-        """First look: keep predictions on disk; median ratios by contestant and cap."""
-        if self._fault(frame) is not None:
-            return {}
-        ratios = {}
-        for place, contestant in enumerate(self.contestants):
-            if contestant.expensive:
-                inverse_HW = predictions[contestant.name]
-                _store(store / f"{frame.reference.frame}_{place}", inverse_HW)
-            elif contestant.oracle or contestant.output == "affine_inverse_depth":
-                continue
-            else:
-                inverse_HW = _predict(contestant, frame)
-            if isinstance(inverse_HW, PredictionError) or contestant.oracle or contestant.output == "affine_inverse_depth":
-                continue
-            for cap, common in self._common(frame, inverse_HW):
-                if len(common.reference_N) >= self.settings.minimum_pixels:
-                    ratios[contestant.name, cap] = median_ratio(common.reference_N, np.reciprocal(common.inverse_N))
-        return ratios
-
-    def _measure_again(self, reference: Reference, store: Path, scales: Mapping[tuple[str, str], float]) -> FrameResult:
-        """Second look: the predictions come from disk."""
-        frame = Frame(self.scene, reference)
-        kept = {}
-        if self._fault(frame) is None:
-            kept = {c.name: _stored(store / f"{reference.frame}_{place}") for place, c in enumerate(self.contestants) if c.expensive}
-        return self._measure_frame(frame, kept, scales)
-
-    def _measure_frame(self, frame: Frame, predictions: Mapping[str, Prediction], scales: Mapping[tuple[str, str], float]) -> FrameResult:
-        result = FrameResult()
+    def _measure_frame(self, frame: Frame, predictions: Mapping[str, Prediction], store: Path | None) -> FrameResult:
+        """Everything but the scene's common scale."""
+        result = FrameResult(frames=1)
         fault = self._fault(frame)
         if fault is not None:
             result.problems.append(self._problem("reference", frame, *fault))
             return result
-        inverses = {c.name: predictions[c.name] if c.expensive else _predict(c, frame) for c in self.contestants}
-        groups = self._groups(frame, inverses, result)
+        inverses = {}
         for contestant in self.contestants:
-            inverse_HW = inverses[contestant.name]
+            inverse_HW = _inverse(contestant, predictions.get(contestant.name), frame)
             if isinstance(inverse_HW, PredictionError):
                 result.problems.append(self._problem(contestant.name, frame, inverse_HW.problem, str(inverse_HW)))
             else:
-                self._measure_contestant(contestant, frame, inverse_HW, scales, groups, result)
+                inverses[contestant.name] = inverse_HW
+        if store is not None:
+            np.save(store / f"{frame.reference.frame}.npy", frame.depth)
+            for contestant in self.contestants:
+                if contestant.name in inverses and not (contestant.cheap or contestant.oracle):
+                    np.save(store / f"{frame.reference.frame}-{contestant.name}.npy", inverses[contestant.name])
+        self._measure_inverses(frame, inverses, None, result)
         return result
 
-    def _groups(self, frame: Frame, inverses: Mapping[str, Prediction], result: FrameResult) -> dict[str, np.ndarray]:
+    def _measure_again(self, reference: Reference, store: Path, scales: Mapping[Key, float]) -> FrameResult:
+        """What the scene's common scale adds, from what was kept."""
+        result = FrameResult()
+        path = store / f"{reference.frame}.npy"
+        if path.is_file():
+            frame = Frame(self.scene, reference, np.load(path))
+            inverses = {}
+            for contestant in self.contestants:
+                kept = store / f"{reference.frame}-{contestant.name}.npy"
+                if kept.is_file():
+                    inverses[contestant.name] = np.load(kept)
+                elif contestant.cheap:
+                    inverses[contestant.name] = as_inverse(contestant, contestant.predict(frame), frame)
+            self._measure_inverses(frame, inverses, scales, result)
+        return result
+
+    def _measure_inverses(
+        self, frame: Frame, inverses: Mapping[str, np.ndarray], scales: Mapping[Key, float] | None, result: FrameResult
+    ) -> None:
+        """Measure predictions under all alignments but the scene's common scale or, where `scales` are given, under it alone."""
+        groups = {}
+        if (self.settings.main_alignment == _PER_SCENE) == (scales is not None):
+            groups = self._groups(frame, inverses, result)
+        for cap, known in self._known(frame, inverses.get(_PLANE)).items():
+            for contestant in self.contestants:
+                if contestant.name in inverses and not (contestant.oracle and scales is not None):
+                    self._measure_contestant(contestant, frame, inverses[contestant.name], cap, known, scales, groups, result)
+
+    def _groups(self, frame: Frame, inverses: Mapping[str, np.ndarray], result: FrameResult) -> dict[str, np.ndarray]:
         camera, pose = self.geometry.camera, self.geometry.poses.get(frame.reference.frame)
-        K = None
-        if camera is not None and (camera.height, camera.width) == frame.depth.shape:
-            K = camera.K
-        conventional = next((inverses[name] for name in _MATCHING if isinstance(inverses.get(name), np.ndarray)), None)
+        K = camera.K if camera is not None and (camera.height, camera.width) == frame.depth.shape else None
+        matched = {name: np.isfinite(inverses[name]) for name in DENSE_CONVENTIONAL if name in inverses}
         try:
-            return pixel_groups(frame, K, pose, None if conventional is None else np.isfinite(conventional))
+            return pixel_groups(frame, K, pose, matched)
         except SceneError as error:
             result.problems.append(self._problem("image", frame, "damaged", str(error)))
             return {}
@@ -136,53 +148,76 @@ class SceneMeasurement:
         contestant: Contestant,
         frame: Frame,
         inverse_HW: np.ndarray,
-        scales: Mapping[tuple[str, str], float],
+        cap: str,
+        known: "_Known",
+        scales: Mapping[Key, float] | None,
         groups: Mapping[str, np.ndarray],
         result: FrameResult,
     ) -> None:
-        settings = self.settings
-        for cap, common in self._common(frame, inverse_HW):
-            present, wanted = len(common.reference_N), common.reference_pixels
-            if present < settings.minimum_pixels:
-                if wanted >= settings.minimum_pixels:
-                    detail = f"{present} of {wanted} reference pixels have a prediction (cap {cap})"
-                    result.problems.append(self._problem(contestant.name, frame, "empty", detail))
+        settings, wanted = self.settings, known.count
+        common, inverse_N = known.common(inverse_HW)
+        present = common.count
+        if scales is None and not self._is_measurable(contestant, frame, present, wanted, cap, result):
+            return
+        if present < settings.minimum_pixels:
+            return
+        fit = fit_inverse_depth(common.depth_N, inverse_N)
+        if contestant.oracle:
+            alignments = dict.fromkeys(settings.alignments, (1.0, 0.0))
+        elif scales is not None:
+            alignments = {_PER_SCENE: (1 / scales[contestant.name, cap], 0.0)} if (contestant.name, cap) in scales else {}
+        else:
+            alignments = {"none": (1.0, 0.0), "lstsq_inverse_depth": (fit.scale, fit.shift)}
+            if contestant.output == "affine_inverse_depth":
+                del alignments["none"]
+            else:
+                ratio = common.median / median(np.reciprocal(inverse_N))
+                result.ratios[contestant.name, cap] = ratio
+                alignments["median_per_image"] = (1 / ratio, 0.0)
+        metrics: dict[str, float] = {}
+        for alignment in settings.alignments:
+            if alignment not in alignments:
                 continue
-            if cap == NO_CAP and contestant.dense and present < wanted:
-                detail = f"{wanted - present} of {wanted} reference pixels have no finite, positive prediction"
-                result.problems.append(self._problem(contestant.name, frame, "holes", detail))
-            correlation = correlation_of_inverse_depth(common.reference_N, common.inverse_N)
-            metrics: dict[str, float] = {}
-            for alignment in settings.alignments:
-                aligned = _aligned(contestant, common, alignment, scales.get((contestant.name, cap)))
-                if aligned is None:
-                    continue
-                depth_N, scale = aligned
-                if not (contestant.oracle and metrics):  # an oracle is the same under every alignment
-                    np.clip(depth_N, common.minimum, common.maximum, out=depth_N)
-                    metrics = image_metrics(common.reference_N, depth_N, wanted, settings.thresholds, frame.reference.metric)
-                result.records.append(
-                    {
-                        "contestant": contestant.name,
-                        "domain": self.domain,
-                        "scene": self.scene,
-                        "frame": frame.reference.frame,
-                        "reference": frame.reference.kind,
-                        "alignment": alignment,
-                        "cap": cap,
-                        "scale": scale,
-                        "pixels": present,
-                        "coverage": present / inverse_HW.size,
-                        **metrics,
-                        "correlation": correlation,
-                        "prediction_coverage": present / wanted,
-                    }
-                )
-                if cap == NO_CAP and alignment == settings.main_alignment and groups:
-                    depth_HW = np.full(inverse_HW.shape, np.nan, np.float32)
-                    depth_HW[common.where_HW] = depth_N
-                    for name, sums in sums_of(groups, frame.depth, depth_HW, frame.reference.metric).items():
-                        result.sums[contestant.name, name] = sums
+            scale, shift = alignments[alignment]
+            if not (contestant.oracle and metrics):  # an oracle is the same under every alignment
+                depth_N = aligned_depth(inverse_N, scale, shift, known.nearest, known.farthest)
+                metrics = image_metrics(common.depth_N, depth_N, wanted, settings.thresholds, frame.reference.metric)
+            result.records.append(
+                {
+                    "contestant": contestant.name,
+                    "domain": self.domain,
+                    "scene": self.scene,
+                    "frame": frame.reference.frame,
+                    "reference": frame.reference.kind,
+                    "alignment": alignment,
+                    "cap": cap,
+                    "scale": 1 / scale if scale else float("nan"),
+                    "shift": shift,
+                    "pixels": present,
+                    "coverage": present / inverse_HW.size,
+                    **metrics,
+                    "correlation": fit.correlation,
+                    "prediction_coverage": present / wanted,
+                    "plane_abs_rel": common.plane_abs_rel,
+                }
+            )
+            if cap == NO_CAP and alignment == settings.main_alignment and groups:
+                depth_hw = aligned_depth(looked_at(inverse_HW), scale, shift, known.nearest, known.farthest)
+                for name, sums in sums_of(groups, looked_at(frame.depth), depth_hw, frame.reference.metric).items():
+                    result.sums[contestant.name, name] = sums
+
+    def _is_measurable(self, contestant: Contestant, frame: Frame, present: int, wanted: int, cap: str, result: FrameResult) -> bool:
+        """Whether a prediction has enough pixels; problems with its holes are noted."""
+        if wanted < self.settings.minimum_pixels:
+            return False
+        if present < self.settings.minimum_pixels:
+            detail = f"{present} of {wanted} reference pixels have a prediction (cap {cap})"
+            result.problems.append(self._problem(contestant.name, frame, "empty", detail))
+            return False
+        if cap == NO_CAP and contestant.dense and present < wanted:
+            detail = f"{wanted - present} of {wanted} reference pixels have no finite, positive prediction"
+            result.problems.append(self._problem(contestant.name, frame, "holes", detail))
+        return True
 
     def _fault(self, frame: Frame) -> tuple[str, str] | None:
         """What is wrong with a frame's reference, if anything; such a frame counts for nobody."""
@@ -199,21 +234,19 @@ class SceneMeasurement:
         if frame.reference.metric:
             return self.settings.minimum_depth, self.settings.maximum_depth
         known_N = frame.depth[frame.depth > 0]
-        median = float(np.median(known_N)) if len(known_N) else 1.0
-        return median / _RANGE, median * _RANGE
+        middle = median(known_N) if len(known_N) else 1.0
+        return middle / _RANGE, middle * _RANGE
 
-    def _common(self, frame: Frame, inverse_HW: np.ndarray) -> Iterator[tuple[str, "_Common"]]:
-        reference_HW = frame.depth
-        minimum, maximum = self._limits(frame)
-        for name, cap in caps_of(self.settings).items():
-            if name != NO_CAP and not frame.reference.metric:
-                continue  # a cap is a length
-            where_HW = reference_HW > minimum
+    def _known(self, frame: Frame, plane_HW: np.ndarray | None) -> dict[str, "_Known"]:
+        """The reference's pixels by cap. A cap is a length: scenes that are not metric have none."""
+        nearest, farthest = self._limits(frame)
+        known = {}
+        for name, cap in caps_of(self.settings).items() if frame.reference.metric else [(NO_CAP, float("inf"))]:
+            where_HW = frame.depth > nearest
             if np.isfinite(cap):
-                where_HW &= reference_HW <= cap
-            pixels = int(np.count_nonzero(where_HW))
-            where_HW &= np.isfinite(inverse_HW)
-            yield name, _Common(reference_HW[where_HW], inverse_HW[where_HW], where_HW, pixels, minimum, min(cap, maximum))
+                where_HW &= frame.depth <= cap
+            known[name] = _Known(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
+        return known
 
     def _problem(self, contestant: str, frame: Frame, problem: str, detail: str) -> dict:
         return {
@@ -226,16 +259,46 @@ class SceneMeasurement:
         }
 
 
-@dataclass(frozen=True)
-class _Common:
-    """The pixels of one image that carry both a reference and a prediction, under one cap."""
+class _Pixels:
+    """Reference pixels with what is wanted of them again and again: their median, and the tilted plane's error there."""
 
-    reference_N: np.ndarray
-    inverse_N: np.ndarray
-    where_HW: np.ndarray
-    reference_pixels: int
-    minimum: float
-    maximum: float
+    def __init__(self, depth_N: np.ndarray, plane_error_N: np.ndarray | None) -> None:
+        self.depth_N, self.plane_error_N = depth_N, plane_error_N
+        self.count = len(depth_N)
+
+    @cached_property
+    def median(self) -> float:
+        return median(self.depth_N)
+
+    @cached_property
+    def plane_abs_rel(self) -> float:
+        return float("nan") if self.plane_error_N is None else float(self.plane_error_N.mean())
+
+
+class _Known(_Pixels):
+    """All pixels of one image that carry a reference, under one cap."""
+
+    def __init__(self, depth_HW: np.ndarray, where_HW: np.ndarray, plane_HW: np.ndarray | None, nearest: float, farthest: float) -> None:
+        self._where = slice(None) if where_HW.all() else where_HW.reshape(-1)
+        self.nearest, self.farthest = nearest, farthest
+        depth_N, plane_error_N = self._pick(depth_HW), None
+        if plane_HW is not None and len(depth_N):
+            plane_error_N = aligned_depth(self._pick(plane_HW), 1, 0, nearest, farthest)
+            plane_error_N -= depth_N
+            np.abs(plane_error_N, out=plane_error_N)
+            plane_error_N /= depth_N
+        super().__init__(depth_N, plane_error_N)
+
+    def common(self, inverse_HW: np.ndarray) -> tuple[_Pixels, np.ndarray]:
+        """The pixels that also carry a prediction, and the prediction there; itself where that is all of them."""
+        inverse_N = self._pick(inverse_HW)
+        present_N = np.isfinite(inverse_N)
+        if present_N.all():
+            return self, inverse_N
+        return _Pixels(self.depth_N[present_N], None if self.plane_error_N is None else self.plane_error_N[present_N]), inverse_N[present_N]
+
+    def _pick(self, values_HW: np.ndarray) -> np.ndarray:
+        return values_HW.reshape(-1)[self._where]
 
 
 def caps_of(settings: EvaluationSettings) -> dict[str, float]:
@@ -243,49 +306,22 @@ def caps_of(settings: EvaluationSettings) -> dict[str, float]:
     return {NO_CAP: float("inf"), **{f"{cap:g}": float(cap) for cap in settings.caps}}
 
 
-def _aligned(contestant: Contestant, common: _Common, alignment: str, scene_scale: float | None) -> tuple[np.ndarray, float] | None:
-    """Aligned depth and the factor on depth; None where this alignment means nothing for this contestant."""
-    if contestant.oracle:
-        return np.reciprocal(common.inverse_N), 1.0
-    if alignment == "lstsq_inverse_depth":
-        scale, shift = fit_inverse_depth(common.reference_N, common.inverse_N)
-        inverse_N = np.float32(scale) * common.inverse_N + np.float32(shift)
-        return np.reciprocal(np.maximum(inverse_N, np.float32(1 / common.maximum))), (1 / scale if scale else float("nan"))
-    if contestant.output == "affine_inverse_depth":
-        return None
-    depth_N = np.reciprocal(common.inverse_N)
-    if alignment == "none":
-        return depth_N, 1.0
-    if alignment == "median_per_image":
-        factor = median_ratio(common.reference_N, depth_N)
-    elif scene_scale is not None:
-        factor = scene_scale
-    else:
-        return None
-    return depth_N * np.float32(factor), factor
+def _inverse(contestant: Contestant, prediction: Prediction | None, frame: Frame) -> Prediction:
+    """A contestant's inverse depth, from what it predicted if it works alone."""
+    if not contestant.alone:
+        prediction = _attempt(contestant.predict, frame)
+    if isinstance(prediction, PredictionError):
+        return prediction
+    return _attempt(lambda frame: as_inverse(contestant, prediction, frame), frame)
 
 
-def _predict(contestant: Contestant, frame: Frame) -> Prediction:
+def _attempt(function: Callable[[Frame], np.ndarray], frame: Frame) -> Prediction:
     try:
-        return inverse_prediction(contestant, frame)
+        return function(frame)
     except PredictionError as error:
         return error
     except SceneError as error:
         return PredictionError("damaged", str(error))
-
-
-def _store(path: Path, prediction: Prediction) -> None:
-    if isinstance(prediction, PredictionError):
-        path.with_suffix(".txt").write_text(f"{prediction.problem}\n{prediction}", encoding="utf-8")
-    else:
-        np.save(path.with_suffix(".npy"), prediction)
-
-
-def _stored(path: Path) -> Prediction:
-    if path.with_suffix(".npy").is_file():
-        return np.load(path.with_suffix(".npy"))
-    problem, _, detail = path.with_suffix(".txt").read_text(encoding="utf-8").partition("\n")
-    return PredictionError(problem, detail)
 
 
 def _map(executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:

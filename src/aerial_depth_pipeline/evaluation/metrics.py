@@ -43,19 +43,22 @@ def image_metrics(
     if reference_N.shape != prediction_N.shape or reference_N.ndim != 1 or not len(reference_N):
         raise ValueError(f"expected two arrays [N], N > 0, of common pixels, got {reference_N.shape} and {prediction_N.shape}")
     count = len(reference_N)
-    error = np.abs(prediction_N - reference_N)
+    error = prediction_N - reference_N
+    np.abs(error, out=error)
     relative = error / reference_N
-    log_ratio = np.abs(np.log(prediction_N / reference_N))  # max(p/r, r/p) < t is |log(p/r)| < log t
-    abs_rel = _mean(relative)
+    log_ratio = prediction_N / reference_N
+    np.log(log_ratio, out=log_ratio)
+    np.abs(log_ratio, out=log_ratio)  # max(p/r, r/p) < t is |log(p/r)| < log t
+    abs_rel = float(relative.mean())
     values = {
         "abs_rel": abs_rel,
-        "sq_rel": _dot(error, relative) / count,
-        "rmse": float(np.sqrt(_dot(error, error) / count)),
-        "rmse_log": float(np.sqrt(_dot(log_ratio, log_ratio) / count)),
+        "sq_rel": float(error @ relative) / count,
+        "rmse": (float(error @ error) / count) ** 0.5,
+        "rmse_log": (float(log_ratio @ log_ratio) / count) ** 0.5,
         "delta_1.25": np.count_nonzero(log_ratio < _LOG) / count,
         "delta_1.25_squared": np.count_nonzero(log_ratio < 2 * _LOG) / count,
         "delta_1.25_cubed": np.count_nonzero(log_ratio < 3 * _LOG) / count,
-        "l1_abs": _mean(error),
+        "l1_abs": float(error.mean()),
         "l1_rel": abs_rel,
     }
     for threshold in thresholds:
@@ -67,12 +70,3 @@ def image_metrics(
             if name in LENGTHS or name.startswith(("accuracy_", "completeness_")):
                 values[name] = float("nan")
     return values
-
-
-def _mean(values_N: np.ndarray) -> float:
-    return float(values_N.mean(dtype=np.float64))
-
-
-def _dot(a_N: np.ndarray, b_N: np.ndarray) -> float:
-    # BLAS sums float32 in blocks, which keeps about six digits at a million pixels.
-    return float(a_N @ b_N)

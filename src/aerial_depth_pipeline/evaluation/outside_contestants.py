@@ -41,7 +41,7 @@ def _contestant(settings: ContestantSettings, domain: str) -> Contestant:
             raise UserError(f"Contestant '{settings.name}': {path} is neither a folder nor an ONNX or TorchScript file; say 'kind'.")
         return Contestant(settings.name, _from_folder(settings, path, domain), settings.output, stretched=settings.stretched)
     run, size = (_onnx if kind == "onnx" else _torchscript)(settings, path)
-    return Contestant(settings.name, _from_network(settings, run, size), settings.output, stretched=True, expensive=True)
+    return Contestant(settings.name, _from_network(settings, run, size), settings.output, stretched=True, alone=True)
 
 
 def _from_folder(settings: ContestantSettings, path: Path, domain: str) -> Callable[[Frame], np.ndarray]:

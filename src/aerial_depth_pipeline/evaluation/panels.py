@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.alignment import fit_inverse_depth, median_ratio
+from aerial_depth_pipeline.evaluation.alignment import aligned_depth
 from aerial_depth_pipeline.evaluation.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.contestants import Frame, PredictionError, inverse_prediction, model_contestant
 from aerial_depth_pipeline.evaluation.references import Reference
@@ -71,10 +71,7 @@ def panel_frames(
     domain: str,
     alignment: str,
 ) -> list[PanelFrame]:
-    """Best, median and worst frame of one domain, predicted again and aligned for the picture.
-
-    For `median_per_scene` and `none` the factor measured earlier is used.
-    """
+    """Best, median and worst frame of one domain, predicted again and aligned as it was measured."""
     columns = []
     for word, scene, index, abs_rel in choose_frames(per_image, alignment):
         reference = next(reference for reference in test[scene] if reference.frame == index)
@@ -94,7 +91,7 @@ def panel_frames(
                     scene,
                     index,
                     frame.image,
-                    align_map(inverse_HW, frame.depth, alignment, record["scale"]),
+                    whole_depth(inverse_HW, record["scale"], record["shift"]),
                     frame.depth,
                     _plane(frame.depth),
                 )
@@ -104,17 +101,10 @@ def panel_frames(
     return columns
 
 
-def align_map(inverse_HW: np.ndarray, reference_HW: np.ndarray, alignment: str, factor: float = 1.0) -> np.ndarray:
-    """A whole predicted map as aligned depth [H, W], NaN where there is none; `factor` serves `none` and `median_per_scene`."""
-    common = (reference_HW > 0) & np.isfinite(inverse_HW)
-    if alignment == "lstsq_inverse_depth":
-        scale, shift = fit_inverse_depth(reference_HW[common], inverse_HW[common])
-        aligned = scale * inverse_HW + shift
-        return np.reciprocal(np.maximum(aligned, 1e-6 * float(np.nanmax(np.abs(aligned)))))
-    depth_HW = np.reciprocal(inverse_HW)
-    if alignment == "median_per_image":
-        factor = median_ratio(reference_HW[common], depth_HW[common])
-    return depth_HW * factor
+def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarray:
+    """A whole predicted map as depth [H, W], NaN where there is none, aligned by a record's `scale` (on depth) and `shift` (of inverse)."""
+    nearest_inverse = float(np.nanmax(np.abs(inverse_HW))) / factor + abs(shift) if np.isfinite(factor) else abs(shift)
+    return aligned_depth(inverse_HW, 1 / factor if np.isfinite(factor) else 0.0, shift, 1 / nearest_inverse, 1e6 / nearest_inverse)
 
 
 def write_panels(columns: Sequence[PanelFrame], path: Path, note: str = "") -> None:

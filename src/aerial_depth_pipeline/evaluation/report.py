@@ -2,6 +2,7 @@
 
 import logging
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,8 +98,9 @@ def write_report(
     domains = []
     for name, scenes in test.items():
         others = [*(contestants or {}).get(name, ()), *outside_contestants(settings.contestants, name)]
-        others += conventional_contestants(scenes) if settings.conventional else []
-        measured = measure(model, scenes, train.get(name, {}), name, settings, others)
+        with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
+            others += conventional_contestants(scenes, settings, Path(work))
+            measured = measure(model, scenes, train.get(name, {}), name, settings, others)
         columns = panel_frames(model, scenes, measured.per_image, name, settings.main_alignment)
         domain = _Domain(name, measured, columns, sorted(measured.per_image["reference"].unique()))
         _measure_poses(domain, scenes)

@@ -7,11 +7,13 @@ from typing import Literal
 
 Alignment = Literal["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"]
 Output = Literal["depth", "inverse_depth", "affine_inverse_depth"]
+Conventional = Literal["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
 
 BASELINES = ("constant", "mean_depth_map", "tilted_plane")
 """Contestants that know nothing of the image; they stand in every table."""
-CONVENTIONAL = ("colmap_sparse", "plane_sweep", "sgbm", "patch_match")
-"""Contestants of conventional photogrammetry; they stand in the table where a scene has their depth."""
+DENSE_CONVENTIONAL = ("plane_sweep", "sgbm", "patch_match")
+CONVENTIONAL = ("colmap_sparse", *DENSE_CONVENTIONAL)
+"""Contestants of conventional photogrammetry; they take part in scenes with an exact reference and structure from motion."""
 NO_CAP = "none"
 """Name of the cap that is none."""
 RESERVED_NAMES = ("model", *BASELINES, *CONVENTIONAL)
@@ -77,7 +79,11 @@ class EvaluationSettings:
         caps: depth caps in metres, for scenes that are metric. Everything is measured without a cap, and again with each:
             reference pixels beyond it are left out and predictions are clipped to it.
         contestants: other people's models that are measured beside ours.
-        conventional: whether depth from image matching, where the scene has it and an exact reference besides, is measured beside ours.
+        conventional: methods of conventional photogrammetry that are measured beside ours, in scenes with an exact reference and structure
+            from motion: `colmap_sparse`, the sparse points; `plane_sweep`, the sweep with semi-global matching; `sgbm`, OpenCV's on
+            rectified pairs; `patch_match`, COLMAP's, left out where CUDA is missing. Depth that `ground_truth` made is used again.
+        conventional_frames: in so many frames of each scene, at most, evenly chosen among the registered test frames, the dense ones are
+            computed. On one core a frame of 768×448 takes some seconds by plane sweep and some tenths by SGBM.
         sweep_planes: numbers of planes, such as [8, 16, 32, 64], for which plane sweeps around the model's prediction and around the plane
             through the sparse points are compared, in scenes with an exact reference and structure from motion; empty leaves this out. A
             sweep takes about 0.1 s per plane and source at 768×448.
@@ -101,7 +107,8 @@ class EvaluationSettings:
     main_alignment: Alignment = "median_per_image"
     caps: list[float] = field(default_factory=list)
     contestants: list[ContestantSettings] = field(default_factory=list)
-    conventional: bool = True
+    conventional: list[Conventional] = field(default_factory=lambda: list(CONVENTIONAL))
+    conventional_frames: int = 12
     sweep_planes: list[int] = field(default_factory=list)
     sweep_frames: int = 2
     minimum_depth: float = 0.1
@@ -136,6 +143,8 @@ class EvaluationSettings:
             raise ValueError("'bootstrap_samples' must not be negative")
         if self.video_frames < 0 or not self.video_fps > 0:
             raise ValueError("'video_frames' must not be negative and 'video_fps' must be positive")
+        if self.conventional_frames < 1:
+            raise ValueError("'conventional_frames' must be at least 1; to leave the methods out, give 'conventional' an empty list")
         if any(count < 3 for count in self.sweep_planes) or self.sweep_frames < 1:
             raise ValueError("'sweep_planes' must be at least 3 each and 'sweep_frames' at least 1")
         if self.workers < 0:

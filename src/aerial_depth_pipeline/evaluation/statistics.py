@@ -1,10 +1,11 @@
 """From numbers per image to numbers per scene and domain, with bootstrap intervals over images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-_CHUNK = 4_000_000
+_CHUNK = 2_000_000
+_KEPT = 4
 
 
 class Bootstrap:
@@ -21,21 +22,32 @@ class Bootstrap:
     def __init__(self, samples: int, seed: int) -> None:
         self.samples = samples
         self.seed = seed
+        self._counts: dict[int, np.ndarray] = {}
 
     def means(self, values_NM: np.ndarray) -> np.ndarray:
         """Means [samples, M] of resampled images, over the images whose value is a number (NaN where there is none)."""
         count = len(values_NM)
         present_NM = np.isfinite(values_NM)
         filled_NM = np.where(present_NM, values_NM, 0.0)
-        generator = np.random.default_rng([self.seed, count])
-        chunk = max(1, _CHUNK // max(count, 1))
         means = []
-        for start in range(0, self.samples, chunk):
-            # How often each image is drawn: multiplying by counts replaces gathering images, and all metrics share one product.
-            counts = generator.multinomial(count, np.full(count, 1 / count), size=min(chunk, self.samples - start)).astype(np.float64)
+        for counts in self._draws(count):
+            # Multiplying by how often each image is drawn replaces gathering images, and all metrics share one product.
             weights = counts @ present_NM
             means.append(np.divide(counts @ filled_NM, weights, out=np.full(weights.shape, np.nan), where=weights > 0))
         return np.concatenate(means) if means else np.full((0, values_NM.shape[1]), np.nan)
+
+    def _draws(self, count: int) -> Iterator[np.ndarray]:
+        """How often each of `count` images is drawn, [some samples, count] at a time; kept where they are not too many."""
+        if count in self._counts:
+            yield self._counts[count]
+            return
+        generator = np.random.default_rng([self.seed, count])
+        chunk = max(1, _CHUNK // max(count, 1))
+        for start in range(0, self.samples, chunk):
+            counts = generator.multinomial(count, np.full(count, 1 / count), size=min(chunk, self.samples - start)).astype(np.float64)
+            if len(counts) == self.samples:
+                self._counts = {**(self._counts if len(self._counts) < _KEPT else {}), count: counts}
+            yield counts
 
     def interval(self, samples_BM: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The 2.5th and 97.5th percentile of each column, NaN for a column without numbers."""

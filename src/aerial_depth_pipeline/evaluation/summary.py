@@ -1,5 +1,6 @@
 """From records per image to the contract's table: means, intervals, scale drift, skill over the plane, counts of problems."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,6 @@ from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 from aerial_depth_pipeline.evaluation.statistics import Bootstrap, mean_of_numbers, scale_drift
 
 COLUMNS = ["contestant", "domain", "scene", "alignment", "cap", "metric", "value", "low", "high", "images", "coverage"]
-_DENSE_SHARE = 0.95
 
 
 def summarize(per_image: pd.DataFrame, problems: pd.DataFrame, frames: Mapping[str, int], settings: EvaluationSettings) -> pd.DataFrame:
@@ -33,8 +33,7 @@ def summarize(per_image: pd.DataFrame, problems: pd.DataFrame, frames: Mapping[s
 
     for scene in ["all", *sorted(frames)]:
         part = per_image if scene == "all" else per_image[per_image["scene"] == scene]
-        groups = {key: group.set_index(["scene", "frame"]) for key, group in part.groupby(["contestant", "alignment", "cap"], sort=False)}
-        for (contestant, alignment, cap), group in groups.items():
+        for (contestant, alignment, cap), group in part.groupby(["contestant", "alignment", "cap"], sort=False):
             key = (contestant, scene, alignment, cap)
             coverage = float(group["coverage"].mean())
             values_NM = group[names].to_numpy(float)
@@ -45,10 +44,9 @@ def summarize(per_image: pd.DataFrame, problems: pd.DataFrame, frames: Mapping[s
                     add(key, metric, value, low[column], high[column], int(present[column]), coverage)
             if alignment == "median_per_image" and contestant != "tilted_plane":
                 add(key, "scale_drift", *_drift(group, bootstrap), len(group), coverage)
-            plane = groups.get(("tilted_plane", alignment, cap))
-            if plane is not None and contestant != "tilted_plane" and group["prediction_coverage"].mean() >= _DENSE_SHARE:
-                # Sparse methods answer only where it is easy; comparing them with a plane that answers everywhere would flatter them.
-                add(key, "skill_over_plane", *_skill(group["abs_rel"], plane["abs_rel"], bootstrap), coverage)
+            if contestant != "tilted_plane" and group["plane_abs_rel"].notna().any():
+                # The plane's error on the very pixels that the contestant answers: sparse methods answer where it is easy.
+                add(key, "skill_over_plane", *_skill(group[["abs_rel", "plane_abs_rel"]].dropna().to_numpy(float), bootstrap), coverage)
     rows += _counts(per_image, problems, domain, frames)
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "low": float, "high": float, "images": int, "coverage": float})
 
@@ -69,7 +67,7 @@ def spread_table(per_image: pd.DataFrame, thresholds: Sequence[float]) -> pd.Dat
 def _drift(group: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, float, float]:
     """Scale drift, the mean over scenes, with its interval from resampling the images of each scene."""
     values, samples = [], []
-    for _, ratios in group["scale"].groupby(level="scene"):
+    for _, ratios in group.groupby("scene")["scale"]:
         value = scale_drift(ratios)
         if np.isfinite(value):
             log_N = np.log(ratios[ratios > 0].to_numpy())
@@ -83,17 +81,13 @@ def _drift(group: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, float, flo
     return float(np.mean(values)), float(low[0]), float(high[0])
 
 
-def _skill(errors: pd.Series, plane: pd.Series, bootstrap: Bootstrap) -> tuple[float, float, float, int]:
-    """One minus the ratio of mean abs_rel, over the images that both have; the interval resamples images in pairs."""
-    pairs_N2 = pd.concat([errors, plane], axis=1, join="inner").to_numpy(float)
-    nan = float("nan")
-    if not len(pairs_N2) or not pairs_N2[:, 1].mean() > 0:
-        return nan, nan, nan, len(pairs_N2)
-    value = 1 - pairs_N2[:, 0].mean() / pairs_N2[:, 1].mean()
-    means_B2 = bootstrap.means(pairs_N2)
+def _skill(pairs_N2: np.ndarray, bootstrap: Bootstrap) -> tuple[float, float, float, int]:
+    """One minus the ratio of mean abs_rel to the plane's, with the interval from resampling images, and their number."""
+    means_B2 = np.vstack([pairs_N2.mean(0), bootstrap.means(pairs_N2)])
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = bootstrap.interval(1 - means_B2[:, :1] / means_B2[:, 1:])
-    return float(value), float(low[0]), float(high[0]), len(pairs_N2)
+        skill_B = 1 - means_B2[:, :1] / means_B2[:, 1:]
+    low, high = bootstrap.interval(skill_B[1:])
+    return float(skill_B[0, 0]) if np.isfinite(skill_B[0, 0]) else float("nan"), float(low[0]), float(high[0]), len(pairs_N2)
 
 
 def _counts(per_image: pd.DataFrame, problems: pd.DataFrame, domain: str, frames: Mapping[str, int]) -> list[tuple]:
@@ -108,5 +102,7 @@ def _counts(per_image: pd.DataFrame, problems: pd.DataFrame, domain: str, frames
             of_contestant = of_scene[of_scene["contestant"] == contestant]
             for problem, group in of_contestant.groupby("problem"):
                 count = len(group.drop_duplicates(["scene", "frame"]))
-                rows.append((contestant, domain, scene, "none", NO_CAP, f"images_{problem.replace('-', '_')}", count, nan, nan, total, nan))
+                rows.append(
+                    (contestant, domain, scene, "none", NO_CAP, "images_" + re.sub(r"\W", "_", problem), count, nan, nan, total, nan)
+                )
     return rows

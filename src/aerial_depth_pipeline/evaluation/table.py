@@ -67,7 +67,10 @@ def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[
     part = table[(table["domain"] == domain) & (table["scene"] == scene) & table["metric"].str.startswith("images_")]
     notes = []
     for contestant, rows in part.groupby("contestant", sort=False):
-        counts = [f"{int(row.value)} {row.metric.removeprefix('images_').replace('_', '-')}" for row in rows.itertuples()]
+        counts = [
+            f"{int(row.value)} {row.metric.removeprefix('images_').replace('left_out', 'left out').replace('_', '-')}"
+            for row in rows.itertuples()
+        ]
         words = ", ".join("with holes".join(count.rsplit("holes", 1)) if count.endswith("holes") else count for count in counts)
         notes.append(f"{contestant}: of {int(rows['images'].iloc[0])} predictions {words}.")
     return notes

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.alignment import correlation_of_inverse_depth, median_ratio
+from aerial_depth_pipeline.evaluation.alignment import fit_inverse_depth, median_ratio
 from aerial_depth_pipeline.evaluation.contestants import Frame, PredictionError, inverse_prediction, model_contestant
 from aerial_depth_pipeline.evaluation.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.references import Reference
@@ -38,7 +38,7 @@ def validation_metrics(predict: Callable[[np.ndarray], np.ndarray], references: 
         true_N, inverse_N = frame.depth[known], inverse_HW[known]
         depth_N = np.reciprocal(inverse_N)
         metrics = image_metrics(true_N, depth_N * median_ratio(true_N, depth_N), int((frame.depth > 0).sum()), [], metric=False)
-        row = (metrics["abs_rel"], metrics["delta_1.25"], correlation_of_inverse_depth(true_N, inverse_N))
+        row = (metrics["abs_rel"], metrics["delta_1.25"], fit_inverse_depth(true_N, inverse_N).correlation)
         of_domain.setdefault(domain, []).append(row)
     means = {domain: np.mean(rows, axis=0) for domain, rows in of_domain.items()}
     names = ("abs_rel", "delta_1.25", "correlation")
