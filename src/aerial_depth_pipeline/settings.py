@@ -4,12 +4,13 @@ import warnings
 
 from aerial_depth_pipeline.hooks import ConfigurationHook, RunHook, SceneReportHook, SummaryHook
 from aerial_depth_pipeline.pipelines.domains import ProjectConfigLoader
+from aerial_depth_pipeline.pipelines.nightly.hooks import NightHook
 
 # Notes of other packages to each other's developers.
 warnings.filterwarnings("ignore", message="register_new_resolver\\(\\) is deprecated")
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")  # nodes that join domains name what is in their lanes
 
-HOOKS = (ConfigurationHook(), RunHook(), SceneReportHook(), SummaryHook())
+HOOKS = (ConfigurationHook(), RunHook(), SceneReportHook(), SummaryHook(), NightHook())
 
 # No usage statistics are sent anywhere.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

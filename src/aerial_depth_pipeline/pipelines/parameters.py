@@ -11,6 +11,7 @@ from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
 from aerial_depth_pipeline.networks.export_settings import ExportSettings
 from aerial_depth_pipeline.prediction.settings import PredictSettings
+from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 
@@ -20,6 +21,7 @@ _GROUPS = {
     "triplets": TripletSettings,
     "train": TrainSettings,
     "evaluation": EvaluationSettings,
+    "nightly": NightlySettings,
     "predict": PredictSettings,
     "export": ExportSettings,
 }

@@ -26,15 +26,16 @@ class DomainData:
         return self.triplets.domain
 
     def references(self, split: str) -> dict[str, list[Reference]]:
-        """Frames of a split that have reference depth, by scene; a scene without any has an empty list.
-
-        Exact depth that came with the footage wins over reconstruction.
-        """
-        from aerial_depth_pipeline.evaluation.references import find_references
-
+        """Frames of a split that have reference depth, by scene; a scene without any has an empty list."""
         targets: dict[str, set[int]] = {}
         for scene, target in self.triplets.splits[split]:
             targets.setdefault(scene, set()).add(target)
+        return self.references_of(targets)
+
+    def references_of(self, targets: dict[str, set[int]]) -> dict[str, list[Reference]]:
+        """Those of the scenes' frames that have reference depth. Exact depth that came with the footage wins over reconstruction."""
+        from aerial_depth_pipeline.evaluation.references import find_references
+
         found = {}
         for scene, wanted in targets.items():
             reconstruction = self.ground_truth.get(scene)

@@ -1,0 +1,98 @@
+"""What happens around a night: one at a time, a word to the outside at its end, and an exit code that says how it ended."""
+
+import atexit
+import logging
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.retraining.lock import holder, lock
+from aerial_depth_pipeline.retraining.settings import NightlySettings
+
+logger = logging.getLogger(__name__)
+
+EXIT_REFUSED = 3
+EXIT_FAILED = 1
+EXIT_BUSY = 75  # sysexits.h: try again later
+_PREFIX = "AERIAL_NIGHT_"
+
+
+class NightHook:
+    """Guards `kedro run --pipelines=nightly`; other runs pass untouched."""
+
+    def __init__(self) -> None:
+        self._lock: Any = None
+        self._settings: NightlySettings | None = None
+        self._reporting = ""
+
+    @hook_impl(tryfirst=True)  # before an MLflow run is opened
+    def before_pipeline_run(self, run_params: dict[str, Any], catalog: Any) -> None:
+        if "nightly" not in (run_params.get("pipeline_names") or []):
+            return
+        settings = read_settings(NightlySettings, catalog.load("params:nightly"), "nightly")
+        path = Path(run_params["project_path"]) / catalog.load("params:work_folder") / "nightly" / "lock"
+        self._lock = lock(path, settings.wait_seconds)
+        if self._lock is None:
+            sys.stderr.write(
+                f"\nAnother night is at work (process {holder(path)}); this one leaves. Raise nightly.wait_seconds to wait for it.\n"
+            )
+            raise SystemExit(EXIT_BUSY)
+        self._settings = settings
+        self._reporting = str(catalog.load("params:reporting_folder"))
+        # Ctrl-C and SIGTERM do not reach Kedro's error hooks.
+        atexit.register(self._end, "failed", "The night was interrupted.", {}, EXIT_FAILED)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, run_params: dict[str, Any], run_result: dict[str, Any]) -> None:
+        if self._settings is None:
+            return
+        result = run_result.get("night_outcome")
+        if result is None:  # only some of its nodes were run
+            self._settings = None
+            return
+        report = result.load() if hasattr(result, "load") else result
+        outcome = {"promote": "promoted", "refuse": "refused"}.get(report["outcome"], "nothing_new")
+        code = EXIT_REFUSED if outcome == "refused" else 0
+        self._end(outcome, report["message"], report, code)
+        if code:
+            raise SystemExit(code)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        from aerial_depth_pipeline.hooks import user_error_behind
+
+        self._end("failed", str(user_error_behind(error) or f"{type(error).__name__}: {error}"), {}, EXIT_FAILED)
+
+    def _end(self, outcome: str, message: str, report: dict[str, Any], code: int) -> None:
+        """Tell the outside, once, and let the next night begin."""
+        settings, self._settings = self._settings, None
+        if settings is None:
+            return
+        facts = {
+            "OUTCOME": outcome,
+            "MESSAGE": message,
+            "EXIT_CODE": str(code),
+            "CHAMPION": str(report.get("champion") or ""),
+            "VERSION": str(report.get("version") or ""),
+            "REPORT": f"{self._reporting}/nightly/{report['folder']}/night.html" if report else "",
+        }
+        if settings.command:
+            _run(settings, {**os.environ, **{_PREFIX + name: value for name, value in facts.items()}})
+        self._lock.close()
+
+
+def _run(settings: NightlySettings, environment: dict[str, str]) -> None:
+    """Run the configured command; that it fails changes nothing about the night."""
+    try:
+        done = subprocess.run(shlex.split(settings.command), env=environment, timeout=settings.command_seconds, check=False)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        logger.warning("nightly.command could not be run: %s", error)
+        return
+    if done.returncode:
+        logger.warning("nightly.command ended with code %d.", done.returncode)

@@ -1,0 +1,1 @@
+"""Nightly retraining: what is new, what the challenger learns from, whether it takes the champion's place."""

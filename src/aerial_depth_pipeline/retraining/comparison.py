@@ -1,0 +1,113 @@
+"""Two models, or a model and a baseline, on the same held-out images."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.evaluation.alignment import median_ratio
+from aerial_depth_pipeline.evaluation.baselines import tilted_plane
+from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError, inverse_prediction, model_contestant
+from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.panels import PanelFrame, draw_panels
+from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+
+log = logging.getLogger(__name__)
+
+Predict = Callable[[np.ndarray], np.ndarray]
+References = Mapping[str, Sequence[Reference]]
+CHALLENGER, CHAMPION = "challenger", "champion"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One hold-out, measured.
+
+    Attributes:
+        per_image: domain, scene, frame, and abs_rel under the main alignment in the columns `incumbent` and `challenger`.
+        references: what it was measured against, by domain and scene.
+    """
+
+    per_image: pd.DataFrame
+    references: dict[str, References]
+
+    def errors(self) -> dict[str, np.ndarray]:
+        """Errors per image [N, 2], incumbent and challenger, by domain."""
+        return {
+            str(domain): rows[["incumbent", "challenger"]].to_numpy(float) for domain, rows in self.per_image.groupby("domain", sort=True)
+        }
+
+
+def measure_hold_out(
+    champion: Predict | None,
+    challenger: Predict,
+    hold_out: Mapping[str, References],
+    train: Mapping[str, References],
+    settings: EvaluationSettings,
+    baseline: str = "constant",
+) -> Measured:
+    """Measure champion and challenger on held-out images; without a champion a baseline takes its place.
+
+    Args:
+        champion, challenger: from an image [H, W, 3] uint8 RGB to z-depth [H, W].
+        hold_out: references of the held-out frames, by domain and scene.
+        train: references of the training frames, for the baseline.
+        settings: of the evaluation; abs_rel is taken under its main alignment.
+        baseline: the incumbent where there is no champion.
+    """
+    settings = replace(settings, alignments=[settings.main_alignment], caps=[], bootstrap_samples=0)
+    contestants: list[Contestant] = [model_contestant(challenger, CHALLENGER)]
+    if champion is not None:
+        contestants.append(model_contestant(champion, CHAMPION))
+    incumbent = CHAMPION if champion is not None else baseline
+    tables = []
+    for domain, scenes in hold_out.items():
+        if not any(scenes.values()):
+            log.warning("%s: none of the held-out frames has reference depth.", domain)
+            continue
+        try:
+            records = measure(None, scenes, train.get(domain, {}), domain, settings, contestants).per_image
+        except UserError as error:
+            log.warning("%s", error)
+            continue
+        wide = records.pivot(index=["domain", "scene", "frame"], columns="contestant", values="abs_rel")
+        wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(["incumbent", "challenger"], axis=1)
+        tables.append(wide.reset_index())
+    empty = pd.DataFrame({"domain": [], "scene": [], "frame": [], "incumbent": [], "challenger": []})
+    return Measured(pd.concat(tables, ignore_index=True) if tables else empty, dict(hold_out))
+
+
+def comparison_picture(champion: Predict | None, challenger: Predict, measured: Measured) -> bytes | None:
+    """The frames that gained and lost most, predicted by both models and median-aligned, as PNG; None where nothing was measured."""
+    table = measured.per_image.dropna(subset=["incumbent", "challenger"])
+    if table.empty:
+        return None
+    change = (table["challenger"] - table["incumbent"]).sort_values(kind="stable")
+    columns = []
+    for word, place in {"best change": change.index[0], "worst change": change.index[-1]}.items():
+        row = table.loc[place]
+        reference = next(r for r in measured.references[row["domain"]][row["scene"]] if r.frame == row["frame"])
+        models = {CHAMPION: champion, CHALLENGER: challenger} if champion is not None else {CHALLENGER: challenger}
+        for name, model in models.items():
+            error = row["incumbent" if name == CHAMPION else "challenger"]
+            title = f"{name}, {word}\n{row['domain']}/{row['scene']} {int(row['frame']):06d}\nabs rel {error:.3f}"
+            columns += _column(title, row["scene"], model, reference)
+    return draw_panels(columns) if columns else None
+
+
+def _column(title: str, scene: str, model: Predict, reference: Reference) -> list[PanelFrame]:
+    frame = Frame(scene, reference)
+    try:
+        depth_HW = np.reciprocal(inverse_prediction(model_contestant(model), frame))
+        known_HW = (frame.depth > 0) & np.isfinite(depth_HW)
+        depth_HW = depth_HW * np.float32(median_ratio(frame.depth[known_HW], depth_HW[known_HW]))
+        plane_HW = tilted_plane(frame.depth)
+        plane_HW = np.zeros_like(frame.depth) if plane_HW is None else plane_HW
+        return [PanelFrame(title, scene, reference.frame, frame.image, depth_HW, frame.depth, plane_HW)]
+    except (PredictionError, SceneError) as error:
+        log.warning("No picture of %s/%06d: %s", scene, reference.frame, error)
+        return []

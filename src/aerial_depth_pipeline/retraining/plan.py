@@ -1,0 +1,199 @@
+"""What a model has learned from, what is new since, and what a challenger learns tonight."""
+
+import dataclasses
+import os
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aerial_depth_pipeline.capture.settings import SplitSettings
+from aerial_depth_pipeline.capture.splits import PARTS, split_triplets
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import fingerprint_of, remove
+from aerial_depth_pipeline.retraining.settings import NightlySettings
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """A scene as a model knows it: what its triplets were made from, and which of them are for what."""
+
+    fingerprint: str
+    train: list[int] = field(default_factory=list)
+    val: list[int] = field(default_factory=list)
+    test: list[int] = field(default_factory=list)
+
+
+Record = dict[str, SceneRecord]
+"""Scenes by `<domain>/<scene>`."""
+
+
+def record_to_json(record: Mapping[str, SceneRecord]) -> dict[str, Any]:
+    """The record as it is kept with a version of the model."""
+    return {name: dataclasses.asdict(scene) for name, scene in sorted(record.items())}
+
+
+def record_from_json(content: Mapping[str, Any]) -> Record:
+    """The record that `record_to_json` gave."""
+    return {name: SceneRecord(**scene) for name, scene in content.items()}
+
+
+def scenes_of_domain(
+    domain: str,
+    splits: Mapping[str, Sequence[tuple[str, int]]],
+    fingerprints: Mapping[str, str],
+    spans: Mapping[str, int],
+    hold_out: float,
+) -> Record:
+    """A domain's scenes as they are now. A scene that the lists give to training alone has a block cut out of its middle.
+
+    Args:
+        domain: its name.
+        splits: the domain's lists, `train`, `val`, `test` → pairs of scene and target frame.
+        fingerprints: of each scene's triplets.
+        spans: width of each scene's widest triplet in frame numbers, the gap beside the block.
+        hold_out: size of the block as a share of the scene's triplets.
+    """
+    targets = {part: _by_scene(splits[part]) for part in PARTS}
+    cut = SplitSettings(by="time", val=0.0, test=hold_out)
+    record = {}
+    for scene, fingerprint in fingerprints.items():
+        parts = {part: targets[part].get(scene, []) for part in PARTS}
+        if parts["train"] and not parts["val"] and not parts["test"]:
+            blocks = split_triplets({scene: parts["train"]}, {scene: spans[scene]}, cut)
+            parts = {part: [target for _, target in blocks[part]] for part in PARTS}
+        record[f"{domain}/{scene}"] = SceneRecord(fingerprint, **parts)
+    return record
+
+
+def _by_scene(pairs: Sequence[tuple[str, int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for scene, target in pairs:
+        found.setdefault(scene, []).append(target)
+    return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One night's work.
+
+    Attributes:
+        name: of the night, for its report.
+        champion: version of the model in service; None on the first night.
+        new: scenes that the challenger learns.
+        old: the champion's scenes whose footage is as it was: they are replayed, and their held-out blocks measured.
+        held_out: scenes that the lists keep for measuring alone; they join the hold-out of the next champion.
+        learned: all that the champion remembers, also of scenes that have gone.
+        waiting: scenes that are new and not learned tonight, with the reason.
+    """
+
+    name: str
+    champion: str | None
+    new: Record
+    old: Record
+    held_out: Record
+    learned: Record
+    waiting: dict[str, str]
+
+    @property
+    def record(self) -> Record:
+        """What the challenger will remember."""
+        return {**self.learned, **self.held_out, **self.new}
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data behind the challenger."""
+        return fingerprint_of(record_to_json(self.record))
+
+    @staticmethod
+    def targets(scenes: Record, part: str) -> dict[str, dict[str, set[int]]]:
+        """Domain → scene → targets of one part, for the scenes that have any."""
+        found: dict[str, dict[str, set[int]]] = {}
+        for name, scene in scenes.items():
+            if getattr(scene, part):
+                domain, _, short = name.partition("/")
+                found.setdefault(domain, {})[short] = set(getattr(scene, part))
+        return found
+
+
+def plan_night(
+    name: str,
+    now: Record,
+    champion: str | None,
+    learned: Record,
+    refused: Mapping[tuple[str, str], str],
+    retry_refused: bool = False,
+) -> Plan:
+    """Compare what is there with what the champion has learned.
+
+    Args:
+        name: of the night.
+        now: all scenes as they are.
+        champion: version of the model in service, if any.
+        learned: its record.
+        refused: scene and fingerprint → version of the challenger that learned it and was refused or rolled back.
+        retry_refused: learn from those as well.
+    """
+    unknown = {scene: entry for scene, entry in now.items() if scene not in learned or learned[scene].fingerprint != entry.fingerprint}
+    waiting, fresh, held_out = {}, {}, {}
+    for scene, entry in unknown.items():
+        version = refused.get((scene, entry.fingerprint))
+        if entry.train and version is not None and not retry_refused:
+            waiting[scene] = f"version {version} learned from it and did not stay in service; it waits until its footage changes"
+        elif entry.train:
+            fresh[scene] = entry
+        elif entry.test and not (scene in learned and learned[scene].train):
+            held_out[scene] = entry
+    if champion is None and fresh:
+        # Training from scratch needs everything there is, also what was in an earlier attempt.
+        fresh = {scene: entry for scene, entry in now.items() if entry.train}
+        waiting = {}
+    old = {scene: entry for scene, entry in learned.items() if scene in now and now[scene].fingerprint == entry.fingerprint}
+    return Plan(name, champion, fresh, old, held_out, dict(learned), waiting)
+
+
+def write_lists(plan: Plan, folders: Mapping[str, Path], root: Path, settings: NightlySettings) -> dict[str, Path]:
+    """Folders in which a training finds tonight's triplets: own lists beside links to the domains' scenes and poses.
+
+    The training lists hold the new scenes and, as a share `replay` of all, old triplets chosen at random from all old scenes.
+
+    Args:
+        plan: the night.
+        folders: each domain's local folder of triplets.
+        root: local folder that is emptied for this.
+        settings: `replay` and `seed`.
+
+    Returns:
+        Domain → folder, for the domains that have something to learn.
+
+    Raises:
+        UserError: if a domain of the plan has no folder.
+    """
+    remove(root)
+    chosen = {"train": _pairs(plan.new, "train"), "val": _pairs(plan.new, "val") + _pairs(plan.old, "val")}
+    chosen["train"] += replayed(_pairs(plan.old, "train"), len(chosen["train"]), settings)
+    found = {}
+    for domain in sorted({scene.partition("/")[0] for scene, _ in chosen["train"]}):
+        if domain not in folders:
+            raise UserError(f"The domain '{domain}' is not among the configured ones; add it to globals.yml again.")
+        folder, source = Path(root) / domain, Path(folders[domain]).resolve()
+        folder.mkdir(parents=True)
+        for part, pairs in chosen.items():
+            lines = [f"{scene.partition('/')[2]} {target:06d}\n" for scene, target in sorted(pairs) if scene.startswith(f"{domain}/")]
+            (folder / f"{part}.txt").write_text("".join(lines), encoding="utf-8")
+        scenes = {scene.partition("/")[2] for pairs in chosen.values() for scene, _ in pairs if scene.startswith(f"{domain}/")}
+        for name in [*scenes, "poses.parquet"]:
+            os.symlink(source / name, folder / name)
+        found[domain] = folder
+    return found
+
+
+def replayed(old: Sequence[tuple[str, int]], new: int, settings: NightlySettings) -> list[tuple[str, int]]:
+    """So many of the old pairs that they are the share `replay` beside `new` new ones; all of them where there are too few."""
+    wanted = round(new * settings.replay / (1 - settings.replay))
+    return random.Random(settings.seed).sample(sorted(old), min(wanted, len(old)))
+
+
+def _pairs(record: Record, part: str) -> list[tuple[str, int]]:
+    return [(scene, target) for scene, entry in record.items() for target in getattr(entry, part)]

@@ -1,0 +1,77 @@
+"""The curve of a training, kept in a file so that it survives a kill, and handed on to another logger."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+_POINTS = 20
+
+
+class Curve(Logger):
+    """A logger for `train` that keeps figures by step.
+
+    What an earlier part of the same training wrote stays up to the step at which this part begins.
+
+    Args:
+        path: the file, lines of JSON.
+        forward: a logger that gets everything as well, or None.
+    """
+
+    def __init__(self, path: Path, forward: Logger | None = None) -> None:
+        super().__init__()
+        self._path, self._forward, self._started = Path(path), forward, False
+
+    @property
+    def name(self) -> str:
+        return "curve"
+
+    @property
+    def version(self) -> str:
+        return str(self._path)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The settings are kept elsewhere."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Keep figures of one step."""
+        step = step or 0
+        if not self._started:
+            self._started = True
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            kept = [line for line in self._lines() if line["step"] < step]
+            self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, "metrics": {name: float(value) for name, value in metrics.items()}}) + "\n")
+        if self._forward is not None:
+            self._forward.log_metrics(metrics, step)
+
+    def log_image(self, name: str, image_HW3: Any, step: int) -> None:
+        """Hand a picture on, where the other logger takes pictures."""
+        if hasattr(self._forward, "log_image"):
+            self._forward.log_image(name, image_HW3, step)
+
+    def points(self) -> dict[str, list[tuple[int, float]]]:
+        """Loss and validation figures: name → at most 20 points (step, value), evenly spread, the first and the last among them."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for line in self._lines():
+            for name, value in line["metrics"].items():
+                if name == "train/total" or name.startswith("val/"):
+                    found.setdefault(name, []).append((line["step"], value))
+        return {name: [points[i] for i in _spread(len(points))] for name, points in found.items()}
+
+    def _lines(self) -> list[dict[str, Any]]:
+        if not self._path.is_file():
+            return []
+        lines = []
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:  # cut off by a kill
+                break
+        return lines
+
+
+def _spread(count: int) -> list[int]:
+    return sorted({round(i * (count - 1) / (_POINTS - 1)) for i in range(_POINTS)}) if count > _POINTS else list(range(count))
