@@ -17,6 +17,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference import in_bfloat16
+from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
 from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
@@ -89,7 +90,11 @@ def _device(choice: str) -> str:
 def _predict(footage: Footage, model: Model, settings: PredictSettings, output: Path) -> dict[str, Any]:
     samples = sample_frames(footage, settings.scale_frames)
     depths = [model.predict(sample.image[None])[0] for sample in samples]
-    scale = find_scale(settings.scale, model.metadata.get("unit"), footage, depths, [sample.time for sample in samples])
+    colmap = None
+    if settings.colmap is not None:
+        views = read_colmap_views(Path(settings.colmap).expanduser())
+        colmap = compare_with_views(views, footage, lambda image: model.predict(image[None])[0], settings.scale_frames)
+    scale = find_scale(settings.scale, model.metadata.get("unit"), footage, depths, [sample.time for sample in samples], colmap)
     depths = [depth * np.float32(scale.factor) for depth in depths]
     near, far = colour_range(depths)
     # Centimetres hold 655 m; without metres the steps are chosen so that nothing that the samples show comes near the end.

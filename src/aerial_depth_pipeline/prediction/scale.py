@@ -1,4 +1,4 @@
-"""From the units of a model to metres: the model's own, or the flying height over level ground."""
+"""From the units of a model to metres: the model's own, the flying height over level ground, or a COLMAP model of the same footage."""
 
 import logging
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from aerial_depth_pipeline.capture.telemetry import at_times
 from aerial_depth_pipeline.capture.undistortion import undistort
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.prediction.colmap_scale import ColmapRatios
 from aerial_depth_pipeline.prediction.footage import Footage
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,9 @@ class Scale:
 
     Attributes:
         factor: multiplies the model's depth.
-        unit: `metres`, or `model units` where depth is right up to one factor for the whole source.
-        origin: `model`, `height` or `none`.
+        unit: `metres`; `COLMAP units` where nobody says that the COLMAP model is metric; or `model units` where depth is right up to one
+            factor for the whole source.
+        origin: `colmap`, `model`, `height` or `none`.
         explanation: one sentence for people.
     """
 
@@ -36,19 +38,31 @@ class Scale:
     explanation: str
 
 
-def find_scale(choice: str, model_unit: str | None, footage: Footage, depths: Sequence[np.ndarray], times: Sequence[float]) -> Scale:
+def find_scale(
+    choice: str,
+    model_unit: str | None,
+    footage: Footage,
+    depths: Sequence[np.ndarray],
+    times: Sequence[float],
+    colmap: ColmapRatios | None = None,
+) -> Scale:
     """Decide where metres come from.
 
     Args:
-        choice: `auto`, `model`, `height` or `none`, see `PredictSettings.scale`.
+        choice: `auto`, `colmap`, `model`, `height` or `none`, see `PredictSettings.scale`.
         model_unit: what the model says comes out of it.
         footage: the source, with its camera and telemetry.
         depths: predicted depth [H, W] of sample frames at the footage's size.
         times: their times in seconds.
+        colmap: a COLMAP model of the footage compared with predictions, where the user names one.
 
     Raises:
         UserError: where a source of metres is asked for by name and is not there.
     """
+    if choice == "colmap" and colmap is None:
+        raise UserError("predict.scale is 'colmap', but predict.colmap names no COLMAP model; set it, or predict.scale: auto.")
+    if choice in ("auto", "colmap") and colmap is not None:
+        return _from_colmap(colmap, footage)
     if choice in ("auto", "model") and model_unit == "metres":
         return Scale(
             1.0, "metres", "model", "The model was trained in metres; they hold for cameras and heights like those it was trained on."
@@ -64,6 +78,24 @@ def find_scale(choice: str, model_unit: str | None, footage: Footage, depths: Se
         logger.info("predict: depth has no metres, since %s.", found)
         return _without(f"the model's depth is in {model_unit or 'unknown units'}, and {found}")
     return _without("predict.scale is 'none'")
+
+
+def _from_colmap(colmap: ColmapRatios, footage: Footage) -> Scale:
+    """The scale of a COLMAP model; there is no second best, since the user named it."""
+    if not colmap.ratios:
+        raise UserError(
+            f"The COLMAP model in {colmap.path} places no frame of {footage.path.name}: its pictures must have the names of the files, or "
+            "of a video the frame's index in six digits. Correct predict.colmap."
+        )
+    low, factor, high = np.percentile(colmap.ratios, [25, 50, 75])
+    units = "metres" if colmap.metric else "the units of that model, which are metres only where it was georeferenced"
+    return Scale(
+        float(factor),
+        "metres" if colmap.metric else "COLMAP units",
+        "colmap",
+        f"Scaled to the sparse points of the COLMAP model in {colmap.path}, in {len(colmap.ratios)} frames (they agree within "
+        f"{(high - low) / factor:.0%}); depth is in {units}.",
+    )
 
 
 def _without(reason: str) -> Scale:

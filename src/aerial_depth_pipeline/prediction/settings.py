@@ -17,11 +17,14 @@ class PredictSettings:
         png_every: a 16-bit PNG of every n-th predicted frame; 0 for none.
         points_every: a coloured point cloud (PLY) of every n-th predicted frame; 0 for none.
         points_stride: the point cloud takes every n-th row and column.
-        scale: where metres come from: `model` (it was trained in metres), `height` (the telemetry's height above the start, taken as height
-            above level ground), `none`, or `auto`: the first of these that there is.
+        scale: where metres come from: `colmap` (a COLMAP model of the same footage, named by `colmap`), `model` (it was trained in metres),
+            `height` (the telemetry's height above the start, taken as height above level ground), `none`, or `auto`: the first of these
+            that there is.
+        colmap: folder of a COLMAP model whose pictures have the names of the source's files, or of a video the frame's index in six
+            digits: a scene's folder in `03_primary/`, or any folder with `cameras`, `images` and `points3D`.
         focal_35mm: 35 mm equivalent focal length in millimetres, for sources whose camera is not known; `null` takes 24 mm, as most drones
             have. Point clouds and `scale: height` depend on it.
-        scale_frames: number of frames that the colour scale and `scale: height` are taken from before the first frame is written.
+        scale_frames: number of frames that the colour scale and metres are taken from before the first frame is written.
         batch_size: frames that are predicted at once.
         precision: `bfloat16` is faster where the processor or GPU has instructions for it, and changes depth by a few thousandths.
         device: `auto` (CUDA where there is one), `cpu` or `cuda`.
@@ -35,7 +38,8 @@ class PredictSettings:
     png_every: int = 0
     points_every: int = 0
     points_stride: int = 2
-    scale: Literal["auto", "model", "height", "none"] = "auto"
+    scale: Literal["auto", "colmap", "model", "height", "none"] = "auto"
+    colmap: str | None = None
     focal_35mm: float | None = None
     scale_frames: int = 12
     batch_size: int = 1

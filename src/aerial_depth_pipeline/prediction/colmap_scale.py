@@ -1,0 +1,102 @@
+"""The scale of a COLMAP model of the same footage, by the depth of its sparse points."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.prediction.footage import Footage
+
+_MANIFEST = "ground_truth.json"
+_FEWEST_POINTS = 20
+
+
+@dataclass(frozen=True)
+class ColmapViews:
+    """What a COLMAP model says of the depth of pictures.
+
+    Attributes:
+        path: where the model was read.
+        points: a picture's name without folder and ending → pixels [N, 2], as shares of width and height, and z-depth [N].
+        metric: whether the model is known to be in metres.
+    """
+
+    path: Path
+    points: dict[str, tuple[np.ndarray, np.ndarray]]
+    metric: bool
+
+
+@dataclass(frozen=True)
+class ColmapRatios:
+    """How a COLMAP model's depth compares with predicted depth: one median ratio for each frame that was looked at."""
+
+    path: Path
+    ratios: list[float]
+    metric: bool
+
+
+def read_colmap_views(path: Path) -> ColmapViews:
+    """Read a COLMAP model.
+
+    Args:
+        path: a folder with `cameras`, `images` and `points3D` (.bin or .txt), or one that has it as `sfm/` (a scene's folder in
+            `03_primary/`, whose `ground_truth.json` says whether it is metric) or as `sparse/0/`.
+
+    Raises:
+        UserError: where there is no model, or it cannot be read.
+    """
+    import pycolmap
+
+    path = Path(path)
+    folder = next(
+        (f for f in (path, path / "sfm", path / "sparse" / "0") if any((f / f"images.{s}").is_file() for s in ("bin", "txt"))), None
+    )
+    if folder is None:
+        raise UserError(f"{path} holds no COLMAP model (cameras, images, points3D; .bin or .txt); correct predict.colmap.")
+    try:
+        model = pycolmap.Reconstruction(folder)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"The COLMAP model in {folder} cannot be read ({str(error).strip()[:200]}); copy or make it again.") from error
+    points = {}
+    for image_id in model.reg_image_ids():
+        image = model.image(image_id)
+        seen = image.get_observation_points2D()
+        if len(seen) < _FEWEST_POINTS:
+            continue
+        pose = image.cam_from_world().matrix()
+        world = np.array([model.points3D[point.point3D_id].xyz for point in seen])
+        depth = world @ pose[2, :3] + pose[2, 3]
+        pixels = np.array([point.xy for point in seen]) / (image.camera.width, image.camera.height)
+        usable = (depth > 0) & ((pixels >= 0) & (pixels < 1)).all(1)
+        points[Path(image.name).stem] = pixels[usable], depth[usable]
+    manifest = folder.parent / _MANIFEST
+    metric = manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8")).get("metric") is True
+    return ColmapViews(folder, points, metric)
+
+
+def compare_with_views(views: ColmapViews, footage: Footage, predict: Callable[[np.ndarray], np.ndarray], count: int) -> ColmapRatios:
+    """The median ratio of the model's depth to the predicted depth in at most `count` frames of the footage that COLMAP placed.
+
+    A point's pixel is taken from where COLMAP observed it. Where its pictures were undistorted and the footage is not, that is a pixel or
+    so beside it, which the median does not mind.
+
+    Args:
+        views: the COLMAP model; a picture is found by its file's name, a frame of a video by its index in six digits.
+        footage: the source.
+        predict: predicted depth [H, W] of a picture [H, W, 3], uint8, of the footage's size.
+        count: frames to look at, evenly spread.
+    """
+    names = sorted(views.points)
+    chosen = set(names if len(names) <= count else (names[round(i * (len(names) - 1) / max(1, count - 1))] for i in range(count)))
+    indices = {int(name) for name in chosen if name.isdecimal()} if footage.is_video else None
+    ratios = []
+    for frame in footage.source.frames(footage.width, footage.height, lambda index: indices is None or index in indices):
+        name = f"{frame.index:06d}" if footage.is_video else Path(frame.name).stem
+        if frame.image is not None and name in chosen:
+            pixels, depth = views.points[name]
+            columns, rows = (pixels * (footage.width, footage.height)).astype(int).T
+            ratios.append(float(np.median(depth / predict(frame.image)[rows, columns])))
+    return ColmapRatios(views.path, ratios, views.metric)
