@@ -79,7 +79,7 @@ def test_only_the_rooms_that_may_import_kedro_and_mlflow() -> None:
     assert offending == []
 
 
-ROOMS = ["geometry", "simulation", "capture", "sfm", "mvs", "networks", "training", "prediction", "evaluation"]
+ROOMS = ["geometry", "simulation", "capture", "sfm", "mvs", "networks", "training", "prediction", "evaluation", "study"]
 MAY_USE = {
     "geometry": set(),
     "simulation": {"geometry"},
@@ -90,6 +90,7 @@ MAY_USE = {
     "training": {"networks", "geometry"},
     "prediction": {"networks", "capture", "geometry"},
     "evaluation": {"networks", "mvs", "sfm", "geometry"},
+    "study": {"training", "evaluation", "networks", "geometry"},
 }
 
 

@@ -13,6 +13,7 @@ from aerial_depth_pipeline.networks.export_settings import ExportSettings
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.simulation.settings import FlightSettings
+from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 
 _GROUPS = {
@@ -20,6 +21,7 @@ _GROUPS = {
     "ground_truth": GroundTruthSettings,
     "triplets": TripletSettings,
     "train": TrainSettings,
+    "study": StudySettings,
     "evaluation": EvaluationSettings,
     "nightly": NightlySettings,
     "predict": PredictSettings,

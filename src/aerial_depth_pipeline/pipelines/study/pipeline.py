@@ -1,0 +1,31 @@
+"""Triplets and references of all domains → generalization matrix, fine-tuning curves, ablation, and one report."""
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from aerial_depth_pipeline.pipelines.domains import in_every_domain
+from aerial_depth_pipeline.pipelines.study.nodes import draw_study, run_parts
+from aerial_depth_pipeline.study.settings import PARTS
+
+
+def create_pipeline(parts: tuple[str, ...] = PARTS, **_: object) -> Pipeline:
+    """The whole study, or some of its parts; the report shows all that have been made."""
+    groups = ("study", "train", "triplets", "evaluation", "work_folder")
+    name = "study" if parts == PARTS else "_and_".join(f"study_{part}" for part in parts)
+    return Pipeline(
+        [
+            Node(
+                update_wrapper(partial(run_parts, parts), run_parts),
+                inputs=[*(f"params:{group}" for group in groups), *in_every_domain("triplet_lists", "frames", "ground_truth")],
+                outputs=[f"study_{part}_tables" for part in parts],
+                name=f"run_{name}",
+            ),
+            Node(
+                draw_study,
+                inputs=["params:study", "params:work_folder", *(f"study_{part}_tables" for part in PARTS)],
+                outputs="study_report",
+                name="draw_study",
+            ),
+        ]
+    )

@@ -1,0 +1,119 @@
+"""A cell of the study: the pure description of one training and of what is measured on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from aerial_depth_pipeline.evaluation.references import Reference
+
+# Settings of a training that change nothing of what comes out of it.
+_WITHOUT_EFFECT = ("resume", "log_every", "images_every", "checkpoint_every", "cache_gigabytes", "validate_every", "accelerator", "threads")
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What a domain holds for the study.
+
+    Attributes:
+        domain: its name.
+        folder: its triplets in the SfMLearner layout.
+        fingerprint: of the triplets, their split and the reference depth.
+        train: scene and target frame of the triplets to train on.
+        test: scene and target frame of the test triplets; whatever lies between them in time is not trained on.
+        references: reference depth of test frames by scene.
+        train_references: reference depth of training frames by scene, for the online mode.
+    """
+
+    domain: str
+    folder: Path
+    fingerprint: str
+    train: list[tuple[str, int]]
+    test: list[tuple[str, int]]
+    references: dict[str, list[Reference]]
+    train_references: dict[str, list[Reference]]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Old triplets that are mixed into the new ones: so many different ones at most, and their share of a batch."""
+
+    domains: tuple[str, ...]
+    triplets: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training.
+
+    Attributes:
+        label: for people, e.g. `train on town, seed 0`.
+        train_on: domains.
+        train: complete settings of the training; `samples` decides on the number of steps.
+        samples: length of the training in triplets seen.
+        data: fingerprints of all footage that the cell trains on or is measured on.
+        triplets: changes of the parameters `triplets`; empty takes the triplets as they are.
+        training_triplets: so many of them at most; 0 takes all.
+        start: the cell whose model it starts from.
+        replay: old triplets that are mixed in.
+        points: numbers of samples after which it is measured, besides the end (and the beginning, where it starts from a model).
+        online_repeats: above 0 the triplets come once in the order of time, each batch for so many steps, and `samples` follows from their
+            number. What is measured is each batch's frames before they are learned from.
+    """
+
+    label: str
+    train_on: tuple[str, ...]
+    train: TrainSettings
+    samples: int
+    data: str
+    triplets: dict[str, Any] = field(default_factory=dict)
+    training_triplets: int = 0
+    start: Cell | None = None
+    replay: Replay | None = None
+    points: tuple[int, ...] = ()
+    online_repeats: int = 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of everything that decides on the result; cells that differ in their label alone share one."""
+        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("label", "start")}
+        settings = {name: value for name, value in dataclasses.asdict(self.train).items() if name not in _WITHOUT_EFFECT}
+        replay = None if self.replay is None else dataclasses.asdict(self.replay)
+        start = None if self.start is None else self.start.fingerprint
+        return fingerprint_of(_VERSION, parts | {"train": settings, "replay": replay, "start": start})
+
+    @property
+    def steps(self) -> int:
+        """Length of the training in steps."""
+        return max(1, round(self.samples / self.train.batch_size))
+
+
+def changed(values: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested dictionary of parameters with changes put over it, the last one on top."""
+    result = dict(values)
+    for change in changes:
+        for key, value in change.items():
+            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+            result[key] = changed(result[key], value) if both else value
+    return result
+
+
+def train_settings(parameters: Mapping[str, Any], seed: int) -> TrainSettings:
+    """Settings of a cell's training from the parameters `train`: on one device, and the last model is kept.
+
+    Raises:
+        UserError: for an unknown key or a bad value, naming it.
+    """
+    fixed = {"seed": seed, "devices": 1, "num_nodes": 1, "keep": "last", "resume": "auto"}
+    return read_settings(TrainSettings, changed(parameters, fixed), "train")

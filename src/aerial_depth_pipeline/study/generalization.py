@@ -1,0 +1,55 @@
+"""Train on each domain, on all but one and on all; test on each."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from aerial_depth_pipeline.study.cells import Cell
+from aerial_depth_pipeline.study.planning import Planner, last_rows
+from aerial_depth_pipeline.study.run_study import Outcome
+
+COLUMNS = ["train_domain", "test_domain", "seed", "alignment", "metric", "value"]
+
+
+def training_sets(domains: list[str]) -> dict[str, list[str]]:
+    """What is trained on, by the name that stands in the table."""
+    sets = {domain: [domain] for domain in domains}
+    if len(domains) > 2:
+        sets |= {f"all but {domain}": [other for other in domains if other != domain] for domain in domains}
+    if len(domains) > 1:
+        sets["all"] = list(domains)
+    return sets
+
+
+def plan(planner: Planner) -> dict[tuple[str, int], Cell]:
+    """The cells by training set and seed."""
+    sets = training_sets(planner.domains)
+    return {
+        (name, seed): planner.cell(f"train on {' and '.join(domains)}", domains, seed)
+        for seed in planner.settings.seeds
+        for name, domains in sets.items()
+    }
+
+
+def table(cells: Mapping[tuple[str, int], Cell], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+    """`generalization.csv`."""
+    rows = [
+        (name, row["domain"], seed, row["alignment"], row["metric"], row["value"])
+        for (name, seed), cell in cells.items()
+        for row in last_rows(outcomes[cell.fingerprint])
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def drops(generalization: pd.DataFrame, alignment: str, metric: str) -> pd.DataFrame:
+    """Mean, spread and drop of one metric by train_domain and test_domain, in the order of the table.
+
+    Columns: mean, std (over seeds, 0 for a single one), seeds, and `drop`: by how much the error is larger than that of the model trained
+    on the test domain itself, as a share of it; NaN where that is missing.
+    """
+    chosen = generalization[(generalization["alignment"] == alignment) & (generalization["metric"] == metric)]
+    grouped = chosen.groupby(["train_domain", "test_domain"], sort=False)["value"]
+    result = pd.DataFrame({"mean": grouped.mean(), "std": grouped.std(ddof=0), "seeds": grouped.size()}).reset_index()
+    own = result[result["train_domain"] == result["test_domain"]].set_index("test_domain")["mean"]
+    result["drop"] = result["mean"] / result["test_domain"].map(own) - 1
+    return result
