@@ -1,6 +1,7 @@
 """A whole flight: every file is there, agrees with the others, and comes out the same again."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import cv2
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from aerial_depth_pipeline.geometry.camera_files import read_camera
-from aerial_depth_pipeline.simulation.flight import _Flight, simulate_flight
+from aerial_depth_pipeline.simulation.flight import FlightPool, _Flight, simulate_flight
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.terrain import Terrain
 from aerial_depth_pipeline.simulation.traffic import moving_vehicles
@@ -48,9 +49,12 @@ def test_every_file_is_written_and_agrees(flown):
 @pytest.mark.slow
 def test_same_settings_give_the_same_bytes_with_any_number_of_workers(flown, tmp_path):
     settings, folder = flown
-    simulate_flight(dataclasses.replace(settings, workers=2), tmp_path)
+    two, pooled = tmp_path / "two workers", tmp_path / "among others"
+    simulate_flight(dataclasses.replace(settings, workers=2), two)
+    with FlightPool(2) as pool, ThreadPoolExecutor(2) as threads:
+        list(threads.map(pool.simulate, [settings, dataclasses.replace(settings, frames=2)], [pooled, tmp_path / "the other"]))
     for name in ("poses.csv", "video.SRT", "camera.yaml", "video.mp4", "depth/000000.tiff", "depth/000004.tiff"):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+        assert (two / name).read_bytes() == (pooled / name).read_bytes() == (folder / name).read_bytes(), name
 
 
 def test_another_seed_is_another_world_and_the_same_seed_the_same():

@@ -1,8 +1,10 @@
 """What all steps over scenes share: unchanged scenes are kept, a bad one is reported and left out, the others go on."""
 
 import errno
+import functools
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,9 @@ def process_scenes(
     work: str,
     compute: Compute,
     made_from: Callable[[SceneFolder], list[Any]],
+    at_once: int = 1,
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
-    """Process each scene on its own and yield it as soon as it is finished, so that a killed run loses at most one scene.
+    """Process each scene on its own and yield it as soon as it is finished, so that a killed run loses only what is being processed.
 
     Args:
         step: the step's name, for messages and the working folder.
@@ -34,6 +37,7 @@ def process_scenes(
         compute: writes a scene's result into an empty local folder (second argument) and returns its summary; the third argument is a
             working folder that survives a killed run and is emptied when the inputs change.
         made_from: everything a scene's result depends on; a result made from the same is kept.
+        at_once: so many scenes are processed at the same time, each in a thread of its own.
 
     Yields:
         Finished scenes by name (None for a scene whose earlier result no longer holds) and the report so far.
@@ -44,6 +48,7 @@ def process_scenes(
     """
     reasons: dict[str, str] = {}
     yield {}, SceneReport()
+    changed: dict[str, str] = {}  # name → fingerprint
     for name, scene in scenes.items():
         if refused := why_name_is_refused(name):
             reasons[name] = refused
@@ -53,9 +58,15 @@ def process_scenes(
             logger.info("%s: %s/%s is unchanged, kept.", step, scenes.domain, name)
             reasons[name] = ""
             continue
+        changed[name] = fingerprint
+
+    def finish(name: str) -> FinishedScene:
         logger.info("%s: %s/%s", step, scenes.domain, name)
+        return _finish(scenes[name], changed[name], Path(work) / step / scenes.domain / name, compute)
+
+    for name, finished_scene in _outcomes(finish, list(changed), at_once):
         try:
-            finished = _finish(scene, fingerprint, Path(work) / step / scenes.domain / name, compute)
+            finished = finished_scene()
         except SceneError as error:
             reasons[name] = str(error)
         except OSError as error:
@@ -63,9 +74,9 @@ def process_scenes(
                 raise UserError(
                     f"The disk is full: {step} of {scenes.domain}/{name} could not be written. Free some space and run again."
                 ) from error
-            reasons[name] = _unexpected(step, scene, error)
+            reasons[name] = _unexpected(step, scenes[name], error)
         except Exception as error:  # noqa: BLE001 - one scene's bug must not take down a night's run over the others
-            reasons[name] = _unexpected(step, scene, error)
+            reasons[name] = _unexpected(step, scenes[name], error)
         else:
             reasons[name] = ""
             yield {name: finished}, SceneReport()
@@ -74,6 +85,19 @@ def process_scenes(
         if name in so_far:
             yield {name: None}, SceneReport()
     yield {}, SceneReport(reasons, complete=bool(reasons))
+
+
+def _outcomes(finish: Callable[[str], FinishedScene], names: list[str], at_once: int) -> Iterator[tuple[str, Callable[[], FinishedScene]]]:
+    """Every scene in order, and what to call for its result or its error."""
+    if at_once == 1:
+        yield from ((name, functools.partial(finish, name)) for name in names)
+        return
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="scene")
+    try:
+        futures = [(name, pool.submit(finish, name)) for name in names]
+        yield from ((name, future.result) for name, future in futures)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _finish(scene: SceneFolder, fingerprint: str, work: Path, compute: Compute) -> FinishedScene:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,7 +25,38 @@ from aerial_depth_pipeline.simulation.worlds import build_world
 logger = logging.getLogger(__name__)
 
 
-def simulate_flight(settings: FlightSettings, folder: Path) -> None:
+class FlightPool:
+    """Simulates several flights at once, a process for each core; every process builds its own world. Use it as a context manager.
+
+    Args:
+        flights: how many flights there will be.
+
+    Attributes:
+        size: how many flights are simulated at once. Call `simulate` from as many threads.
+    """
+
+    def __init__(self, flights: int) -> None:
+        self.size = max(1, min(flights, _cores()))
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "FlightPool":
+        if self.size > 1:
+            self._executor = _processes(self.size)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def simulate(self, settings: FlightSettings, folder: Path) -> None:
+        """Like `simulate_flight`."""
+        if self._executor is None:
+            simulate_flight(settings, folder)
+        else:
+            self._executor.submit(simulate_flight, replace(settings, workers=1), folder, quiet=True).result()
+
+
+def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False) -> None:
     """Fly once and write the raw scene into `folder`.
 
     Writes `video.mp4`, `video.SRT`, `camera.yaml`, `poses.csv` (true cam_from_world in local metres, x east, y north, z up) and
@@ -41,7 +73,8 @@ def simulate_flight(settings: FlightSettings, folder: Path) -> None:
     origin, takeoff = (settings.latitude, settings.longitude, settings.ground_altitude), 0.0
     name = f"{settings.world} {settings.world_seed}, {settings.path}"
     with VideoWriter(folder / "video.mp4", settings.width, settings.height, settings.fps) as video:
-        for index, (image, depth, pose, place) in enumerate(progress(_frames(settings), name, settings.frames, "frame")):
+        frames = _frames(settings) if quiet else progress(_frames(settings), name, settings.frames, "frame")
+        for index, (image, depth, pose, place) in enumerate(frames):
             video.write(image)
             poses.append(pose)
             if depth is not None:
@@ -110,12 +143,16 @@ def _frames(settings: FlightSettings) -> Iterator[tuple]:
         for index in range(settings.frames):
             yield flight.frame(index)
         return
-    # Spawned, not forked: the caller may hold threads (torch, a logger) that do not survive a fork.
-    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_parent)
+    executor = _processes(workers)
     try:
         yield from executor.map(_frame, [settings] * settings.frames, range(settings.frames))
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    # Spawned, not forked: the caller may hold threads (torch, a logger) that do not survive a fork.
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_follow_parent)
 
 
 def _follow_parent() -> None:

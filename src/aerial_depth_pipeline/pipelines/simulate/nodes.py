@@ -9,6 +9,7 @@ from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFol
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
+from aerial_depth_pipeline.progress import progress_bar
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 
 
@@ -29,13 +30,16 @@ def simulate_flights(
         return
     planned = [SceneFolder(None, domain, name, None) for name in flights]
 
-    def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
-        from aerial_depth_pipeline.simulation.flight import simulate_flight
+    from aerial_depth_pipeline.simulation.flight import FlightPool
 
-        if scene.name in simulated.strangers:
-            raise SceneError(f"{simulated.location}/{scene.name} holds footage that was not simulated; give the flight another name")
-        simulate_flight(read_settings(FlightSettings, flights[scene.name], f"simulate.{domain}.{scene.name}"), folder)
-        return {"simulated": True}
+    with FlightPool(len(flights)) as pool, progress_bar(None, f"flights of {domain}", len(flights), "flight") as bar:
 
-    wanted = SceneFolders(domain, simulated.location, planned)
-    yield from process_scenes("simulate", wanted, simulated, work, compute, made_from=lambda scene: [flights[scene.name]])
+        def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
+            if scene.name in simulated.strangers:
+                raise SceneError(f"{simulated.location}/{scene.name} holds footage that was not simulated; give the flight another name")
+            pool.simulate(read_settings(FlightSettings, flights[scene.name], f"simulate.{domain}.{scene.name}"), folder)
+            bar.update()
+            return {"simulated": True}
+
+        wanted = SceneFolders(domain, simulated.location, planned)
+        yield from process_scenes("simulate", wanted, simulated, work, compute, lambda scene: [flights[scene.name]], pool.size)
