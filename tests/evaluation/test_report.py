@@ -13,9 +13,9 @@ from aerial_depth_pipeline.evaluation.evaluate import COLUMNS
 from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.report import write_report
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.geometry.poses import look_at
+from aerial_depth_pipeline.geometry.poses import look_at, relative_pose
 
-SETTINGS = EvaluationSettings(bootstrap_samples=20, size=[40, 24], caps=[60.0])
+SETTINGS = EvaluationSettings(conventional=["colmap_sparse"], bootstrap_samples=20, size=[40, 24], caps=[60.0])
 FOCAL = 60.0
 
 
@@ -86,7 +86,11 @@ def report(tmp_path_factory):
         "land": {"<b> & co": write_scene(root / "b", [relief(i, 5) for i in range(2)], "plane_sweep", metric=False)},
     }
     train = {"town": {"c": write_scene(root / "c", [relief(7)])}}
-    return folder, write_report(model, test, train, SETTINGS, folder)
+    pairs = [(10 * i, 10 * j) for i in (1, 2) for j in (i - 1, i + 1)]
+    triplets = [["a", target, source, *relative_pose(poses[source], poses[target]).ravel(), "two_view"] for target, source in pairs]
+    names = [f"t{row}{column}" for row in range(4) for column in range(4)]
+    triplet_poses = {"town": pd.DataFrame(triplets, columns=["scene", "frame", "source_frame", *names, "origin"])}
+    return folder, write_report(model, test, train, SETTINGS, folder, triplet_poses=triplet_poses)
 
 
 def test_the_report_holds_tables_pictures_and_metrics(report):
@@ -115,12 +119,17 @@ def test_sparse_depth_of_colmap_takes_part(report):
     assert sparse["coverage"].iloc[0] == pytest.approx(8 * 13 / (HEIGHT * WIDTH), rel=0.02)
 
 
-def test_poses_are_measured_and_drawn(report):
+def test_poses_of_structure_from_motion_and_of_triplets_are_measured(report):
     folder, metrics = report
     poses = pd.read_csv(folder / "evaluation_poses.csv")
-    assert poses[["estimate", "domain", "scene", "frames", "of_frames"]].values.tolist() == [["sfm", "town", "a", 4, 4]]
-    assert poses["scale"].item() == pytest.approx(2)
+    assert poses[["estimate", "domain", "scene", "against", "frames", "of_frames"]].values.tolist() == [
+        ["sfm", "town", "a", "truth", 4, 4],
+        ["two_view", "town", "a", "truth", 4, 4],
+    ]
+    assert poses["scale"].tolist() == pytest.approx([2, 1])
     assert metrics["town/poses/sfm/ate_rmse"] == pytest.approx(0, abs=1e-6)
+    assert metrics["town/poses/two_view/pair_direction_deg"] == pytest.approx(0, abs=1e-4)
+    assert poses["pairs"].tolist()[1] == 4 and poses["pairs_reversed"].tolist()[1] == 0
 
 
 def test_point_clouds_stand_in_the_world_and_the_video_is_there(report):
@@ -129,6 +138,7 @@ def test_point_clouds_stand_in_the_world_and_the_video_is_there(report):
     assert len(cloud.vertices) > 2000 and np.median(cloud.vertices[:, 2]) < 50  # below the camera
     assert (folder / "evaluation_points_town_prediction.ply").is_file()
     assert not (folder / "evaluation_points_land_reference.ply").exists()  # no camera is known there
+    assert (folder / "evaluation_points_town.mp4").stat().st_size > 1000
     with av.open(str(folder / "evaluation_video_town.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 4
 
@@ -144,5 +154,13 @@ def test_the_page_loads_nothing_from_outside_and_escapes_names(report):
     assert "<b> & co" not in html and "&lt;b&gt; &amp; co" in html
     assert html.count("<table") >= len(SETTINGS.alignments) * 3  # two domains, one of them with a cap
     assert html.index("All domains, median per image") < html.index(">town</h2>")
-    assert html.count("data:video/mp4") == 2
+    assert html.count("data:video/mp4") == 3  # one domain has points to fly around
     assert html.count("data:image/") == 5  # panels and charts of both, trajectories of one
+
+
+def test_the_page_begins_with_the_answer(report):
+    folder, metrics = report
+    html = (folder / "evaluation.html").read_text(encoding="utf-8")
+    answer = f"depth is off by {100 * metrics['town/median_per_image/abs_rel']:.1f} % on average"
+    assert html.index(answer) < html.index("<table", html.index(">town</h2>"))
+    assert "The best tilted plane" in html and "colmap_sparse" in html[: html.index("<table", html.index(answer))]

@@ -49,7 +49,7 @@ def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: s
         _bars(axes[1][0], breakdowns, ["height_above_ground"], contestants, colours, "height above ground")
     else:
         _curve(axes[1][0], breakdowns, "relative_distance", contestants, colours)
-    kinds = [name for name in ("surface", "texture", "matching") if name in present]
+    kinds = [name for name in ("surface", "texture") if name in present]
     _bars(axes[1][1], breakdowns, kinds, contestants, colours, "kind of pixel")
     _histogram(axes[2][0], breakdowns, contestants, colours)
     _along(axes[2][1], per_image, alignment, colours)

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pandas as pd
 from jinja2 import Environment
@@ -14,9 +15,26 @@ from aerial_depth_pipeline.evaluation.table import SHOWN, best_of, cell, label, 
 
 
 @dataclass(frozen=True)
+class Text:
+    """A paragraph; `strong` for what a reader has to know."""
+
+    text: str
+    strong: bool = False
+    kind: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+    kind: ClassVar[str] = "heading"
+
+
+@dataclass(frozen=True)
 class Table:
     """A table as text: header and rows of cells; the first cell of a row is its name. `intervals` has small print for each cell,
-    or nothing; `best` holds (row, column) of what to emphasise."""
+    or nothing; `best` holds (row, column) of what to emphasise; `words` sets cells on the left."""
 
     caption: str
     header: list[str]
@@ -24,6 +42,8 @@ class Table:
     intervals: list[list[str]] = field(default_factory=list)
     best: set[tuple[int, int]] = field(default_factory=set)
     folded: bool = False
+    words: bool = False
+    kind: ClassVar[str] = "table"
 
 
 @dataclass(frozen=True)
@@ -32,16 +52,15 @@ class Picture:
 
     caption: str
     content: bytes
+    kind: ClassVar[str] = "picture"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs, tables and pictures below it."""
+    """A heading with whatever stands below it, in its order."""
 
     title: str
-    paragraphs: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    blocks: list[Text | Heading | Table | Picture]
 
 
 def contestants_table(
@@ -115,13 +134,17 @@ _TEMPLATE = """<!DOCTYPE html>
   h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 2px solid #7e03a8; }
   nav a { margin-right: 1rem; }
   a { color: #7e03a8; }
-  p { max-width: 50rem; }
+  h3 { font-size: 1.02rem; margin: 1.8rem 0 .3rem; }
+  p { max-width: 50rem; margin: .5rem 0; }
+  p.answer { font-size: 1.08rem; border-left: 4px solid #7e03a8; padding-left: .8rem; }
   .table { overflow-x: auto; }
   table { border-collapse: collapse; margin: .4rem 0 1rem; font-variant-numeric: tabular-nums; font-size: .88rem; }
   caption { text-align: left; font-weight: 600; padding: .4rem 0; }
   th, td { padding: .25rem .55rem; text-align: right; border-bottom: 1px solid #e4e2ea; }
   td { white-space: nowrap; }
-  th:first-child, td:first-child { text-align: left; }
+  th { vertical-align: bottom; }
+  td { vertical-align: top; }
+  th:first-child, td:first-child, table.words td, table.words th { text-align: left; }
   thead th { border-bottom: 2px solid #b9b4c6; }
   td.best { font-weight: 700; color: #7e03a8; }
   td small { display: block; font-weight: 400; font-size: .72rem; color: #77747f; }
@@ -139,35 +162,37 @@ _TEMPLATE = """<!DOCTYPE html>
 <nav>{% for section in sections %}<a href="#s{{ loop.index }}">{{ section.title }}</a>{% endfor %}</nav>
 {% for section in sections %}
 <h2 id="s{{ loop.index }}">{{ section.title }}</h2>
-{% for paragraph in section.paragraphs %}
-<p>{{ paragraph }}</p>
-{% endfor %}
-{% for table in section.tables %}
-{% if table.folded %}<details><summary>{{ table.caption }}</summary>{% endif %}
-<div class="table"><table>
-{% if not table.folded %}<caption>{{ table.caption }}</caption>{% endif %}
-<thead><tr>{% for name in table.header %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+{% for block in section.blocks %}
+{% if block.kind == "text" %}
+<p{% if block.strong %} class="answer"{% endif %}>{{ block.text }}</p>
+{% elif block.kind == "heading" %}
+<h3>{{ block.text }}</h3>
+{% elif block.kind == "table" %}
+{% if block.folded %}<details><summary>{{ block.caption }}</summary>{% endif %}
+<div class="table"><table{% if block.words %} class="words"{% endif %}>
+{% if not block.folded %}<caption>{{ block.caption }}</caption>{% endif %}
+<thead><tr>{% for name in block.header %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for row in table.rows %}{% set y = loop.index0 %}
+{% for row in block.rows %}{% set y = loop.index0 %}
 <tr>
-{% for text in row %}{% set note = table.intervals[y][loop.index0] if table.intervals else "" %}
-<td{% if (y, loop.index0) in table.best %} class="best"{% endif %}>{{ text }}{% if note %}<small>{{ note }}</small>{% endif %}</td>
+{% for text in row %}{% set note = block.intervals[y][loop.index0] if block.intervals else "" %}
+<td{% if (y, loop.index0) in block.best %} class="best"{% endif %}>{{ text }}{% if note %}<small>{{ note }}</small>{% endif %}</td>
 {% endfor %}
 </tr>
 {% endfor %}
 </tbody>
 </table></div>
-{% if table.folded %}</details>{% endif %}
-{% endfor %}
-{% for picture in section.pictures %}
-<figure>
-{% if picture.content | is_video %}
-<video controls loop muted preload="auto" src="{{ picture.content | embedded }}"></video>
+{% if block.folded %}</details>{% endif %}
 {% else %}
-<img src="{{ picture.content | embedded }}" alt="{{ picture.caption }}">
+<figure>
+{% if block.content | is_video %}
+<video controls autoplay loop muted playsinline src="{{ block.content | embedded }}"></video>
+{% else %}
+<img src="{{ block.content | embedded }}" alt="{{ block.caption }}">
 {% endif %}
-<figcaption>{{ picture.caption }}</figcaption>
+<figcaption>{{ block.caption }}</figcaption>
 </figure>
+{% endif %}
 {% endfor %}
 {% endfor %}
 </body>

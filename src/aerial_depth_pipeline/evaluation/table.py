@@ -22,7 +22,7 @@ _LABELS = {
     "scale_drift": "scale drift",
 }
 _LATEX = {"δ<1.25": r"$\delta<1.25$", "δ<1.25²": r"$\delta<1.25^2$", "δ<1.25³": r"$\delta<1.25^3$"}
-_ALIGNMENTS = {
+ALIGNMENTS = {
     "none": "without alignment",
     "median_per_image": "median per image",
     "median_per_scene": "median per scene",
@@ -86,7 +86,7 @@ def caption_of(domain: str, alignment: str, cap: str, kinds: Sequence[str] = (),
     """One line that says what a table's numbers are measured against and how."""
     where = domain if scene == "all" else f"{domain}/{scene}"
     against = f", against {describe_references(kinds)}" if kinds else ""
-    return f"{where}{against}, {_ALIGNMENTS.get(alignment, alignment)}, {'no depth cap' if cap == 'none' else f'depth up to {cap}'}"
+    return f"{where}{against}, {ALIGNMENTS.get(alignment, alignment)}, {'no depth cap' if cap == 'none' else f'depth up to {cap}'}"
 
 
 def format_console(
@@ -139,16 +139,17 @@ def format_latex(
     return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
 
 
-def mlflow_metrics(table: pd.DataFrame, contestants: Sequence[str] = ("model",)) -> dict[str, float]:
+def mlflow_metrics(table: pd.DataFrame, main_alignment: str) -> dict[str, float]:
     """Metrics by the names under which MLflow shows them: `rural/median_per_image/abs_rel`.
 
-    Only whole domains and finite values; a cap follows the alignment (`rural/median_per_image_cap_80/abs_rel`); a contestant other than the
-    model follows the domain (`rural/tilted_plane/median_per_image/abs_rel`).
+    Only whole domains and finite values; a cap follows the alignment (`rural/median_per_image_cap_80/abs_rel`). Of the contestants beside
+    the model the two best known metrics under the main alignment are logged, with the name behind the domain
+    (`rural/tilted_plane/median_per_image/abs_rel`), so that plots of many metrics stay readable.
     """
     metrics = {}
-    for row in table[(table["scene"] == "all") & table["contestant"].isin(contestants)].itertuples():
-        if not math.isfinite(row.value):
-            continue
+    whole = table[(table["scene"] == "all") & table["value"].map(math.isfinite)]
+    beside = (whole["alignment"] == main_alignment) & (whole["cap"].astype(str) == "none") & whole["metric"].isin(["abs_rel", "delta_1.25"])
+    for row in whole[(whole["contestant"] == "model") | beside].itertuples():
         who = "" if row.contestant == "model" else f"{row.contestant}/"
         cap = "" if str(row.cap) == "none" else f"_cap_{row.cap}"
         metrics[f"{row.domain}/{who}{row.alignment}{cap}/{row.metric}"] = float(row.value)

@@ -17,6 +17,7 @@ COLUMNS = [
     "estimate",
     "domain",
     "scene",
+    "against",
     "frames",
     "of_frames",
     "scale",
@@ -28,7 +29,12 @@ COLUMNS = [
     "rpe_translation",
     "rpe_translation_share",
     "rpe_rotation_deg",
+    "pairs",
+    "pairs_reversed",
+    "pair_rotation_deg",
+    "pair_direction_deg",
 ]
+_PATH_COLOURS = ("#7e03a8", "#f89540", "#2a788e")
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class TrajectoryError:
         rpe_translation: root mean square error of relative translation over that step, in the truth's unit.
         rpe_translation_share: the same over the root mean square length of the step.
         rpe_rotation_deg: root mean square error of relative rotation.
+        numbers: the frames' numbers.
         centers_N3: true positions.
         aligned_N3: aligned estimated positions.
     """
@@ -61,13 +68,9 @@ class TrajectoryError:
     rpe_translation: float
     rpe_translation_share: float
     rpe_rotation_deg: float
+    numbers: list[int]
     centers_N3: np.ndarray
     aligned_N3: np.ndarray
-
-    def row(self, estimate: str, domain: str, scene: str, of_frames: int) -> list:
-        """A row of `COLUMNS`."""
-        named = {"estimate": estimate, "domain": domain, "scene": scene, "of_frames": of_frames}
-        return [named[name] if name in named else getattr(self, name) for name in COLUMNS]
 
 
 def trajectory_error(estimate: Poses, truth: Poses, step: int = 1) -> TrajectoryError:
@@ -117,6 +120,7 @@ def trajectory_error(estimate: Poses, truth: Poses, step: int = 1) -> Trajectory
         rpe_translation=rpe,
         rpe_translation_share=rpe / length if length > 0 else nan,
         rpe_rotation_deg=float(np.degrees(_rms(angles))) if angles else nan,
+        numbers=common,
         centers_N3=center_N3,
         aligned_N3=aligned_N3,
     )
@@ -153,8 +157,8 @@ def relative_pose_errors(relative: Sequence[tuple[int, int, np.ndarray]], truth:
         truth: frame → `cam_from_world`.
 
     Returns:
-        `pairs`; `rotation_deg` and `direction_deg`, each with `_median` and `_p90`; `reversed`, the pairs whose direction of travel is off
-        by more than 90°. Pairs without truth, or whose true cameras do not move, do not count for the direction.
+        `pairs`; `pairs_reversed`, those whose direction of travel is off by more than 90°; `pair_rotation_deg` and `pair_direction_deg`,
+        medians. Pairs without truth, or whose true cameras do not move, do not count for the direction.
     """
     rotations, directions = [], []
     for source, target, T in relative:
@@ -164,42 +168,45 @@ def relative_pose_errors(relative: Sequence[tuple[int, int, np.ndarray]], truth:
         rotations.append(np.degrees(rotation_angle(T[:3, :3] @ true_T[:3, :3].T)))
         if np.linalg.norm(true_T[:3, 3]) > 1e-6 and np.linalg.norm(T[:3, 3]) > 0:
             directions.append(np.degrees(angle_between(T[:3, 3], true_T[:3, 3])))
-    result: dict[str, float] = {"pairs": len(rotations), "reversed": int(np.sum(np.array(directions) > 90))}
-    for name, values in (("rotation_deg", rotations), ("direction_deg", directions)):
-        result[f"{name}_median"] = float(np.median(values)) if values else float("nan")
-        result[f"{name}_p90"] = float(np.percentile(values, 90)) if values else float("nan")
-    return result
+    return {
+        "pairs": len(rotations),
+        "pairs_reversed": int(np.sum(np.array(directions) > 90)),
+        "pair_rotation_deg": float(np.median(rotations)) if rotations else float("nan"),
+        "pair_direction_deg": float(np.median(directions)) if directions else float("nan"),
+    }
 
 
-def draw_trajectories(errors: Mapping[str, TrajectoryError], unit: str = "m") -> bytes:
-    """A picture (PNG): true and aligned paths from above, one after the other, and the distance along them.
+def draw_trajectories(scenes: Mapping[str, Mapping[str, TrajectoryError]], unit: str = "m") -> bytes:
+    """A picture (PNG), a row for every scene: true and aligned paths from above, and the distance between them along the flight.
 
     Args:
-        errors: by title, such as the scene's name.
+        scenes: scene → estimate (`sfm`, `two_view`) → its error.
         unit: of the truth.
 
     Raises:
         ValueError: without any.
     """
-    if not errors:
+    if not scenes:
         raise ValueError("a picture needs at least one trajectory")
-    figure = Figure(figsize=(11, 3.6 * len(errors)), dpi=100, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(11, 3.6 * len(scenes)), dpi=100, facecolor="white", layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    grid = figure.subplots(len(errors), 2, squeeze=False)
-    for (map_axes, curve), (title, error) in zip(grid, errors.items(), strict=True):
-        map_axes.plot(*error.centers_N3[:, :2].T, color="#2a2a33", linewidth=3, alpha=0.35, label="true")
-        map_axes.plot(*error.aligned_N3[:, :2].T, color="#7e03a8", linewidth=1.2, marker=".", markersize=3, label="estimated, aligned")
+    grid = figure.subplots(len(scenes), 2, squeeze=False)
+    for (map_axes, curve), (scene, estimates) in zip(grid, scenes.items(), strict=True):
+        longest = max(estimates.values(), key=lambda error: error.frames)
+        map_axes.plot(*longest.centers_N3[:, :2].T, color="#2a2a33", linewidth=4, alpha=0.25, label="true")
+        for (name, error), colour in zip(estimates.items(), _PATH_COLOURS * len(estimates), strict=False):
+            map_axes.plot(*error.aligned_N3[:, :2].T, color=colour, linewidth=1.2, marker=".", markersize=3, label=f"{name}, aligned")
+            label = f"{name}: ATE {error.ate_rmse:.3g} {unit}, {100 * error.ate_share_of_path:.2f} % of the path"
+            curve.plot(error.numbers, np.linalg.norm(error.aligned_N3 - error.centers_N3, axis=1), color=colour, label=label)
         map_axes.set_aspect("equal", adjustable="datalim")
         map_axes.set_xlabel(f"east ({unit})", fontsize=9)
         map_axes.set_ylabel(f"north ({unit})", fontsize=9)
-        map_axes.set_title(title, fontsize=10, loc="left")
-        map_axes.legend(fontsize=8, frameon=False)
-        curve.plot(np.linalg.norm(error.aligned_N3 - error.centers_N3, axis=1), color="#7e03a8")
+        map_axes.set_title(scene, fontsize=10, loc="left")
         curve.set_ylim(bottom=0)
-        curve.set_xlabel("frame of the trajectory", fontsize=9)
-        curve.set_ylabel(f"distance ({unit})", fontsize=9)
-        curve.set_title(f"ATE {error.ate_rmse:.3g} {unit}, {100 * error.ate_share_of_path:.2f} % of the path", fontsize=10, loc="left")
+        curve.set_xlabel("frame", fontsize=9)
+        curve.set_ylabel(f"distance from the true position ({unit})", fontsize=9)
         for axes in (map_axes, curve):
+            axes.legend(fontsize=8, frameon=False)
             axes.tick_params(labelsize=8)
             axes.grid(True, color="#eee")
     stream = io.BytesIO()

@@ -29,14 +29,17 @@ def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, *dom
     Raises:
         UserError: if no domain has a test frame with reference depth.
     """
+    import pandas as pd
+
     from aerial_depth_pipeline.evaluation.report import write_report
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
-    test, train = {}, {}
+    test, train, poses = {}, {}, {}
     for domain in domains_of(domain_inputs):
         references = domain.references("test")
         if any(references.values()):
             test[domain.name], train[domain.name] = references, domain.references("train")
+            poses[domain.name] = pd.read_parquet(domain.triplets.folder / "poses.parquet")
         elif domain.triplets.splits["test"]:
             logger.warning("evaluation: domain '%s' has no test frame with reference depth and is left out.", domain.name)
     if not test:
@@ -47,6 +50,6 @@ def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, *dom
     folder = Path(work) / "evaluation"
     remove(folder)
     folder.mkdir(parents=True)
-    tracking.log_metrics(write_report(model, test, train, settings, folder))
+    tracking.log_metrics(write_report(model, test, train, settings, folder, triplet_poses=poses))
     tracking.log_folder(folder, "evaluation")
     return folder
