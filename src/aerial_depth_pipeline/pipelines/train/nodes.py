@@ -28,6 +28,7 @@ def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inpu
     Raises:
         UserError: if no domain has triplets to train on.
     """
+    from aerial_depth_pipeline.datasets.served_model import make_servable
     from aerial_depth_pipeline.pipelines.train.mlflow_logger import MlflowLogger
     from aerial_depth_pipeline.training.train import train
 
@@ -48,9 +49,11 @@ def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inpu
         fingerprint=data_fingerprint,
     )
     model.metadata.update({"data_fingerprint": data_fingerprint, "domains": [domain.name for domain in domains]})
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "depth_model")
-        tracking.log_folder(Path(folder) / "depth_model", "depth_model")
+    if tracking.is_tracking():
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(Path(folder) / "depth_model")
+            make_servable(Path(folder) / "depth_model")
+            tracking.log_folder(Path(folder) / "depth_model", "depth_model")
     return model
 
 
