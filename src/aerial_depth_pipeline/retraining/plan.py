@@ -143,7 +143,7 @@ def plan_night(
             waiting[scene] = f"version {version} learned from it and did not stay in service; it waits until its footage changes"
         elif entry.train:
             fresh[scene] = entry
-        elif entry.test and not (scene in learned and learned[scene].train):
+        elif not (scene in learned and learned[scene].train):
             held_out[scene] = entry
     if champion is None and fresh:
         # Training from scratch needs everything there is, also what was in an earlier attempt.

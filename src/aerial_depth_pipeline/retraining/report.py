@@ -13,12 +13,13 @@ TABLE = "night.json"
 PROMOTE, REFUSE, NOTHING_NEW = "promote", "refuse", "nothing new"
 
 
-def headline(plan: Plan, decision: Decision | None, version: str | None) -> str:
-    """The night in one sentence."""
+def headline(plan: Plan, decision: Decision | None, version: str | None, left_out: Mapping[str, str]) -> str:
+    """The night in a sentence or two."""
     if decision is None:
-        waiting = f" {len(plan.waiting)} set aside." if plan.waiting else ""
-        held_out = f" {len(plan.held_out)} held out whole." if plan.held_out else ""
-        return f"Nothing new to learn: {len(plan.old)} scenes are as version {plan.champion} knows them.{waiting}{held_out}"
+        known = f"version {plan.champion} knows all {len(plan.old)} scenes" if plan.champion else "there is no scene to learn from"
+        others = {"set aside": plan.waiting, "kept for measuring": plan.held_out, "left out": left_out}
+        beside = [f"{words}: {', '.join(sorted(scenes))}" for words, scenes in others.items() if scenes]
+        return f"Nothing new to learn: {'; '.join([known, *beside])}."
     scenes = f"{len(plan.new)} scene{'s' * (len(plan.new) != 1)}"
     if decision.promote and plan.champion is None:
         return f"Version {version} is the first champion; it learned from {scenes}."
@@ -53,7 +54,7 @@ def write_night(
     Returns:
         What `night.json` holds.
     """
-    lead = headline(plan, decision, version)
+    lead = headline(plan, decision, version, left_out)
     sections = [_came_in(plan, left_out)]
     if decision is not None:
         sections += [_learned(plan, curve), _decided(decision, incumbent, pictures)]
@@ -80,7 +81,7 @@ def write_night(
 
 
 def _came_in(plan: Plan, left_out: Mapping[str, str]) -> Section:
-    paragraphs = [f"{len(plan.new)} scenes to learn from, {len(plan.old)} known ones."]
+    paragraphs = [f"Scenes to learn from: {len(plan.new)}; scenes that the champion knows: {len(plan.old)}."]
     tables = []
     for caption, scenes in (("Learned tonight", plan.new), ("Kept for measuring alone", plan.held_out)):
         if scenes:

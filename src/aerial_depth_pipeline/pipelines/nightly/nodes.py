@@ -27,10 +27,11 @@ STEPS = ("frame_extraction", "ground_truth", "triplets")
 
 @dataclass(frozen=True)
 class Challenger:
-    """Both models of a night; neither where there was nothing to learn."""
+    """Both models of a night; neither where there was nothing to learn. `fault` says why a training was stopped."""
 
     model: Any = None
     champion: Any = None
+    fault: str = ""
     curve: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
@@ -98,6 +99,7 @@ def train_challenger(
     from aerial_depth_pipeline.retraining.plan import write_lists
     from aerial_depth_pipeline.training.curve import Curve
     from aerial_depth_pipeline.training.train import train
+    from aerial_depth_pipeline.training.watchdog import TrainingFault
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     train_settings = replace(read_settings(TrainSettings, train_parameters, "train"), resume="auto")
@@ -114,13 +116,17 @@ def train_challenger(
         model = DepthModel.load(finished)
         if model.metadata.get("night") == made_from:
             logger.info("The challenger of a night that was cut off is taken as it is.")
-            return Challenger(model, champion, curve.points())
+            return Challenger(model, champion, curve=curve.points())
     logger.info("Learning from %d new scenes%s.", len(plan.new), "" if champion is None else f", from version {plan.champion} on")
-    model = train(domains, train_settings, Path(checkpoints) / "nightly", curve, fingerprint=made_from, initial=champion)
+    try:
+        model = train(domains, train_settings, Path(checkpoints) / "nightly", curve, fingerprint=made_from, initial=champion)
+    except TrainingFault as fault:
+        logger.warning("%s", fault)
+        return Challenger(None, champion, str(fault), curve.points())
     scenes = {name: len(scene.train) for name, scene in plan.new.items()}
     model.metadata.update(data_fingerprint=plan.fingerprint, scenes=scenes, parent=plan.champion, curve=curve.points(), night=made_from)
     model.save(finished)
-    return Challenger(model, champion, curve.points())
+    return Challenger(model, champion, curve=curve.points())
 
 
 def judge_challenger(
@@ -135,11 +141,12 @@ def judge_challenger(
         evaluation_parameters: `evaluation`.
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
     """
-    if challenger.model is None:
-        return Judgement()
     from aerial_depth_pipeline.evaluation.page import Picture
     from aerial_depth_pipeline.retraining.comparison import comparison_picture, measure_hold_out
-    from aerial_depth_pipeline.retraining.decision import decide
+    from aerial_depth_pipeline.retraining.decision import Decision, decide
+
+    if challenger.model is None:
+        return Judgement(Decision(False, [challenger.fault], {}) if challenger.fault else None)
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     evaluation = read_settings(EvaluationSettings, evaluation_parameters, "evaluation")
@@ -195,7 +202,8 @@ def report_night(
     if decision is not None:
         model_folder = Path(work) / "nightly" / "version"
         remove(model_folder)
-        challenger.model.save(model_folder)
+        if challenger.model is not None:
+            challenger.model.save(model_folder)
         write_json(model_folder / registry.RECORD, {"scenes": record_to_json(plan.record)})
         tags = {
             "decision": PROMOTE if decision.promote else REFUSED,
