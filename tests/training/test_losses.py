@@ -68,11 +68,18 @@ def test_ssim_constants_follow_the_range_of_values():
     assert not torch.allclose(ssim(x, y, 1.0), ssim(255 * x, 255 * y, 1.0))
 
 
-def test_the_box_filter_has_the_right_gradient():
+def test_the_box_filter_is_a_mean_over_windows():
     torch.manual_seed(0)
-    x = torch.rand(1, 2, 6, 7, dtype=torch.float64, requires_grad=True)
+    x = torch.rand(1, 2, 6, 7, dtype=torch.float64)
     assert torch.allclose(box_mean(x), torch.nn.functional.avg_pool2d(x, 3, 1))
-    assert torch.autograd.gradcheck(box_mean, x)
+
+
+@pytest.mark.parametrize("ssim_weight", [0.0, 0.85, 1.0])
+def test_the_gradient_by_hand_of_the_photometric_error_is_right(ssim_weight):
+    torch.manual_seed(0)
+    prediction = torch.rand(2, 1, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(1, 3, 5, 6, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: photometric_error(x, target, ssim_weight, 2.0), prediction)
 
 
 def test_photometric_error_is_zero_for_equal_images_and_mixes_its_terms():

@@ -2,6 +2,8 @@
 
 import torch
 
+MINIMUM_DEPTH = 1e-3  # nearer points, and those behind the camera, are projected as if they lay there
+
 
 def pixel_centers(height: int, width: int, device=None, dtype=torch.float32) -> torch.Tensor:
     """Homogeneous pixel centres [3, H*W]: the first one is (0.5, 0.5, 1)."""
@@ -25,7 +27,7 @@ def transform(points_B3N: torch.Tensor, T_B44: torch.Tensor) -> torch.Tensor:
     return T_B44[:, :3, :3] @ points_B3N + T_B44[:, :3, 3:]
 
 
-def project(points_B3N: torch.Tensor, K_B33: torch.Tensor, minimum_depth: float = 1e-3) -> tuple[torch.Tensor, torch.Tensor]:
+def project(points_B3N: torch.Tensor, K_B33: torch.Tensor, minimum_depth: float = MINIMUM_DEPTH) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels [B, 2, N] and z-depth [B, N] of points in the camera's frame.
 
     Points nearer than `minimum_depth`, or behind the camera, are projected as if they lay at it; their depth tells them apart.

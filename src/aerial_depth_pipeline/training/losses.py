@@ -3,34 +3,11 @@
 Images lie in 0..1. Shape suffixes: B batch, S sources, C channels, H height, W width.
 """
 
+from dataclasses import dataclass
+
 import torch
 
 SSIM_WINDOW = 3
-
-
-class _Box(torch.autograd.Function):
-    """Sum over 3x3 windows without padding. Its adjoint is the same sum over the padded gradient, much cheaper than torch's own."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return _box_sum(x)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _box_sum(torch.nn.functional.pad(gradient, (2, 2, 2, 2)))
-
-
-def _box_sum(x: torch.Tensor) -> torch.Tensor:
-    rows = x[..., :-2, :] + x[..., 1:-1, :]
-    rows += x[..., 2:, :]
-    columns = rows[..., :-2] + rows[..., 1:-1]
-    columns += rows[..., 2:]
-    return columns
-
-
-def box_mean(image_BCHW: torch.Tensor) -> torch.Tensor:
-    """Mean over 3x3 windows [B, C, H - 2, W - 2]."""
-    return _Box.apply(image_BCHW) / SSIM_WINDOW**2
 
 
 def interior(image_BCHW: torch.Tensor) -> torch.Tensor:
@@ -38,22 +15,103 @@ def interior(image_BCHW: torch.Tensor) -> torch.Tensor:
     return image_BCHW[..., 1:-1, 1:-1]
 
 
+def box_mean(image_BCHW: torch.Tensor) -> torch.Tensor:
+    """Mean over 3x3 windows [B, C, H - 2, W - 2]; rows, then columns: a third of the additions, and torch's own pooling is slower still."""
+    rows = image_BCHW[..., :-2, :] + image_BCHW[..., 1:-1, :]
+    rows += image_BCHW[..., 2:, :]
+    columns = rows[..., :-2] + rows[..., 1:-1]
+    columns += rows[..., 2:]
+    return columns.mul_(1 / SSIM_WINDOW**2)
+
+
+def _spread(value_BCHW: torch.Tensor) -> torch.Tensor:
+    """The adjoint of `box_mean`: what windows [B, C, H, W] say, handed to their pixels [B, C, H + 2, W + 2]."""
+    return box_mean(torch.nn.functional.pad(value_BCHW, (2, 2, 2, 2)))
+
+
+@dataclass
+class _Similarity:
+    """SSIM of y to x over 3x3 windows, and what its derivatives are made of.
+
+    With the windows' means, variances and covariance it is p q, where p = (2 mx my + c1) / d1, d1 = mx^2 + my^2 + c1, compares brightness
+    and q = (2 cov + c2) / d2, d2 = var x + var y + c2, compares structure.
+    """
+
+    mean_x: torch.Tensor
+    mean_y: torch.Tensor
+    p: torch.Tensor
+    q: torch.Tensor
+    d1: torch.Tensor
+    d2: torch.Tensor
+
+    @classmethod
+    def of(cls, x: torch.Tensor, y: torch.Tensor, value_range: float) -> "_Similarity":
+        c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
+        mean_x, mean_y = box_mean(x), box_mean(y)
+        product = mean_x * mean_y
+        squares = mean_x.square() + mean_y.square()
+        q = box_mean(x * y).sub_(product).mul_(2).add_(c2)
+        d2 = box_mean(y.square()).add_(box_mean(x.square())).sub_(squares).add_(c2)
+        d1 = squares.add_(c1)
+        return cls(mean_x, mean_y, product.mul_(2).add_(c1).div_(d1), q.div_(d2), d1, d2)
+
+    def gradient(self, x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Gradient with respect to y of the sum of `weight` [B, 1, H - 2, W - 2] x SSIM, by way of the windows' means of y, y^2 and x y."""
+        structure = (self.p / self.d2).mul_(weight)
+        brightness = (self.q / self.d1).mul_(weight)
+        to_mean = torch.addcmul(self.mean_x, self.mean_y, self.p, value=-1).mul_(brightness)
+        to_mean.add_(torch.addcmul(-self.mean_x, self.mean_y, self.q).mul_(structure))
+        result = _spread(to_mean)
+        result.addcmul_(x, _spread(structure))
+        return result.addcmul_(y, _spread(structure.mul_(self.q)), value=-1).mul_(2)
+
+
 def ssim(x_BCHW: torch.Tensor, y_BCHW: torch.Tensor, value_range: float = 1.0) -> torch.Tensor:
-    """Structural similarity [B, C, H - 2, W - 2] over 3x3 windows; 1 where the images agree.
+    """Structural similarity [B, C, H - 2, W - 2] over 3x3 windows; 1 where the images agree. Without a gradient.
 
     Args:
-        x_BCHW, y_BCHW: images; the batch of `x_BCHW` may be 1 or broadcast over leading dimensions of `y_BCHW`.
+        x_BCHW, y_BCHW: images; `x_BCHW` broadcasts over leading dimensions of `y_BCHW`.
         value_range: distance from black to white.
 
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, IEEE TIP 2004.
     """
-    c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
-    mean_x, mean_y = box_mean(x_BCHW), box_mean(y_BCHW)
-    xx, yy, xy = mean_x * mean_x, mean_y * mean_y, mean_x * mean_y
-    variance_x = box_mean(x_BCHW * x_BCHW) - xx
-    variance_y = box_mean(y_BCHW * y_BCHW) - yy
-    covariance = box_mean(x_BCHW * y_BCHW) - xy
-    return ((2 * xy + c1) * (2 * covariance + c2)) / ((xx + yy + c1) * (variance_x + variance_y + c2))
+    with torch.no_grad():
+        similarity = _Similarity.of(x_BCHW, y_BCHW, value_range)
+        return similarity.p * similarity.q
+
+
+class _PhotometricError(torch.autograd.Function):
+    """The photometric error with its gradient by hand: a third of the passes over memory that automatic differentiation makes."""
+
+    @staticmethod
+    def forward(ctx, prediction, target, ssim_weight, value_range):
+        channels = prediction.shape[-3]
+        error, similarity = 0, None
+        if ssim_weight > 0:
+            similarity = _Similarity.of(target, prediction, value_range)
+            # Between -1 and 1 by Cauchy and Schwarz; rounding alone could leave the range.
+            error = (0.5 * ssim_weight) - (0.5 * ssim_weight / channels) * (similarity.p * similarity.q).sum(-3, keepdim=True)
+            error.clamp_(min=0)
+        if ssim_weight < 1:
+            difference = interior(prediction) - interior(target)
+            error = error + (1 - ssim_weight) / channels * difference.abs_().sum(-3, keepdim=True)
+        ctx.similarity, ctx.ssim_weight = similarity, ssim_weight
+        ctx.save_for_backward(prediction, target)
+        return error
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        prediction, target = ctx.saved_tensors
+        channels = prediction.shape[-3]
+        if ctx.similarity is None:
+            result = torch.zeros_like(prediction)
+        else:
+            result = ctx.similarity.gradient(target, prediction, gradient * (-0.5 * ctx.ssim_weight / channels))
+        if ctx.ssim_weight < 1:
+            sign = (interior(prediction) - interior(target)).sign_()
+            interior(result).addcmul_(sign, gradient * ((1 - ctx.ssim_weight) / channels))
+        return result, None, None, None
 
 
 def photometric_error(
@@ -61,17 +119,12 @@ def photometric_error(
 ) -> torch.Tensor:
     """Error [B, 1, H - 2, W - 2]: `ssim_weight` x (1 - SSIM) / 2 + the rest x absolute difference, mean over channels.
 
-    `target_BCHW` broadcasts over leading dimensions of `prediction_BCHW`, so that its windows are summed only once for all warps.
+    `target_BCHW` broadcasts over leading dimensions of `prediction_BCHW`, so that its windows are summed only once for all warps. It is
+    fixed: only the prediction has a gradient.
 
     Source: Godard et al., Unsupervised Monocular Depth Estimation with Left-Right Consistency, CVPR 2017, equation 2.
     """
-    error = 0
-    if ssim_weight < 1:
-        error = (1 - ssim_weight) * interior(prediction_BCHW - target_BCHW).abs().mean(-3, keepdim=True)
-    if ssim_weight > 0:
-        dissimilarity = ((1 - ssim(target_BCHW, prediction_BCHW, value_range)) / 2).clamp(0, 1)
-        error = error + ssim_weight * dissimilarity.mean(-3, keepdim=True)
-    return error
+    return _PhotometricError.apply(prediction_BCHW, target_BCHW, ssim_weight, value_range)
 
 
 def minimum_over_sources(error_BSHW: torch.Tensor, usable_BSHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
