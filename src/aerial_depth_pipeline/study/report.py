@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.page import Picture, Section, Table, render_page
+from aerial_depth_pipeline.evaluation.page import Heading, Picture, Section, Table, Text, render_page
 from aerial_depth_pipeline.evaluation.table import cell, label
 from aerial_depth_pipeline.study import charts
 from aerial_depth_pipeline.study import fine_tuning as tuning
@@ -32,7 +32,8 @@ def study_page(tables: StudyTables, alignment: str, metrics: list[str]) -> str:
         metrics: which are shown; the first, an error, decides.
     """
     metric = metrics[0]
-    sections = [Section("Conclusions", conclusions(tables, alignment, metric) or ["Nothing could be measured; see the cells below."])]
+    sentences = conclusions(tables, alignment, metric) or ["Nothing could be measured; see the cells below."]
+    sections = [Section("Conclusions", [Text(sentence) for sentence in sentences])]
     if len(tables.generalization):
         sections.append(_generalization(tables.generalization, alignment, metrics))
     if len(tables.fine_tuning):
@@ -87,17 +88,15 @@ def conclusions(tables: StudyTables, alignment: str, metric: str) -> list[str]:
 
 
 def _generalization(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Section:
-    tables = []
-    for metric in metrics[:1]:
-        found = drops(table, alignment, metric)
-        rows = [
-            [f"{row.train_domain} → {row.test_domain}", cell(metric, row.mean), cell(metric, row.std), str(row.seeds), _percent(row.drop)]
-            for row in found.itertuples(index=False)
-        ]
-        header = ["trained on → tested on", label(metric), "spread over seeds", "seeds", "against in-domain"]
-        tables.append(Table(f"{label(metric)}, and the drop against the model of the test domain itself", header, rows))
+    metric = metrics[0]
+    rows = [
+        [f"{row.train_domain} → {row.test_domain}", cell(metric, row.mean), cell(metric, row.std), str(row.seeds), _percent(row.drop)]
+        for row in drops(table, alignment, metric).itertuples(index=False)
+    ]
+    header = ["trained on → tested on", label(metric), "spread over seeds", "seeds", "against in-domain"]
     caption = "Rows: what was trained on. Columns: what was tested on. Bright is good."
-    return Section("Generalization", [], tables, [Picture(caption, charts.matrix_chart(table, alignment, metrics))])
+    picture = Picture(caption, charts.matrix_chart(table, alignment, metrics))
+    return Section("Generalization", [picture, Table(f"{label(metric)}, and its change against the test domain's own model", header, rows)])
 
 
 def _fine_tuning(table: pd.DataFrame, online: pd.DataFrame, metric: str) -> Section:
@@ -111,17 +110,16 @@ def _fine_tuning(table: pd.DataFrame, online: pd.DataFrame, metric: str) -> Sect
     for _, row in found.iterrows():
         spent = [row[f"{what}_{share:g}"] for share in tuning.SHARES for what in ("samples", "seconds")]
         rows.append([_name(row), _percent(row["recovered"], sign=False), _percent(row["forgotten"]), *(_count(value) for value in spent)])
-    paragraphs = [
+    text = (
         f"A model of {old} goes on learning on {new}, without labels. {label(metric).capitalize()} on {new}: {cell(metric, base)} "
         f"untouched, {cell(metric, ceiling)} for a model trained on {new} from the start; the difference is the gap. "
         "Seconds are those of training."
-    ]
-    pictures = [Picture("Error on the new domain and on the old ones while fine-tuning.", charts.fine_tuning_chart(table, metric))]
-    tables = [Table("What each method recovers of the gap, and what it forgets", header, rows)]
+    )
+    picture = Picture("Error on the new domain and on the old ones while fine-tuning.", charts.fine_tuning_chart(table, metric))
+    blocks = [Text(text), picture, Table("What each method recovers of the gap, and what it forgets", header, rows)]
     if len(online):
-        pictures.append(Picture("Online: each frame's error before it was learned from.", charts.online_chart(online)))
-        tables.append(_online_table(online))
-    return Section("Fine-tuning", paragraphs, tables, pictures)
+        blocks += [Picture("Online: each frame's error before it was learned from.", charts.online_chart(online)), _online_table(online)]
+    return Section("Fine-tuning", blocks)
 
 
 def _online_table(online: pd.DataFrame) -> Table:
@@ -140,7 +138,7 @@ def _online_table(online: pd.DataFrame) -> Table:
 
 
 def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Section:
-    tables, pictures = [], []
+    blocks = []
     for axis in dict.fromkeys(table["axis"]):
         rows = []
         part = table[(table["axis"] == axis) & (table["alignment"] == alignment)]
@@ -154,9 +152,10 @@ def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Sectio
                     row.append(f"{cell(metric, values.mean())}{spread}" if len(values) else "–")
             rows.append(row)
         header = [axis.replace("_", " "), *(f"{domain}: {label(metric)}" for domain in domains for metric in metrics)]
-        tables.append(Table(axis.replace("_", " "), header, rows))
-        pictures.append(Picture(f"{axis.replace('_', ' ')}: dots are seeds.", charts.axis_chart(table, axis, alignment, metrics[0])))
-    return Section("Ablation", [], tables, pictures)
+        name = axis.replace("_", " ")
+        picture = Picture("Dots are seeds, bars their means.", charts.axis_chart(table, axis, alignment, metrics[0]))
+        blocks += [Heading(name.capitalize()), picture, Table("Means over seeds, and their spread", header, rows)]
+    return Section("Ablation", blocks)
 
 
 def _cells(cells: pd.DataFrame) -> Section:
@@ -166,10 +165,11 @@ def _cells(cells: pd.DataFrame) -> Section:
          str(row.reason)] for row in cells.fillna({"reason": ""}).itertuples()
     ]  # fmt: skip
     header = ["cell", "status", "samples", "seconds of training", "different triplets", "why"]
-    paragraphs = [
+    text = (
         f"{len(failed)} of {len(cells)} cells failed; a run of the same study tries them again." if len(failed) else "All cells are there."
-    ]
-    return Section("Cells", paragraphs, [Table("Every training of the study", header, rows, folded=not len(failed))])
+    )
+    table = Table("Every training of the study", header, rows, folded=not len(failed), words=True)
+    return Section("Cells", [Text(text), table])
 
 
 def _of(table: pd.DataFrame, alignment: str, metric: str) -> pd.DataFrame:

@@ -61,6 +61,8 @@ def _domains(cell: Cell) -> list[str]:
 
 def _usable(name: str, footage: Footage, poses: pd.DataFrame, held_out: Footage, cell: Cell) -> list[Target]:
     """A domain's training triplets that have a pose and do not reach into the time of the test frames."""
+    if not footage.train:  # then there are no poses either
+        return []
     blocks: dict[str, tuple[int, int]] = {}
     for scene, frame in held_out.test:
         low, high = blocks.get(scene, (frame, frame))
