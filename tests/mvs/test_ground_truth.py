@@ -80,6 +80,12 @@ def test_accuracy_without_exact_depth_is_no_row(tmp_path):
     assert measure_depth([(0, np.ones((4, 4), np.float32))], tmp_path, metric=True) is None
 
 
+def test_a_backend_that_finds_nothing_has_a_row_without_coverage(built):
+    frames, _, _ = built
+    measured = measure_depth([(0, np.zeros((192, 320), np.float32))], frames, metric=True)
+    assert measured["coverage"] == 0 and np.isnan(measured["abs_rel"])
+
+
 def test_depth_that_is_no_depth_is_not_written(tmp_path):
     for bad in (np.nan, -1.0, np.inf):
         with pytest.raises(ValueError, match="finite"):

@@ -24,11 +24,11 @@ COLUMNS = [
 
 
 def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric: bool) -> dict[str, float] | None:
-    """Compare depth maps with the exact depth of their frames; None where no frame has exact depth in common with them.
+    """Compare depth maps with the exact depth of their frames; None where none of these frames has exact depth.
 
     Metric depth is compared as it is, so that an error of scale counts; other depth is first scaled by the median ratio of all maps.
     `scale_error` is that ratio less one: the relative error of the metric scale, NaN where depth is not metric. `coverage` is the share of
-    the pixels with exact depth that have depth; the other figures are over these.
+    the pixels with exact depth that have depth; the other figures are over these, NaN where there are none.
 
     Args:
         depths: frame and depth [H, W], 0 = none.
@@ -47,8 +47,13 @@ def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric
         known += int((exact > 0).sum())
         ratios.append(depth[both].astype(np.float64) / exact[both])
     ratio = np.concatenate(ratios) if ratios else np.empty(0)
-    if not ratio.size:
+    if not known:
         return None
+    if not ratio.size:
+        return dict.fromkeys(("abs_rel", "delta_1.25", "within_1pct", "within_5pct"), float("nan")) | {
+            "coverage": 0.0,
+            "scale_error": float("nan"),
+        }
     scale = float(np.median(ratio))
     if not metric:
         ratio = ratio / scale

@@ -164,7 +164,9 @@ def dense_depth(
         estimate = sgbm_view if backend == "sgbm" else sweep_view
         for view in progress(sorted(views), "depth", unit="view"):
             raw[view] = _cached(store / f"{view:06d}.npz", lambda v=view: estimate(model, images, v, sources[v], settings))
-    filtered = {view: confirm(model, raw, view, sources[view], settings) for view in sorted(views)}
+    known = sorted(raw)
+    witnesses = {view: choose_sources(model, view, known, settings.checks, settings.best_angle) for view in views}
+    filtered = {view: confirm(model, raw, view, witnesses[view], settings) for view in sorted(views)}
     seconds = time.monotonic() - start
     return filtered, {"backend": backend, "seconds_per_view": round(seconds / max(len(views), 1), 3)}
 
@@ -190,20 +192,18 @@ def _cached(path: Path, compute) -> RawDepth:
     return result
 
 
-def confirm(model: SceneModel, raw: dict[int, RawDepth], view: int, sources: list[int], settings: DenseSettings) -> FilteredDepth:
+def confirm(model: SceneModel, raw: dict[int, RawDepth], view: int, witnesses: list[int], settings: DenseSettings) -> FilteredDepth:
     """Keep the depth that enough other views confirm, as the mean over the views that agree."""
     depth = raw[view].depth_HW
     total, agreeing = depth.astype(np.float64), np.zeros(depth.shape, np.uint8)
-    for source in sources:
-        if source not in raw:
-            continue
-        T = relative_pose(model.poses[source], model.poses[view])
+    for witness in witnesses:
+        T = relative_pose(model.poses[witness], model.poses[view])
         limits = (settings.max_reprojection_error, settings.max_depth_error)
-        mask, implied = check_against(depth, model.camera.K, T, raw[source].depth_HW, *limits)
+        mask, implied = check_against(depth, model.camera.K, T, raw[witness].depth_HW, *limits)
         total += np.where(mask, implied, 0)
         agreeing += mask
     # At the ends of a flight a view has few neighbours; asking for more than there are would leave it empty.
-    needed = min(settings.min_agreeing, max(1, sum(s in raw for s in sources)))
+    needed = min(settings.min_agreeing, max(1, len(witnesses)))
     fused = np.where(agreeing >= needed, total / (1.0 + agreeing), 0).astype(np.float32)
     fused = remove_small_regions(fused, settings.min_region, settings.max_depth_error)
     return FilteredDepth(np.nan_to_num(fused, nan=0, posinf=0, neginf=0), agreeing, raw[view].score_HW)

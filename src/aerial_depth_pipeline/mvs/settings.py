@@ -11,7 +11,8 @@ class DenseSettings:
     """How dense depth is found.
 
     Attributes:
-        backend: `plane_sweep` (CPU and GPU), `sgbm` (OpenCV on rectified pairs: fast, less complete), `patch_match` (COLMAP, needs CUDA);
+        backend: `plane_sweep` (CPU and GPU), `sgbm` (OpenCV on rectified pairs: fast, less complete, and
+            nothing where the camera flies along its line of sight), `patch_match` (COLMAP, needs CUDA);
             `auto` takes `patch_match` where a CUDA device and a COLMAP built for it are there, else `plane_sweep`.
         device: torch device of the plane sweep; `auto` takes CUDA where there is some.
         sources: number of source views of each depth map.
@@ -28,7 +29,9 @@ class DenseSettings:
         small_penalty, large_penalty: SGM's penalties for a change by one plane and by more, in units of ZNCC.
         paths: number of SGM paths, 4 or 8.
         refinements: rounds that follow the surface found so far with windows of its own slant, in fractions of a plane.
-        min_score: pixels whose ZNCC is lower have no depth.
+        min_score: pixels whose ZNCC is lower have no depth. Low by default: where the texture is faint, whether other views find the same
+            depth tells more than how well the colours match.
+        checks: so many neighbouring views are asked to confirm a view's depth.
         max_reprojection_error: largest distance in pixels after going to another view's depth and back.
         max_depth_error: largest relative difference of depth between two views that agree.
         min_agreeing: so many other views must agree.
@@ -52,7 +55,8 @@ class DenseSettings:
     large_penalty: float = 0.4
     paths: int = 8
     refinements: int = 1
-    min_score: float = 0.1
+    min_score: float = -0.1
+    checks: int = 16
     max_reprojection_error: float = 1.5
     max_depth_error: float = 0.02
     min_agreeing: int = 2
@@ -68,6 +72,8 @@ class DenseSettings:
             raise ValueError("paths must be 4 or 8")
         if self.plane_step <= 0 or self.max_planes < 8:
             raise ValueError("plane_step must be positive and max_planes at least 8")
+        if self.checks < self.min_agreeing:
+            raise ValueError("checks must be at least min_agreeing: no more views can agree than are asked")
         if self.min_agreeing < 1:
             raise ValueError("min_agreeing must be at least 1; depth that no other view confirms is not ground truth")
         if self.max_depth_error <= 0 or self.max_reprojection_error <= 0:
