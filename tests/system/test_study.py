@@ -5,10 +5,12 @@ import re
 import signal
 from collections.abc import Iterator
 
+import nbformat
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
-from .conftest import SMALL, Project
+from .conftest import REPOSITORY, SMALL, Project
 from .test_killed import wait_for
 
 pytestmark = pytest.mark.slow
@@ -128,3 +130,13 @@ def test_every_cell_is_a_nested_run_of_the_last_study(studied) -> None:
     assert {run.info.status for run in by_name.values()} == {"FINISHED"}
     assert "countryside/median_per_image/abs_rel" in by_name["train on town, seed 0"].data.metrics
     assert "train/total" in by_name["full with replay on countryside, seed 0"].data.metrics
+
+
+def test_the_notebook_draws_the_figures_again(studied, monkeypatch) -> None:
+    path = REPOSITORY / "notebooks" / "read_the_study.ipynb"
+    monkeypatch.setenv("AERIAL_DEPTH_PROJECT", str(studied.folder))
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
+    assert any("failed" in output.get("data", {}).get("text/plain", "") for output in outputs)

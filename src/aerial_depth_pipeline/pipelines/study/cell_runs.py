@@ -45,7 +45,8 @@ class CellRuns:
         end = max((row["samples"] for row in result["rows"]), default=0)
         figures = {f"{row['domain']}/{row['alignment']}/{row['metric']}": row["value"] for row in result["rows"] if row["samples"] == end}
         _RunLogger(self._client, run_id).log_metrics(figures | {"samples": result["samples"], "seconds": result["seconds"]}, cell.steps)
-        self._client.delete_tag(run_id, "failure") if "failure" in self._client.get_run(run_id).data.tags else None
+        if "failure" in self._client.get_run(run_id).data.tags:
+            self._client.delete_tag(run_id, "failure")
         self._client.set_terminated(run_id, "FINISHED")
 
     def _run_of(self, cell: Cell) -> str:

@@ -181,17 +181,19 @@ def draw_study(parameters: dict[str, Any], work: str, generalization: Tables, fi
     """
     import pandas as pd
 
-    from aerial_depth_pipeline.study.report import StudyTables, study_page
+    from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
 
     settings = read_settings(StudySettings, parameters, "study")
     tables = generalization | fine_tuning | ablation
     cells = [table for name, table in tables.items() if name.endswith("_cells")]
     parts = {name: tables[name] for name in ("generalization", "fine_tuning", "online", "ablation") if name in tables}
-    page = study_page(StudyTables(**parts, cells=pd.concat(cells, ignore_index=True)), settings.alignments[0], settings.metrics)
+    study = StudyTables(**parts, cells=pd.concat(cells, ignore_index=True))
+    for sentence in conclusions(study, settings.alignments[0], settings.metrics[0]):
+        logger.info("Study: %s", sentence)
     folder = Path(work) / "study_report"
     remove(folder)
     folder.mkdir(parents=True)
-    (folder / "study.html").write_text(page, encoding="utf-8")
+    (folder / "study.html").write_text(study_page(study, settings.alignments[0], settings.metrics), encoding="utf-8")
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     tracking.log_folder(folder, "study")
