@@ -54,7 +54,7 @@ def contestants(settings: NetworkSettings, frames: list[np.ndarray], folder: Pat
     torch.manual_seed(0)
     model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
     torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=0.3)
-    export_model(model, folder, frames[:4], frames[4:12], ExportSettings(any_size=False))
+    export_model(model, folder, frames[:4], frames[4:12], ExportSettings(any_size=False, torchscript=False))
     found = {
         "torch float32": model,
         "torch bfloat16": in_bfloat16(model),

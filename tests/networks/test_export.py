@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import warnings
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -12,7 +14,7 @@ import torch.nn.functional as F
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks import export
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.networks.export import ANY_SIZE, FIXED, INT8, export_model
+from aerial_depth_pipeline.networks.export import ANY_SIZE, FIXED, INT8, TORCHSCRIPT, export_model
 from aerial_depth_pipeline.networks.export_settings import ExportSettings
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.onnx_model import OnnxDepthModel, resize
@@ -57,11 +59,36 @@ def test_graphs_agree_with_the_model_on_frames_of_another_size(exported):
 
 
 @pytest.mark.slow
+def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tmp_path):
+    from aerial_depth_pipeline.evaluation.contestants import Frame
+    from aerial_depth_pipeline.evaluation.outside_contestants import outside_contestants
+    from aerial_depth_pipeline.evaluation.references import Reference
+    from aerial_depth_pipeline.evaluation.settings import ContestantSettings
+
+    model, folder, report = exported
+    assert report["graphs"][TORCHSCRIPT]["max_relative_difference"] < 1e-3
+    (picture,) = pictures(1, 64, 96)
+    cv2.imwrite(str(tmp_path / "000000.png"), picture[..., ::-1])
+    settings = ContestantSettings("exported", str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3)
+    (contestant,) = outside_contestants([settings], "town")
+    frame = Frame("flight", Reference(0, tmp_path / "000000.png", tmp_path / "none.tiff", "exact", True))
+    np.testing.assert_allclose(contestant.predict(frame), model(picture), rtol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = torch.jit.load(str(folder / TORCHSCRIPT))
+    for height, width in ((64, 96), (77, 131), (40, 50)):
+        images = np.stack(pictures(3, height, width))
+        depth = graph(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)[:, 0].numpy()
+        np.testing.assert_allclose(depth, model.predict(images), rtol=1e-3)
+
+
+@pytest.mark.slow
 def test_the_report_says_what_the_graphs_take_and_how_close_they_are(exported):
     _, folder, report = exported
     assert json.loads((folder / "export.json").read_text()) == report
     assert sorted(p.name for p in folder.iterdir()) == [
         "depth_model.onnx",
+        "depth_model.torchscript",
         "depth_model_any_size.onnx",
         "depth_model_int8.onnx",
         "export.json",
@@ -96,7 +123,7 @@ def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
     other = small_model()
     other.metadata["depth_scale"] *= 1.002  # as an operator with another meaning would
     with pytest.raises(UserError, match=r"differs from the model by up to 0\.002"):
-        export_model(other, tmp_path, pictures(1, 64, 96), [], ExportSettings(any_size=False, int8=False))
+        export_model(other, tmp_path, pictures(1, 64, 96), [], ExportSettings(any_size=False, int8=False, torchscript=False))
 
 
 def test_an_export_needs_frames(tmp_path):

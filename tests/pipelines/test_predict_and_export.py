@@ -63,7 +63,10 @@ def test_an_export_without_frames_says_what_to_do(tmp_path):
 def test_the_export_is_checked_on_test_frames_and_calibrated_on_training_frames(tmp_path):
     splits = {"test": [("a", n) for n in range(3)], "train": [("b", n) for n in range(5)]}
     folder = export_depth_model(
-        small_model(), {"any_size": False, "calibration_frames": 4}, str(tmp_path / "work"), *a_domain(tmp_path, "rural", 100, splits)
+        small_model(),
+        {"any_size": False, "torchscript": False, "calibration_frames": 4},
+        str(tmp_path / "work"),
+        *a_domain(tmp_path, "rural", 100, splits),
     )
     report = json.loads((folder / "export.json").read_text())
     assert folder.name == "onnx" and report["check_frames"] == 3

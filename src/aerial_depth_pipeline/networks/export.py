@@ -1,13 +1,14 @@
-"""Depth models as ONNX graphs that take pictures as they are and give z-depth, each compared with the model it comes from.
+"""Depth models as ONNX and TorchScript graphs that give z-depth, each compared with the model it comes from.
 
-Every graph has one input `image` and one output `depth` [B, H, W], float32. The conversion of the picture (0..255 to 0..1, the encoder's
-normalisation) and the model's `depth_scale` are inside.
+The encoder's normalisation and the model's `depth_scale` are inside every graph. The ONNX graphs take pictures as they are and have one
+input `image` and one output `depth` [B, H, W], float32; the TorchScript graph gives [B, 1, H, W].
 
 | file | input | for |
 |---|---|---|
 | `depth_model.onnx` | float32 [B, height, width, 3], RGB 0..255, at the network's size | programs that resize pictures themselves |
 | `depth_model_any_size.onnx` | uint8 [B, H, W, 3], RGB, any size | everyone else: resizing is in the graph |
 | `depth_model_int8.onnx` | as `depth_model.onnx` | processors with 8-bit instructions |
+| `depth_model.torchscript` | float32 [B, 3, H, W], RGB 0..1, any size | C++ programs with libtorch, and other people's evaluations |
 """
 
 import copy
@@ -15,7 +16,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,15 @@ from aerial_depth_pipeline.networks.onnx_model import INPUT, OUTPUT, OnnxDepthMo
 
 logger = logging.getLogger(__name__)
 
-FIXED, ANY_SIZE, INT8, REPORT = "depth_model.onnx", "depth_model_any_size.onnx", "depth_model_int8.onnx", "export.json"
+FIXED, ANY_SIZE, INT8 = "depth_model.onnx", "depth_model_any_size.onnx", "depth_model_int8.onnx"
+TORCHSCRIPT, REPORT = "depth_model.torchscript", "export.json"
 _OPSET = 20
 
 
 def export_model(
     model: DepthModel, folder: Path, check: Sequence[np.ndarray], calibration: Sequence[np.ndarray], settings: ExportSettings
 ) -> dict[str, Any]:
-    """Write the model as ONNX graphs into `folder`, with `export.json`, which says what they take and how closely they agree.
+    """Write the model as graphs into `folder`, with `export.json`, which says what they take and how closely they agree.
 
     Args:
         model: the model.
@@ -77,14 +79,11 @@ def export_model(
     }
     for name in (FIXED, ANY_SIZE) if settings.any_size else (FIXED,):
         _write_graph(model, folder / name, any_size=name == ANY_SIZE)
-        agreement = _compare(OnnxDepthModel.load(folder / name), check, expected)
-        report["graphs"][name] = {"input": _input_of(name, model), **agreement}
-        if not agreement["max_relative_difference"] <= settings.max_relative_difference:
-            raise UserError(
-                f"The exported graph {name} differs from the model by up to {agreement['max_relative_difference']:.2g} of the depth, more "
-                f"than export.max_relative_difference = {settings.max_relative_difference:g}. Encoder '{model.settings.encoder}' does not "
-                "survive the export; use the torch model, or another encoder."
-            )
+        report["graphs"][name] = _checked(name, OnnxDepthModel.load(folder / name), model, check, expected, settings)
+    if settings.torchscript:
+        report["graphs"][TORCHSCRIPT] = _checked(
+            TORCHSCRIPT, _write_torchscript(model, folder / TORCHSCRIPT), model, check, expected, settings
+        )
     if settings.int8:
         if not len(calibration):
             logger.warning("export: there are too few frames to calibrate on others than are checked; the same serve for both.")
@@ -100,14 +99,34 @@ def export_model(
     return report
 
 
+def _checked(
+    name: str,
+    exported: Callable[[np.ndarray], np.ndarray],
+    model: DepthModel,
+    check: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+    settings: ExportSettings,
+) -> dict[str, Any]:
+    agreement = _compare(exported, check, expected)
+    if not agreement["max_relative_difference"] <= settings.max_relative_difference:
+        raise UserError(
+            f"The exported graph {name} differs from the model by up to {agreement['max_relative_difference']:.2g} of the depth, more "
+            f"than export.max_relative_difference = {settings.max_relative_difference:g}. Encoder '{model.settings.encoder}' does not "
+            "survive the export; use the torch model, or another encoder."
+        )
+    return {"input": _input_of(name, model), **agreement}
+
+
 def _input_of(name: str, model: DepthModel) -> str:
+    if name == TORCHSCRIPT:
+        return "float32 [B, 3, H, W], RGB 0..1, any size; gives [B, 1, H, W]"
     if name == ANY_SIZE:
         return f"{INPUT}: uint8 [B, H, W, 3], RGB, any size"
     return f"{INPUT}: float32 [B, {model.height}, {model.width}, 3], RGB 0..255"
 
 
 class _Graph(nn.Module):
-    """What the exported graph computes: DepthModel.predict in torch's operations alone."""
+    """What the exported ONNX graph computes: DepthModel.predict in torch's operations alone."""
 
     def __init__(self, model: DepthModel, any_size: bool) -> None:
         super().__init__()
@@ -117,13 +136,38 @@ class _Graph(nn.Module):
         self.any_size = any_size
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        x = image.permute(0, 3, 1, 2).float() / 255
+        return self.depth(image.permute(0, 3, 1, 2).float() / 255)[:, 0]
+
+    def depth(self, x_B3HW: torch.Tensor) -> torch.Tensor:
+        """Depth [B, 1, H, W] of RGB pictures in 0..1."""
+        size = x_B3HW.shape[2:]
         if self.any_size:
-            x = F.interpolate(x, self.size, mode="bilinear", antialias=True, align_corners=False)
-        inverse = self.network(x)
+            x_B3HW = F.interpolate(x_B3HW, self.size, mode="bilinear", antialias=True, align_corners=False)
+        inverse = self.network(x_B3HW)
         if self.any_size:
-            inverse = F.interpolate(inverse, image.shape[1:3], mode="bilinear", align_corners=False)
-        return self.depth_scale / inverse[:, 0]
+            inverse = F.interpolate(inverse, size, mode="bilinear", align_corners=False)
+        return self.depth_scale / inverse
+
+
+class _TorchScriptGraph(_Graph):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.depth(image)
+
+
+def _write_torchscript(model: DepthModel, path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Write the TorchScript graph; returns what computes depth [H, W] of a picture [H, W, 3], uint8, with the file that was written."""
+    graph = _TorchScriptGraph(model, any_size=True).eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch advises against TorchScript, which libtorch still reads best
+        example = torch.zeros(2, 3, model.height + 32, model.width + 64)
+        torch.jit.freeze(torch.jit.trace(graph, example, check_trace=False)).save(str(path))
+        written = torch.jit.load(str(path), map_location="cpu")
+
+    @torch.inference_mode()
+    def run(image_HW3: np.ndarray) -> np.ndarray:
+        return written(torch.from_numpy(image_HW3).permute(2, 0, 1)[None].float() / 255)[0, 0].numpy()
+
+    return run
 
 
 def _write_graph(model: DepthModel, path: Path, any_size: bool) -> None:
@@ -178,7 +222,9 @@ class _quiet:
             log.setLevel(level)
 
 
-def _compare(exported: OnnxDepthModel, frames: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> dict[str, float]:
+def _compare(
+    exported: Callable[[np.ndarray], np.ndarray], frames: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+) -> dict[str, float]:
     """How far depth is from the model's: the largest, the mean and the 95th percentile of the relative difference over all pixels."""
     differences = [np.abs(exported(frame) - depth) / depth for frame, depth in zip(frames, expected, strict=True)]
     values = np.concatenate([difference.ravel() for difference in differences])
