@@ -78,6 +78,5 @@ def test_airflow_imports_the_dag_and_runs_it(finished_project, tmp_path) -> None
     table = finished_project.folder / "data" / "08_reporting" / "evaluation.csv"
     before = table.read_text()
     table.unlink()
-    output = airflow("dags", "test", listed["dag_id"])
-    assert "state=success" in output.splitlines()[-1] or "Marking run" in output, output[-3000:]
+    airflow("dags", "test", listed["dag_id"])
     assert table.read_text() == before  # the same data, settings and seeds
