@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from aerial_depth_pipeline.pipelines.nightly.hooks import EXIT_BUSY, EXIT_REFUSED
+
 from .conftest import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
@@ -42,6 +44,7 @@ def test_the_timer_starts_the_service_and_makes_up_for_missed_nights() -> None:
     service, timer = unit("aerial-depth-nightly.service"), unit("aerial-depth-nightly.timer")
     assert service["Service"]["ExecStart"] == f"{PLACE}/.venv/bin/kedro {NIGHT}"
     assert service["Service"]["WorkingDirectory"] == PLACE and service["Service"]["Type"] == "oneshot"
+    assert service["Service"]["SuccessExitStatus"].split() == [str(EXIT_REFUSED), str(EXIT_BUSY)]
     assert timer["Timer"]["Persistent"] == "true" and timer["Install"]["WantedBy"] == "timers.target"
 
 
