@@ -62,7 +62,11 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
             if np.isfinite(value) and (role == "new" or method == tuning.BASE):
                 place.axhline(value, color=_GREY, linestyle=line, linewidth=1.4, label=name)
         if len(tuned):
-            place.set_xscale("symlog", linthresh=max(1.0, float(tuned.loc[tuned["samples"] > 0, "samples"].min())))
+            measured = sorted(set(tuned["samples"]))
+            place.set_xscale("symlog", linthresh=max(1, *measured[:2]), linscale=0.5)
+            place.set_xticks(measured, [f"{count:,}" for count in measured], rotation=30)
+            place.minorticks_off()
+            place.set_xlim(-0.1 * max(1, *measured[:2]), 1.15 * max(1, measured[-1]))
         place.set_title(title, fontsize=10)
         finish(place, "samples learned from", label(metric))
     handles, labels = axes[0].get_legend_handles_labels()
