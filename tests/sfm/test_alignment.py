@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.geometry.poses import look_at
-from aerial_depth_pipeline.sfm.alignment import Similarity, estimate_up, fit_positions, height_above_ground, level
+from aerial_depth_pipeline.sfm.alignment import Similarity, estimate_up, fit_positions, fit_rough_positions, height_above_ground, level
 
 
 def rotation(seed):
@@ -47,6 +47,21 @@ def test_a_straight_flight_is_levelled_by_the_cameras():
     fit = fit_positions(centers, world + rng.normal(0, 0.4, world.shape), up, 1.0, 0)
     assert fit.similarity.scale == pytest.approx(truth.scale, rel=0.005)
     assert fit.similarity.rotation @ up @ [0, 0, 1] > np.cos(np.radians(1))
+
+
+def test_rough_positions_with_a_drifting_altitude_still_tell_the_scale():
+    world = orbit(60)
+    centers, truth = model_of(world)
+    rng = np.random.default_rng(4)
+    measured = world + rng.normal(0, 5, world.shape)
+    measured[:, 2] += np.linspace(0, 90, 60)
+    up = truth.rotation.T @ [0, 0, 1]
+    assert fit_positions(centers, measured, up, 1.0, 0) is None
+    fit = fit_rough_positions(centers, measured, up, 1.0, 0)
+    assert fit.horizontal and 5 < fit.residual_m < 9
+    assert fit.similarity.scale == pytest.approx(truth.scale, rel=3 * fit.scale_uncertainty) and fit.scale_uncertainty < 0.03
+    assert fit.similarity.rotation @ up == pytest.approx([0, 0, 1], abs=1e-6)
+    assert fit_rough_positions(centers, rng.uniform(-100, 100, world.shape), up, 1.0, 0) is None
 
 
 @pytest.mark.parametrize("reason", ["too few", "hovering", "wrong"])

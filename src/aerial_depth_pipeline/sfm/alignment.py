@@ -1,5 +1,6 @@
 """Turning a model of arbitrary position, direction and size into a level one in metres."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from aerial_depth_pipeline.geometry.poses import fit_similarity
 
 _MINIMUM_POSITIONS = 3
+_DOUBLINGS = 6
+_MOST = 0.8  # of rough positions must agree
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,16 @@ class PositionFit:
         residual_m: root mean square distance of the inliers, metres.
         inliers: how many positions agree.
         used: how many were given.
+        horizontal: whether only east and north were looked at.
+        scale_uncertainty: standard error of the scale, relative; errors of neighbouring positions are taken for independent.
     """
 
     similarity: Similarity
     residual_m: float
     inliers: int
     used: int
+    horizontal: bool
+    scale_uncertainty: float
 
 
 def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.ndarray | None, sigma: float, seed: int) -> PositionFit | None:
@@ -54,11 +61,37 @@ def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.nda
     Returns:
         None where the positions cannot determine a scale: too few, or a path hardly longer than their noise.
     """
+    return _fit_robustly(centers_N3, positions_N3, lambda a, b: _fit(a, b, up_3), sigma, seed, horizontal=False)
+
+
+def fit_rough_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.ndarray, sigma: float, seed: int) -> PositionFit | None:
+    """Fit a similarity to positions that are worse than they should be: cameras with a cheap receiver, altitudes that drift.
+
+    Only east and north are trusted, up comes from the cameras, and the standard deviation is doubled until most positions agree; where they
+    are then off by more than a third of the path's size, they say nothing about the scale.
+
+    Args and returns: as for `fit_positions`; the height is such that it agrees with the measured ones in the median.
+    """
+    rotation = level(up_3)
+    for _ in range(_DOUBLINGS):
+        fit = _fit_robustly(centers_N3, positions_N3, lambda a, b: _fit_horizontally(a, b, rotation), sigma, seed, horizontal=True)
+        if fit is not None and fit.inliers >= _MOST * fit.used:
+            return fit
+        sigma *= 2
+    return None
+
+
+def _fit_robustly(centers_N3, positions_N3, fit_similarity_to: Callable, sigma: float, seed: int, horizontal: bool) -> PositionFit | None:
     known = np.isfinite(positions_N3).all(1)
     centers, positions = np.asarray(centers_N3, float)[known], np.asarray(positions_N3, float)[known]
     if len(centers) < _MINIMUM_POSITIONS:
         return None
-    spread = np.sqrt(((positions - positions.mean(0)) ** 2).sum(1).mean())
+    axes = slice(0, 2) if horizontal else slice(0, 3)
+
+    def error_of(fit: Similarity) -> np.ndarray:
+        return np.linalg.norm((fit.apply(centers) - positions)[:, axes], axis=1)
+
+    spread = np.sqrt(((positions - positions.mean(0))[:, axes] ** 2).sum(1).mean())
     if spread < 3 * sigma or np.ptp(centers, axis=0).max() <= 0:
         return None
     rng = np.random.default_rng(seed)
@@ -68,10 +101,10 @@ def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.nda
     for trial in range(200):
         # The first trial takes everything: without outliers nothing beats it.
         sample = np.arange(len(centers)) if trial == 0 else rng.choice(len(centers), min(len(centers), 5), replace=False)
-        fit = _fit(centers[sample], positions[sample], up_3)
+        fit = fit_similarity_to(centers[sample], positions[sample])
         if fit is None:
             continue
-        error = np.linalg.norm(fit.apply(centers) - positions, axis=1)
+        error = error_of(fit)
         score = float((1 - np.minimum(error / limit, 1) ** 2).sum())
         if score > best_score:
             best_score, best = score, error < limit
@@ -80,15 +113,34 @@ def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.nda
     if best_score < 0 or best.sum() < max(_MINIMUM_POSITIONS, len(centers) // 2):
         return None
     for _ in range(5):
-        fit = _fit(centers[best], positions[best], up_3)
+        fit = fit_similarity_to(centers[best], positions[best])
         if fit is None:
             return None
-        error = np.linalg.norm(fit.apply(centers) - positions, axis=1)
+        error = error_of(fit)
         again = error < max(limit, 2.5 * np.sqrt((error[best] ** 2).mean()))
         if (again == best).all():
             break
         best = again
-    return PositionFit(fit, float(np.sqrt((error[best] ** 2).mean())), int(best.sum()), len(centers))
+    residual = float(np.sqrt((error[best] ** 2).mean()))
+    return PositionFit(fit, residual, int(best.sum()), len(centers), horizontal, residual / spread / np.sqrt(best.sum()))
+
+
+def _fit_horizontally(centers: np.ndarray, positions: np.ndarray, rotation: np.ndarray) -> Similarity | None:
+    """Scale, heading and shift of a model that `rotation` makes level; complex numbers are points of the map."""
+    levelled = centers @ rotation.T
+    source, target = (a[:, 0] + 1j * a[:, 1] for a in (levelled, positions))
+    spread = (np.abs(source - source.mean()) ** 2).sum()
+    if spread <= 0:
+        return None
+    turn = (np.conj(source - source.mean()) @ (target - target.mean())) / spread
+    scale, heading = abs(turn), np.angle(turn)
+    if scale <= 0:
+        return None
+    about_z = np.array([[np.cos(heading), -np.sin(heading), 0], [np.sin(heading), np.cos(heading), 0], [0, 0, 1]]) @ rotation
+    moved = scale * centers @ about_z.T
+    shift = (positions - moved).mean(0)
+    shift[2] = np.median(positions[:, 2] - moved[:, 2])
+    return Similarity(float(scale), about_z, shift)
 
 
 def _fit(centers: np.ndarray, positions: np.ndarray, up: np.ndarray | None) -> Similarity | None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,15 @@ import pycolmap
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.camera_files import read_camera
 from aerial_depth_pipeline.geometry.poses import camera_center
-from aerial_depth_pipeline.sfm.alignment import PositionFit, Similarity, estimate_up, fit_positions, height_above_ground, level
+from aerial_depth_pipeline.sfm.alignment import (
+    PositionFit,
+    Similarity,
+    estimate_up,
+    fit_positions,
+    fit_rough_positions,
+    height_above_ground,
+    level,
+)
 from aerial_depth_pipeline.sfm.features import match_images
 from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, name_of_frame, to_scene_model
@@ -108,10 +117,12 @@ def _positions_known(positions_N3: np.ndarray, settings: SfmSettings) -> bool:
     return settings.use_gps and np.isfinite(positions_N3).all(1).sum() >= 3
 
 
-def _fit_telemetry(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings) -> PositionFit | None:
+def _fit_telemetry(
+    model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings, fit: Callable = fit_positions
+) -> PositionFit | None:
     poses, points, names = _poses_and_points(model)
     measured = np.stack([positions_of[name] for name in names])
-    return fit_positions(camera_center(poses), measured, estimate_up(poses, points), settings.gps_sigma, settings.seed)
+    return fit(camera_center(poses), measured, estimate_up(poses, points), settings.gps_sigma, settings.seed)
 
 
 def _poses_and_points(model: pycolmap.Reconstruction) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -121,15 +132,26 @@ def _poses_and_points(model: pycolmap.Reconstruction) -> tuple[np.ndarray, np.nd
 
 def _make_metric(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings) -> dict:
     """Move the model into a level frame, in metres where possible; returns what the summary says about it."""
-    fit = _fit_telemetry(model, positions_of, settings) if settings.use_gps else None
+    fit = None
+    if settings.use_gps:
+        fit = _fit_telemetry(model, positions_of, settings) or _fit_telemetry(model, positions_of, settings, fit_rough_positions)
     if fit is not None:
         _transform(model, fit.similarity)
+        if fit.horizontal:
+            logger.warning(
+                "The positions disagree with the pictures by %.1f m (gps_sigma is %g m): the scale comes from east and north alone and "
+                "may be off by %.0f %%.",
+                fit.residual_m,
+                settings.gps_sigma,
+                200 * fit.scale_uncertainty,
+            )
         return {
             "metric": True,
             "scale_source": "telemetry",
             "residual_m": round(fit.residual_m, 3),
             "positions_used": fit.inliers,
             "positions": fit.used,
+            "scale_uncertainty": round(fit.scale_uncertainty, 4),
         }
     poses, points, _ = _poses_and_points(model)
     centers = camera_center(poses)
@@ -141,7 +163,14 @@ def _make_metric(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndar
             scale, source = settings.flying_height_m / height, "flying_height"
     ground = np.median(points @ rotation.T, axis=0) * scale
     _transform(model, Similarity(scale, rotation, -ground))
-    return {"metric": source != "none", "scale_source": source, "residual_m": None, "positions_used": 0, "positions": 0}
+    return {
+        "metric": source != "none",
+        "scale_source": source,
+        "residual_m": None,
+        "positions_used": 0,
+        "positions": 0,
+        "scale_uncertainty": None,
+    }
 
 
 def _transform(model: pycolmap.Reconstruction, similarity: Similarity) -> None:
