@@ -15,7 +15,7 @@ from aerial_depth_pipeline.evaluation.report import write_report
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.geometry.poses import look_at, relative_pose
 
-SETTINGS = EvaluationSettings(conventional=["colmap_sparse"], bootstrap_samples=20, size=[40, 24], caps=[60.0])
+SETTINGS = EvaluationSettings(conventional=["colmap_sparse"], sweep_planes=[], bootstrap_samples=20, size=[40, 24], caps=[60.0])
 FOCAL = 60.0
 
 

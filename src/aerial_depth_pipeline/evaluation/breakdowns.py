@@ -48,7 +48,11 @@ def _log_bounds(per_octave: int, lowest: int) -> Callable[[int], tuple[float, fl
 def _log_breakdown(per_octave: int, low: int, high: int, unit: str) -> Breakdown:
     """Bins of equal ratio between 2^low and 2^high."""
     bounds = _log_bounds(per_octave, low * per_octave)
-    return Breakdown((high - low) * per_octave, lambda i: f"{bounds(i)[0]:.3g}–{bounds(i)[1]:.3g}{unit}", bounds)
+    return Breakdown((high - low) * per_octave, lambda i: f"{_short(bounds(i)[0])}–{_short(bounds(i)[1])}{unit}", bounds)
+
+
+def _short(length: float) -> str:
+    return f"{length:.0f}" if length >= 10 else f"{length:.2g}"
 
 
 def _height_bounds(i: int) -> tuple[float, float]:

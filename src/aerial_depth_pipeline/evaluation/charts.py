@@ -11,8 +11,11 @@ from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.evaluation.settings import BASELINES
 
-_COLOURS = {"model": "#7e03a8", "tilted_plane": "#f89540", "mean_depth_map": "#2a788e", "constant": "#a0a0a8"}
-_OTHERS = ("#d62728", "#1f77b4", "#2ca02c", "#8c564b", "#e377c2", "#17becf", "#bcbd22", "#5c5c5c")
+_COLOURS = {
+    "model": "#7e03a8", "tilted_plane": "#f89540", "mean_depth_map": "#8fb8de", "constant": "#b4b4bc",
+    "colmap_sparse": "#8c564b", "plane_sweep": "#1a7f37", "sgbm": "#7bc96f", "patch_match": "#0b3d1e",
+}  # fmt: skip
+_OTHERS = ("#d62728", "#1f4fd8", "#e377c2", "#17becf", "#bcbd22", "#3a3a44")
 _LEAST_SHARE = 0.002
 _TITLES = {
     "distance": "distance (m)",
@@ -103,6 +106,10 @@ def _histogram(axes: Axes, breakdowns: pd.DataFrame, contestants: Sequence[str],
         if len(rows):
             share = rows["pixels"] / rows["pixels"].sum() / (rows["end"] - rows["start"])
             axes.step(rows["start"], share, where="post", **_style(contestant, colours))
+    highest = part.assign(share=part["pixels"] / part.groupby("contestant")["pixels"].transform("sum")).groupby("contestant")["share"].max()
+    own = highest.get("model", highest.max())
+    # Matching is so much sharper that the others would lie on the ground.
+    axes.set_ylim(top=1.05 * min(highest.max(), 4 * own) / (part["end"] - part["start"]).iloc[0])
     for limit in (-np.log(1.25), np.log(1.25)):
         axes.axvline(limit, color="#bbb", linewidth=0.8, linestyle=":")
     finish(axes, "ln(predicted / true); dotted: δ = 1.25", "share of pixels per unit")
@@ -135,7 +142,7 @@ def finish(axes: Axes, x: str, y: str = "abs rel") -> None:
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0)  # keeps a top that was set
     axes.grid(True, axis="y", color="#eee")
     axes.set_axisbelow(True)
     for side in ("top", "right"):

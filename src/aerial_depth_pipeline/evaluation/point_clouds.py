@@ -10,19 +10,9 @@ from aerial_depth_pipeline.geometry.poses import invert
 _VERTEX = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")])
 
 
-def camera_points(depth_HW: np.ndarray, K_33: np.ndarray, stride: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points [N, 3] in the camera's frame, with their rows and columns [N].
-
-    Points between two surfaces, where a depth map passes over an edge, hang in the air and are left out.
-
-    Args:
-        depth_HW: z-depth; pixels that are not finite and positive have no point.
-        K_33: intrinsics at this size.
-        stride: of every so many rows and columns.
-    """
-    usable = np.isfinite(depth_HW) & (depth_HW > 0)
-    usable &= ~depth_edges(np.where(usable, depth_HW, 0).astype(np.float32))
-    v, u = (stride * places for places in np.nonzero(usable[::stride, ::stride]))
+def camera_points(depth_HW: np.ndarray, K_33: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points [N, 3] in the camera's frame, with their rows and columns [N], of pixels whose z-depth is finite and positive."""
+    v, u = np.nonzero(np.isfinite(depth_HW) & (depth_HW > 0))
     z = depth_HW[v, u].astype(float)
     return np.stack([(u + 0.5 - K_33[0, 2]) * z / K_33[0, 0], (v + 0.5 - K_33[1, 2]) * z / K_33[1, 1], z], 1), v, u
 
@@ -30,7 +20,9 @@ def camera_points(depth_HW: np.ndarray, K_33: np.ndarray, stride: int = 1) -> tu
 def write_point_cloud(
     path: Path, image_HW3: np.ndarray, depth_HW: np.ndarray, K_33: np.ndarray, cam_from_world: np.ndarray | None = None
 ) -> int:
-    """Write the points of `camera_points` with the frame's colours, as binary PLY.
+    """Write one frame's points with the frame's colours, as binary PLY.
+
+    Points between two surfaces, where a depth map passes over an edge, hang in the air and are left out.
 
     Args:
         path: the file.
@@ -47,7 +39,8 @@ def write_point_cloud(
     """
     if image_HW3.shape[:2] != depth_HW.shape:
         raise ValueError(f"image {image_HW3.shape[:2]} and depth {depth_HW.shape} differ in size")
-    points_N3, v, u = camera_points(depth_HW, K_33)
+    known_HW = np.where(np.isfinite(depth_HW), depth_HW, 0).astype(np.float32)
+    points_N3, v, u = camera_points(np.where(depth_edges(known_HW), 0, known_HW), K_33)
     if cam_from_world is None:
         points_N3 *= (1, -1, -1)
     else:

@@ -71,8 +71,9 @@ def domain_section(domain: DomainReport, settings: EvaluationSettings) -> Sectio
     """Everything about one domain."""
     main = settings.main_alignment
     blocks = [Text(sentence, strong=True) for sentence in answers(domain, main)]
-    blocks += [Text(note) for note in problem_notes(domain.measured.table, domain.name)]
     blocks.append(_table(domain, main, folded=False))
+    notes = " ".join(problem_notes(domain.measured.table, domain.name))
+    blocks += [Text(notes)] if notes else []
     if domain.columns:
         caption = "Best, median and worst test frame by abs rel. Inverse depth in plasma colours: near is bright."
         blocks.append(Picture(caption, draw_panels(domain.columns)))
@@ -126,6 +127,7 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
             others.append(f"{one} {_percent(row['abs_rel'])} on {coverage}")
     if others:
         sentences.append(f"Conventional methods from several images: {'; '.join(others)}.")
+    sentences += _beyond_matching(domain.measured.breakdowns)
     failing = _failures(domain.measured.breakdowns)
     if failing:
         sentences.append(f"The model is worst {', '.join(failing)}.")
@@ -147,6 +149,19 @@ def _failures(breakdowns: pd.DataFrame) -> list[str]:
             what = {"depth edge": "depth edges"}.get(worst["bin"], worst["bin"])
             found.append(f"{words} {what} ({_percent(worst['abs_rel'])})")
     return found
+
+
+def _beyond_matching(breakdowns: pd.DataFrame) -> list[str]:
+    """The paper's question: what the model gives where the best conventional method there is gives nothing."""
+    for method in DENSE_CONVENTIONAL:
+        part = breakdowns[breakdowns["breakdown"] == f"matching_{method}"].set_index(["contestant", "bin"])
+        none = [("model", f"{method} has none"), ("tilted_plane", f"{method} has none")]
+        if set(none) <= set(part.index):
+            share = part.loc[none[1], "pixels"] / part.loc["tilted_plane", "pixels"].sum()
+            errors = [_percent(part.loc[key, "abs_rel"]) for key in none]
+            where = f"Where {method} has no depth, on {_percent(share)} of the pixels"
+            return [f"{where}, the model is off by {errors[0]} and the plane by {errors[1]}."]
+    return []
 
 
 def _matching_table(breakdowns: pd.DataFrame) -> Table | None:
@@ -221,7 +236,7 @@ def _sweep_table(sweeps: pd.DataFrame) -> Table:
     means = sweeps.groupby(["around", "planes"], sort=False)[columns].mean()
     rows = [[names[around], str(planes), *[cell(c, row[c]) for c in columns]] for (around, planes), row in means.iterrows()]
     frames = sweeps.drop_duplicates(["scene", "frame"]).shape[0]
-    caption = f"Plane sweeps with few planes, around two surfaces, median-aligned to exact depth, {frames} frame(s)"
+    caption = f"Plane sweeps around two surfaces, median-aligned to exact depth, {frames} frames: who needs fewer planes?"
     return Table(caption, header, rows)
 
 

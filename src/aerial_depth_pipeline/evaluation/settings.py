@@ -84,9 +84,8 @@ class EvaluationSettings:
             rectified pairs; `patch_match`, COLMAP's, left out where CUDA is missing. Depth that `ground_truth` made is used again.
         conventional_frames: in so many frames of each scene, at most, evenly chosen among the registered test frames, the dense ones are
             computed. On one core a frame of 768×448 takes some seconds by plane sweep and some tenths by SGBM.
-        sweep_planes: numbers of planes, such as [8, 16, 32, 64], for which plane sweeps around the model's prediction and around the plane
-            through the sparse points are compared, in scenes with an exact reference and structure from motion; empty leaves this out. A
-            sweep takes about 0.1 s per plane and source at 768×448.
+        sweep_planes: numbers of planes for which plane sweeps around the model's prediction and around the plane through the sparse points
+            are compared, in scenes with an exact reference and structure from motion; empty leaves this out.
         sweep_frames: in so many frames of each scene.
         minimum_depth: reference pixels nearer than this are left out and predictions are clipped to it; metres. Where a scene is
             not metric, both limits are a thousandth and a thousand times the image's median depth instead.
@@ -109,7 +108,7 @@ class EvaluationSettings:
     contestants: list[ContestantSettings] = field(default_factory=list)
     conventional: list[Conventional] = field(default_factory=lambda: list(CONVENTIONAL))
     conventional_frames: int = 12
-    sweep_planes: list[int] = field(default_factory=list)
+    sweep_planes: list[int] = field(default_factory=lambda: [8, 16, 32])
     sweep_frames: int = 2
     minimum_depth: float = 0.1
     maximum_depth: float = 10_000.0

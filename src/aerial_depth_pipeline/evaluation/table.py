@@ -21,6 +21,7 @@ _LABELS = {
     "l1_rel": "L1-rel",
     "scale_drift": "scale drift",
 }
+_WHOLE = 0.95
 _LATEX = {"δ<1.25": r"$\delta<1.25$", "δ<1.25²": r"$\delta<1.25^2$", "δ<1.25³": r"$\delta<1.25^3$"}
 ALIGNMENTS = {
     "none": "without alignment",
@@ -183,8 +184,12 @@ def cell(column: str, value: float) -> str:
 
 
 def best_of(wide: pd.DataFrame) -> dict[str, set[str]]:
-    """Metric → best contestants of a table of `pivot`, several where they read the same; the plane sees the reference: no competitor."""
+    """Metric → best contestants of a table of `pivot`, several where they read the same.
+
+    The plane sees the reference, and sparse methods answer where it is easy: neither competes.
+    """
     rivals = wide.drop(index="tilted_plane", errors="ignore")
+    rivals = rivals[rivals["coverage"] >= _WHOLE * rivals["coverage"].max()]
     best = {}
     for column in wide.columns:
         values = rivals[column].dropna() if column not in ("coverage", "images") else []

@@ -13,7 +13,6 @@ from aerial_depth_pipeline.evaluation.point_clouds import camera_points
 
 _MEMORY = 0.9
 _BACKGROUND = 24
-_MOST_POINTS = 120_000
 
 
 def write_video(pictures: Iterable[np.ndarray], path: Path, fps: float) -> int:
@@ -75,12 +74,12 @@ def fly_around(
         depths: z-depth [H, W] of the clouds that stand side by side, in one unit; points where it is finite and positive.
         K_33: intrinsics at the frame's size.
         frames: how many pictures.
-        width: of each cloud's picture in pixels.
+        width: of each cloud's picture in pixels, at most the frame's.
         swing: to either side, degrees.
     """
     depths = list(depths)
-    stride = max(1, round((depths[0].size / _MOST_POINTS) ** 0.5))
-    clouds = [camera_points(depth, K_33, stride) for depth in depths]
+    width = min(width, image_HW3.shape[1] // 2 * 2)
+    clouds = [camera_points(depth, K_33) for depth in depths]
     known = depths[-1][np.isfinite(depths[-1]) & (depths[-1] > 0)]
     pivot = np.array([0.0, 0.0, float(np.median(known))])
     height = round(width * image_HW3.shape[0] / image_HW3.shape[1] / 2) * 2
