@@ -2,15 +2,19 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from tests.study.conftest import TRAIN
 
+from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
+from aerial_depth_pipeline.study.cells import changed
 from aerial_depth_pipeline.study.planning import Planner, cells_table
 from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
 from aerial_depth_pipeline.study.run_study import Outcome, in_order
@@ -117,3 +121,23 @@ def test_a_failed_cell_has_its_reason_and_the_page_stands(domains, measuring):
     axis = matrix_table().rename(columns={"train_domain": "setting", "test_domain": "domain"}).assign(axis="size")
     full = study_page(StudyTables(matrix_table(), tuning_table(), online, axis, status), "x", ["abs_rel"])
     assert full.count("data:image/png") == 4 and not re.search(r"(src|href)=\"(?!data:|#)", full)
+
+
+def test_every_axis_of_the_project_is_a_training_that_can_be_built(domains, measuring):
+    conf = Path(__file__).resolve().parents[2] / "conf" / "base"
+    files = [conf / "parameters_study.yml", *sorted((conf / "parameters_study").glob("*.yml"))]
+    study = {}
+    for path in files:
+        study = changed(study, yaml.safe_load(path.read_text())["study"])
+    settings = read_settings(StudySettings, study, "study")
+    assert set(settings.ablation.axes) == set(settings.axes) == {path.stem for path in files[1:]}
+    parameters = {name: yaml.safe_load((conf / f"parameters_{name}.yml").read_text())[name] for name in ("train", "triplets")}
+    footage = {name: dataclasses.replace(domains["near"], domain=name) for name in ("near", "far")}
+    plans = Planner(settings, parameters["train"], parameters["triplets"], footage, measuring)
+    cells = ablation.plan(plans)
+    fine_tuning.plan(plans)
+    for axis, options in settings.axes.items():
+        assert len({cells[axis, str(name), 0].fingerprint for name in options}) == len(options), axis
+    for cell in cells.values():
+        if cell.triplets:
+            read_settings(TripletSettings, cell.triplets, "triplets")
