@@ -6,13 +6,14 @@ from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets.storage import Storage
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import write_text
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.networks.depth_model import DepthModel
 
 
 class DepthModelDataset(AbstractDataset["DepthModel", "DepthModel"]):
-    """A trained depth model in a folder or behind an fsspec URL."""
+    """A trained depth model in a folder or behind an fsspec URL, with its model card."""
 
     def __init__(self, filepath: str, cache: str | None = None, metadata: dict | None = None) -> None:
         self._parent, _, self._name = filepath.rstrip("/").rpartition("/")
@@ -28,10 +29,13 @@ class DepthModelDataset(AbstractDataset["DepthModel", "DepthModel"]):
         return DepthModel.load(storage.local(self._name, version=storage.read_text(self._name, "model.json") or ""))
 
     def save(self, data: "DepthModel") -> None:
+        from aerial_depth_pipeline.evaluation.model_card import CARD, model_card
+
         storage = Storage(self._parent, self._cache)
         work = storage.workspace("model")
         folder = work / self._name
         data.save(folder)
+        write_text(folder / CARD, model_card(data))
         storage.publish_folder(folder, self._name, last="model.json")
         work.rmdir()
 

@@ -1,7 +1,8 @@
 """The MLflow model registry: versions of the depth model, which one is in service, and what each has learned from.
 
-A version is a folder of artifacts of the run that made it: `model.safetensors`, `model.json` and `record.json`. Its tags say what became of
-it: `decision` (`promote`, `refuse`, `rolled back`), `parent` (the version it was fine-tuned from) and `data.fingerprint`.
+A version is a folder of artifacts of the run that made it: the model, and what it has learned from (`record.json`). Its tags say what
+became of it: `decision` (`promote`; `refuse`; `rolled back`; or `stopped`, where the training went wrong and there is no model), `parent`
+(the version it was fine-tuned from) and `data.fingerprint`.
 """
 
 import json
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 RECORD = "record.json"
-ROLLED_BACK = "rolled back"
+REFUSED, ROLLED_BACK, STOPPED = "refuse", "rolled back", "stopped"
 
 
 def champion_of(name: str) -> "ModelVersion | None":
@@ -113,12 +114,12 @@ def roll_back(name: str, to: int | None = None) -> tuple[str, str]:
     if champion is None:
         raise UserError(f"'{name}' has no champion in the MLflow registry, so there is nothing to roll back.")
     target = str(to or champion.tags.get("parent", ""))
-    known = {version.version for version in versions_of(name)}
-    if target not in map(str, known) or target == str(champion.version):
+    known = [str(version.version) for version in versions_of(name) if version.tags.get("decision") != STOPPED]
+    if target not in known or target == str(champion.version):
         named = f"version {target}" if target else "an earlier champion"
         raise UserError(
             f"Version {champion.version} of '{name}' cannot be rolled back to {named}. There are the versions "
-            f"{', '.join(sorted(map(str, known), key=int))}: 'kedro run --pipelines=rollback --params=nightly.roll_back_to=1'."
+            f"{', '.join(known)}: 'kedro run --pipelines=rollback --params=nightly.roll_back_to=1'."
         )
     # First the tag: a night must not learn the same again and promote it.
     _client().set_model_version_tag(name, champion.version, "decision", ROLLED_BACK)

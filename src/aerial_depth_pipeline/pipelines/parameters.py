@@ -7,6 +7,7 @@ from typing import Any
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.evaluation.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
 from aerial_depth_pipeline.networks.export_settings import ExportSettings
@@ -23,6 +24,7 @@ _GROUPS = {
     "train": TrainSettings,
     "study": StudySettings,
     "evaluation": EvaluationSettings,
+    "model_card": CardSettings,
     "nightly": NightlySettings,
     "predict": PredictSettings,
     "export": ExportSettings,

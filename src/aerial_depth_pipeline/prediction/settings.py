@@ -10,6 +10,8 @@ class PredictSettings:
 
     Attributes:
         source: path of a video, a picture, or a folder of pictures (or a scene's folder); relative to where the command runs.
+        model: which model predicts: `null` takes the champion of the MLflow registry, or where there is none the model that was trained
+            last; `trained` the latter in any case; a number that version of the registry; anything else is a folder with a model.
         stride: every n-th frame of the source is predicted.
         max_width: the output is scaled down to this width in pixels; narrower sources keep theirs.
         side_by_side: write input and coloured depth side by side: `side_by_side.mp4` of a video, `side_by_side/*.jpg` of pictures.
@@ -31,6 +33,7 @@ class PredictSettings:
     """
 
     source: str | None = None
+    model: str | int | None = None
     stride: int = 1
     max_width: int = 768
     side_by_side: bool = True

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aerial_depth_pipeline.evaluation.page import Picture, Section, Table, render_page
+from aerial_depth_pipeline.evaluation.page import Picture, Section, Table, Text, render_page
 from aerial_depth_pipeline.files import write_json, write_text
 from aerial_depth_pipeline.retraining.decision import Comparison, Decision
 from aerial_depth_pipeline.retraining.plan import Plan, Record
@@ -81,15 +81,14 @@ def write_night(
 
 
 def _came_in(plan: Plan, left_out: Mapping[str, str]) -> Section:
-    paragraphs = [f"Scenes to learn from: {len(plan.new)}; scenes that the champion knows: {len(plan.old)}."]
-    tables = []
+    blocks = [Text(f"Scenes to learn from: {len(plan.new)}; scenes that the champion knows: {len(plan.old)}.")]
     for caption, scenes in (("Learned tonight", plan.new), ("Kept for measuring alone", plan.held_out)):
         if scenes:
-            tables.append(_scenes_table(caption, scenes))
+            blocks.append(_scenes_table(caption, scenes))
     for caption, reasons in (("New, and not learned", plan.waiting), ("Could not be prepared", left_out)):
         if reasons:
-            tables.append(Table(caption, ["scene", "why"], [[scene, why] for scene, why in sorted(reasons.items())]))
-    return Section("What came in", paragraphs, tables)
+            blocks.append(Table(caption, ["scene", "why"], [[scene, why] for scene, why in sorted(reasons.items())], words=True))
+    return Section("What came in", blocks)
 
 
 def _scenes_table(caption: str, scenes: Record) -> Table:
@@ -101,14 +100,14 @@ def _learned(plan: Plan, curve: Mapping[str, Sequence[tuple[int, float]]]) -> Se
     start = "from scratch" if plan.champion is None else f"from version {plan.champion}, with a replay of old scenes"
     rows = [[name, str(points[0][0]), f"{points[0][1]:.4f}", str(points[-1][0]), f"{points[-1][1]:.4f}"] for name, points in curve.items()]
     table = Table("Training curve", ["figure", "first step", "value", "last step", "value"], rows)
-    return Section("What was learned", [f"The challenger was trained {start}."], [table] if rows else [])
+    return Section("What was learned", [Text(f"The challenger was trained {start}."), *([table] if rows else [])])
 
 
 def _decided(decision: Decision, incumbent: str, pictures: Sequence[Picture]) -> Section:
     header = ["hold-out", incumbent, "challenger", "change", "95 % interval", "images"]
     table = Table("abs rel, lower is better", header, [_row(name, found) for name, found in decision.figures.items()])
     verdict = "Promoted." if decision.promote else "Refused."
-    return Section("The decision", [verdict, *decision.reasons], [table], list(pictures))
+    return Section("The decision", [*(Text(line) for line in (verdict, *decision.reasons)), table, *pictures])
 
 
 def _row(name: str, found: Comparison) -> list[str]:
@@ -121,14 +120,15 @@ def _markdown(title: str, lead: str, sections: Sequence[Section], folder: Path) 
     pictures = 0
     for section in sections:
         lines += ["", f"## {section.title}"]
-        for paragraph in section.paragraphs:
-            lines += ["", paragraph]
-        for table in section.tables:
-            lines += ["", table.caption, "", f"| {' | '.join(table.header)} |", "|---" * len(table.header) + "|"]
-            lines += [f"| {' | '.join(text.replace('|', '/') for text in row)} |" for row in table.rows]
-        for picture in section.pictures:
-            pictures += 1
-            name = f"picture_{pictures}.png"
-            (folder / name).write_bytes(picture.content)
-            lines += ["", f"![{picture.caption}]({name})"]
+        for block in section.blocks:
+            if isinstance(block, Text):
+                lines += ["", block.text]
+            elif isinstance(block, Table):
+                lines += ["", block.caption, "", f"| {' | '.join(block.header)} |", "|---" * len(block.header) + "|"]
+                lines += [f"| {' | '.join(text.replace('|', '/') for text in row)} |" for row in block.rows]
+            elif isinstance(block, Picture):
+                pictures += 1
+                name = f"picture_{pictures}.png"
+                (folder / name).write_bytes(block.content)
+                lines += ["", f"![{block.caption}]({name})"]
     return "\n".join(lines) + "\n"

@@ -6,31 +6,34 @@ from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.evaluation.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.files import remove, write_text
 from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import domains_of
 
 logger = logging.getLogger(__name__)
 
 
-def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, *domain_inputs: Any) -> Path:
-    """Measure the model and the baselines and draw the report.
+def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, card: dict[str, Any], *domain_inputs: Any) -> tuple[Path, Path]:
+    """Measure the model and the baselines, draw the report, and write the figures into the model card.
 
     Args:
         model: the trained `DepthModel`.
         parameters: `evaluation`.
         work: local folder for unfinished work.
+        card: `model_card`.
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Returns:
-        A local folder with `evaluation.csv`, the pictures and the page.
+        A local folder with `evaluation.csv`, the pictures and the page; and one with the model card.
 
     Raises:
         UserError: if no domain has a test frame with reference depth.
     """
     import pandas as pd
 
+    from aerial_depth_pipeline.evaluation.model_card import CARD, model_card, results_of_evaluation
     from aerial_depth_pipeline.evaluation.report import write_report
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
@@ -52,4 +55,10 @@ def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, *dom
     folder.mkdir(parents=True)
     tracking.log_metrics(write_report(model, test, train, settings, folder, triplet_poses=poses))
     tracking.log_folder(folder, "evaluation")
-    return folder
+    kinds = {name: sorted({r.kind for scene in scenes.values() for r in scene}) for name, scenes in test.items()}
+    results = results_of_evaluation(pd.read_csv(folder / "evaluation.csv"), settings.main_alignment, kinds)
+    beside = Path(work) / "model_card"
+    remove(beside)
+    write_text(beside / CARD, model_card(model, results, read_settings(CardSettings, card, "model_card")))
+    tracking.log_folder(beside, "evaluation")
+    return folder, beside

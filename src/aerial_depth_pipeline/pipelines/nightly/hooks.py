@@ -24,7 +24,7 @@ _PREFIX = "AERIAL_NIGHT_"
 
 
 class NightHook:
-    """Guards `kedro run --pipelines=nightly`; other runs pass untouched."""
+    """Guards runs that may change what is in service; others, such as a task of a night that only prepares scenes, pass untouched."""
 
     def __init__(self) -> None:
         self._lock: Any = None
@@ -32,8 +32,8 @@ class NightHook:
         self._reporting = ""
 
     @hook_impl(tryfirst=True)  # before an MLflow run is opened
-    def before_pipeline_run(self, run_params: dict[str, Any], catalog: Any) -> None:
-        if "nightly" not in (run_params.get("pipeline_names") or []):
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        if "night_outcome" not in pipeline.all_outputs():
             return
         settings = read_settings(NightlySettings, catalog.load("params:nightly"), "nightly")
         path = Path(run_params["project_path"]) / catalog.load("params:work_folder") / "nightly" / "lock"
@@ -49,14 +49,10 @@ class NightHook:
         atexit.register(self._end, "failed", "The night was interrupted.", {}, EXIT_FAILED)
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, run_params: dict[str, Any], run_result: dict[str, Any]) -> None:
+    def after_pipeline_run(self, run_result: dict[str, Any]) -> None:
         if self._settings is None:
             return
-        result = run_result.get("night_outcome")
-        if result is None:  # only some of its nodes were run
-            self._settings = None
-            return
-        report = result.load() if hasattr(result, "load") else result
+        report = run_result["night_outcome"].load()
         outcome = {"promote": "promoted", "refuse": "refused"}.get(report["outcome"], "nothing_new")
         code = EXIT_REFUSED if outcome == "refused" else 0
         self._end(outcome, report["message"], report, code)

@@ -10,8 +10,9 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets import registry
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.evaluation.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.files import fingerprint_of, remove, write_json
+from aerial_depth_pipeline.files import fingerprint_of, remove, write_json, write_text
 from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.domains import configured_domains
 from aerial_depth_pipeline.pipelines.references import domains_of
@@ -20,7 +21,6 @@ from aerial_depth_pipeline.training.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 
-REFUSED, ROLLED_BACK = "refuse", registry.ROLLED_BACK
 QUIET_NIGHT = "nothing_new"
 STEPS = ("frame_extraction", "ground_truth", "triplets")
 
@@ -63,7 +63,7 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
     learned = {} if champion is None else record_from_json(registry.read_record(champion)["scenes"])
     refused = {}
     for version in registry.versions_of(settings.registered_model):
-        if version.tags.get("decision") in (REFUSED, ROLLED_BACK):
+        if version.tags.get("decision") in (registry.REFUSED, registry.ROLLED_BACK, registry.STOPPED):
             scenes = record_from_json(registry.read_record(version)["scenes"])
             refused |= {(name, scene.fingerprint): str(version.version) for name, scene in scenes.items() if scene.train}
     night = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
@@ -178,7 +178,13 @@ def judge_challenger(
 
 
 def report_night(
-    plan: Any, challenger: Challenger, judgement: Judgement, parameters: dict[str, Any], work: str, *reports: SceneReport
+    plan: Any,
+    challenger: Challenger,
+    judgement: Judgement,
+    parameters: dict[str, Any],
+    card: dict[str, Any],
+    work: str,
+    *reports: SceneReport,
 ) -> Path:
     """Register the challenger as a version, and write the page of the night.
 
@@ -187,12 +193,15 @@ def report_night(
         challenger: both models.
         judgement: the decision.
         parameters: `nightly`.
+        card: `model_card`.
         work: local folder for unfinished work.
         reports: what became of each domain's scenes in every step over scenes (`STEPS`).
 
     Returns:
         A local folder, named after the night, with `night.html`, `night.md` and `night.json`.
     """
+    from aerial_depth_pipeline.datasets.served_model import make_servable
+    from aerial_depth_pipeline.evaluation.model_card import CARD, model_card
     from aerial_depth_pipeline.retraining.plan import record_to_json
     from aerial_depth_pipeline.retraining.report import PROMOTE, write_night
 
@@ -204,9 +213,14 @@ def report_night(
         remove(model_folder)
         if challenger.model is not None:
             challenger.model.save(model_folder)
+            make_servable(model_folder)
+            beside = judgement.incumbent.replace("_", " ")
+            results = [f"On held-out images, beside {beside}; brackets hold the 95 % interval of the change.", ""]
+            results += [f"- {name}: {found}" for name, found in decision.figures.items()]
+            write_text(model_folder / CARD, model_card(challenger.model, results, read_settings(CardSettings, card, "model_card")))
         write_json(model_folder / registry.RECORD, {"scenes": record_to_json(plan.record)})
         tags = {
-            "decision": PROMOTE if decision.promote else REFUSED,
+            "decision": PROMOTE if decision.promote else registry.REFUSED if challenger.model is not None else registry.STOPPED,
             "parent": plan.champion or "",
             "data.fingerprint": plan.fingerprint,
             "night": plan.name,

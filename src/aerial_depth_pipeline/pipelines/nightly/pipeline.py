@@ -54,6 +54,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "night_challenger",
                     "night_judgement",
                     "params:nightly",
+                    "params:model_card",
                     "params:work_folder",
                     *in_every_domain(*(f"{step}_report" for step in STEPS)),
                 ],

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 
 logger = logging.getLogger(__name__)
+
+
+def choose_model(models: Callable[[str | int | None], Any], parameters: dict[str, Any]) -> Any:
+    """The champion of the MLflow registry, or what `predict.model` names.
+
+    Args:
+        models: from a wish to a model (`ModelChoiceDataset`).
+        parameters: `predict`.
+    """
+    return models(read_settings(PredictSettings, parameters, "predict").model)
 
 
 def predict_depth(model: Any, parameters: dict[str, Any], work: str) -> Path:

@@ -2,12 +2,13 @@
 
 import logging
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.files import fingerprint_of, write_text
 from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.training.settings import TrainSettings
@@ -17,19 +18,22 @@ logger = logging.getLogger(__name__)
 _VALIDATION_IMAGES = 24
 
 
-def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inputs: Any) -> Any:
+def train_depth_model(parameters: dict[str, Any], checkpoints: str, card: dict[str, Any], *domain_inputs: Any) -> Any:
     """Train on the `train` lists of all domains; validate on the `val` lists, with depth metrics where there is reference depth.
 
     Args:
         parameters: `train`.
         checkpoints: local folder for checkpoints; a killed run goes on from there.
+        card: `model_card`.
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Raises:
         UserError: if no domain has triplets to train on.
     """
     from aerial_depth_pipeline.datasets.served_model import make_servable
+    from aerial_depth_pipeline.evaluation.model_card import CARD, model_card
     from aerial_depth_pipeline.pipelines.train.mlflow_logger import MlflowLogger
+    from aerial_depth_pipeline.training.curve import Curve
     from aerial_depth_pipeline.training.train import train
 
     settings = read_settings(TrainSettings, parameters, "train")
@@ -40,19 +44,24 @@ def train_depth_model(parameters: dict[str, Any], checkpoints: str, *domain_inpu
     triplets = {domain.name: len(domain.triplets.splits["train"]) for domain in domains}
     logger.info("Training on %s.", ", ".join(f"{count} triplets of {name}" for name, count in triplets.items()))
     tracking.set_tags({"data.fingerprint": data_fingerprint, **{f"data.triplets.{name}": count for name, count in triplets.items()}})
+    curve = Curve(Path(checkpoints) / "curve.jsonl", MlflowLogger() if tracking.is_tracking() else None)
     model = train(
         {domain.name: domain.triplets.folder for domain in domains},
         settings,
         Path(checkpoints),
-        logger=MlflowLogger() if tracking.is_tracking() else None,
+        logger=curve,
         validate=_validation(domains),
         fingerprint=data_fingerprint,
     )
-    model.metadata.update({"data_fingerprint": data_fingerprint, "domains": [domain.name for domain in domains]})
+    scenes = Counter(f"{domain.name}/{scene}" for domain in domains for scene, _ in domain.triplets.splits["train"])
+    model.metadata.update(
+        data_fingerprint=data_fingerprint, domains=[d.name for d in domains], scenes=dict(scenes), curve=curve.points(), card=card
+    )
     if tracking.is_tracking():
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder) / "depth_model")
             make_servable(Path(folder) / "depth_model")
+            write_text(Path(folder) / "depth_model" / CARD, model_card(model))
             tracking.log_folder(Path(folder) / "depth_model", "depth_model")
     return model
 
