@@ -6,18 +6,21 @@ import torch
 from tests.training.tiny_world import World, calibration, orbit
 
 from aerial_depth_pipeline.geometry.poses import relative_pose
+from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.training.augmentation import flip_triplets, jitter_colour, zoom_triplets
 from aerial_depth_pipeline.training.losses import (
     box_mean,
+    depth_inconsistency,
     masked_mean,
     mean_over_sources,
     minimum_over_sources,
     moving_pixels,
     photometric_error,
+    robust_weight,
     smoothness,
     ssim,
 )
-from aerial_depth_pipeline.training.objective import self_supervised_loss
+from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.settings import LossSettings
 
 W, H = 96, 64
@@ -34,6 +37,7 @@ def scene():
     return {
         "images": images,
         "depth": torch.tensor(rendered[1][1], dtype=torch.float32)[None, None] / 60,
+        "source_depth": torch.tensor(np.stack([rendered[s][1] for s in (0, 2)]), dtype=torch.float32)[None] / 60,
         "K": torch.tensor(K, dtype=torch.float32)[None],
         "T": torch.tensor(T, dtype=torch.float32)[None],
         "usable": torch.ones(1, 2, dtype=torch.bool),
@@ -165,6 +169,63 @@ def test_scales_may_be_compared_at_full_or_at_their_own_size(scene):
         settings = LossSettings(scales_at_full_size=full)
         terms = self_supervised_loss(maps, images[:, 1], images[:, [0, 2]], scene["K"], scene["T"], scene["usable"], settings)
         assert terms["photometric"] < 0.5 * terms["unwarped"]
+
+
+def inconsistency(scene, factor=1.0, depth=None, usable=None):
+    usable = scene["usable"] if usable is None else usable
+    inverse = 1 / (scene["depth"] if depth is None else depth)
+    return consistency_loss(inverse, 1 / (scene["source_depth"] * factor), scene["K"], scene["T"], usable)
+
+
+def test_frames_with_their_true_depth_agree_and_another_scale_of_one_is_seen(scene):
+    disagreement, inside = depth_inconsistency(scene["depth"], scene["source_depth"][:, :1], scene["K"], scene["T"][:, 0])
+    # Only the edges of boxes disagree, where one frame sees what the other does not.
+    assert float(disagreement[inside].median()) < 1e-3 and 0.8 < float(inside.float().mean()) < 1
+    assert float(inconsistency(scene)) < 0.02
+    disagreement, inside = depth_inconsistency(scene["depth"], scene["source_depth"][:, :1] * 1.5, scene["K"], scene["T"][:, 0])
+    assert float(disagreement[inside].median()) == pytest.approx(0.5 / 2.5, abs=1e-3)
+
+
+def test_consistency_pulls_the_frames_to_one_scale_and_ignores_unreliable_pairs(scene):
+    scale = torch.tensor(1.3, requires_grad=True)
+    inconsistency(scene, depth=scene["depth"] * scale).backward()
+    assert scale.grad > 0
+    scale = torch.tensor(1.3, requires_grad=True)
+    inconsistency(scene, factor=scale).backward()
+    assert scale.grad > 0
+    assert inconsistency(scene, factor=2.0, usable=torch.zeros(1, 2, dtype=torch.bool)) == 0
+
+
+@pytest.fixture
+def passing_car(scene):
+    """The scene with a checkered patch that moves across the picture by itself."""
+    images = scene["images"].clone()
+    board = ((torch.arange(12)[:, None] // 2 + torch.arange(12) // 2) % 2).float()
+    for frame, column in enumerate((30, 40, 50)):
+        images[0, frame, :, 26:38, column : column + 12] = board
+    return dict(scene, images=images)
+
+
+def test_what_moves_by_itself_counts_less(scene, passing_car):
+    images, source = passing_car["images"], passing_car["images"][:, 0]
+    warped, inside = warp(source, scene["depth"], scene["K"], scene["T"][:, 0])
+    error = photometric_error(warped, images[:, 1])[:, 0]
+    weight = robust_weight(error, inside[:, 0, 1:-1, 1:-1], 4.0)[0]
+    patch = torch.zeros(H, W, dtype=torch.bool)
+    patch[26:38, 40:52] = True
+    patch = patch[1:-1, 1:-1]
+    assert float(weight[patch].mean()) < 0.25 and float(weight[~patch].median()) > 0.9
+    assert torch.equal(robust_weight(error, torch.zeros_like(inside[:, 0, 1:-1, 1:-1]), 4.0), torch.ones_like(error))
+
+
+def test_robust_weights_keep_a_moving_object_from_raising_the_loss(scene, passing_car):
+    def photometric(triplet, robust, depth=None):
+        return loss_of(triplet, depth, robust=robust, auto_mask=False)["photometric"]
+
+    raised, raised_robust = (float(photometric(passing_car, robust) - photometric(scene, robust)) for robust in (0.0, 2.0))
+    assert raised > 0.01 and raised_robust < 0.4 * raised
+    for factor in (0.8, 1.25):
+        assert photometric(passing_car, 2.0, scene["depth"] * factor) > 1.1 * photometric(passing_car, 2.0)
 
 
 def test_each_term_is_turned_off_by_its_weight(scene):

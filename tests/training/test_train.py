@@ -380,6 +380,14 @@ def test_pictures_of_held_out_triplets_are_logged(domain, tmp_path):
     assert set(np.unique(picture[:, 4 * 96 :])) == {0, 255}
 
 
+def test_optional_terms_are_trained_with_and_cost_nothing_when_off(domain, tmp_path):
+    _, metrics = run(domain, tmp_path / "a", loss=LossSettings(consistency=0.5, robust=4.0), steps=2)
+    both = metrics["train/total"][1]
+    assert both == pytest.approx(metrics["train/photometric"][1] + metrics["train/smoothness"][1] + 0.5 * metrics["train/consistency"][1])
+    _, plain = run(domain, tmp_path / "b", steps=2)
+    assert "train/consistency" not in plain and plain["train/total"][1] != both
+
+
 def test_augmentation_is_part_of_the_settings(domain, tmp_path):
     _, plain = run(domain, tmp_path / "a", augmentation=AugmentationSettings(flip=0.0, colour=0.0))
     _, zoomed = run(domain, tmp_path / "b", augmentation=AugmentationSettings(flip=0.5, colour=0.3, zoom=1.4))

@@ -19,7 +19,7 @@ from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.losses import guide_loss
-from aerial_depth_pipeline.training.objective import self_supervised_loss
+from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.pictures import training_picture
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
 from aerial_depth_pipeline.training.triplet_data import TripletStore
@@ -137,6 +137,8 @@ class TrainingModule(L.LightningModule):
         batch, seen = augment(batch, self.settings.augmentation) if augmented else (batch, batch["images"])
         images, loss = batch["images"], self.settings.loss
         inverse_depths, numbers = model(seen, self.sources, self.target)
+        if loss.consistency > 0:
+            source_inverse = model.depth(seen[:, self.sources].flatten(0, 1)).unflatten(0, (len(seen), -1))[:, :, 0]
         with torch.autocast(images.device.type, enabled=False):
             poses = compose_poses(numbers, batch["T"], self.settings.pose)
             terms = self.loss_of(inverse_depths, images[:, self.target], images[:, self.sources], batch["K"], poses, batch["usable"], loss)
@@ -144,6 +146,9 @@ class TrainingModule(L.LightningModule):
             if "guide" in batch and weight > 0:
                 terms["guide"] = torch.stack([guide_loss(inverse, batch["guide"]) for inverse in inverse_depths]).mean()
                 terms["total"] = terms["total"] + weight * terms["guide"]
+            if loss.consistency > 0:
+                terms["consistency"] = consistency_loss(inverse_depths[0], source_inverse, batch["K"], poses, batch["usable"])
+                terms["total"] = terms["total"] + loss.consistency * terms["consistency"]
             with torch.no_grad():
                 finest = inverse_depths[0].detach()
                 terms["inverse_depth"] = finest.mean()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from aerial_depth_pipeline.geometry.warping import reproject, sample
+
 SSIM_WINDOW = 3
 
 
@@ -179,3 +181,42 @@ def guide_loss(inverse_depth_B1HW: torch.Tensor, guide_B1HW: torch.Tensor) -> to
     known = guide_B1HW > 0
     ratio = predicted / torch.where(known, guide_B1HW, torch.ones_like(guide_B1HW))
     return masked_mean(ratio.log().abs(), known)
+
+
+def robust_weight(error_BHW: torch.Tensor, mask_BHW: torch.Tensor, tolerance: float) -> torch.Tensor:
+    """Weights [B, H, W] in 0..1, without a gradient: 1 for no error, a half for `tolerance` times the image's median error, less beyond.
+
+    What moves by itself fits no depth; it stands out by its error and would otherwise pull the depth to where it explains the motion best.
+
+    Args:
+        error_BHW: photometric error.
+        mask_BHW: the pixels whose median counts; an image without any keeps its weights.
+
+    Source: the weight of a Lorentzian error, Black and Rangarajan, On the Unification of Line Processes, Outlier Rejection, and Robust
+    Statistics with Applications in Early Vision, IJCV 1996.
+    """
+    with torch.no_grad():
+        typical = error_BHW.masked_fill(~mask_BHW, torch.nan).flatten(1).nanmedian(1).values
+        limit = (tolerance * torch.nan_to_num(typical, nan=torch.inf)).clamp_min(1e-6)
+        return 1 / (1 + (error_BHW / limit[:, None, None]).square())
+
+
+def depth_inconsistency(
+    depth_B1HW: torch.Tensor, source_depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How much two frames disagree about the same points: difference over sum of their depths [B, H, W] in 0..1, 0 where they agree.
+
+    Args:
+        depth_B1HW: z-depth of the target.
+        source_depth_B1HW: z-depth of the source.
+        T_source_from_target_B44: in the unit of depth.
+
+    Returns:
+        The disagreement, and the mask [B, H, W] of the target's pixels that the source saw.
+
+    Source: Bian et al., Unsupervised Scale-consistent Depth and Ego-motion Learning from Monocular Video, NeurIPS 2019, equation 3.
+    """
+    pixels, there_B1HW, inside = reproject(depth_B1HW, K_B33, T_source_from_target_B44)
+    seen_B1HW = sample(source_depth_B1HW, pixels)
+    disagreement = (there_B1HW - seen_B1HW).abs() / (there_B1HW.abs() + seen_B1HW)
+    return disagreement[:, 0], inside[:, 0]

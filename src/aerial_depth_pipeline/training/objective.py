@@ -6,12 +6,14 @@ import torch.nn.functional as F
 from aerial_depth_pipeline.geometry.cameras import scale_K
 from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.training.losses import (
+    depth_inconsistency,
     interior,
     masked_mean,
     mean_over_sources,
     minimum_over_sources,
     moving_pixels,
     photometric_error,
+    robust_weight,
     smoothness,
 )
 from aerial_depth_pipeline.training.settings import LossSettings
@@ -95,4 +97,25 @@ def _at_one_size(inverse_depths, target, sources, K, T, usable, settings: LossSe
         "warped": masked_mean(error, in_view).detach(),
         "used": mask.float().mean(),
     }
+    if settings.robust > 0:
+        weight = robust_weight(error, mask, settings.robust)
+        return (error * weight * mask).sum() / (weight * mask).sum().clamp_min(1), facts
     return masked_mean(error, mask), facts
+
+
+def consistency_loss(
+    inverse_B1HW: torch.Tensor, source_inverse_BSHW: torch.Tensor, K_B33: torch.Tensor, T_BS44: torch.Tensor, usable_BS: torch.Tensor
+) -> torch.Tensor:
+    """Mean disagreement (a scalar) between the target's depth and that of its sources, over the pixels that a trusted source saw.
+
+    Args:
+        inverse_B1HW: inverse depth of the target.
+        source_inverse_BSHW: inverse depth of the sources.
+        K_B33, T_BS44, usable_BS: as in `self_supervised_loss`.
+    """
+    parts, masks = [], []
+    for s in range(T_BS44.shape[1]):
+        part, inside = depth_inconsistency(1 / inverse_B1HW, 1 / source_inverse_BSHW[:, s, None], K_B33, T_BS44[:, s])
+        parts.append(part)
+        masks.append(inside & usable_BS[:, s, None, None])
+    return masked_mean(torch.cat(parts), torch.cat(masks))

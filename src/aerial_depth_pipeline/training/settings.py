@@ -20,6 +20,10 @@ class LossSettings:
         guide: weight of a term toward a rough plane-sweep depth of the triplet itself (no annotation), at the start; it fades to nothing at
             the share `guide_until` of the training, so that the photometric error has the last word. Shortens the beginning of a training.
         guide_until: see `guide`.
+        consistency: weight of the disagreement between the target's depth and its sources', so that one scale holds along a flight. The
+            network then also predicts the depth of the sources: a step costs about two and a half times as much.
+        robust: pixels whose error is this many times the image's median count half, worse ones less, so that what moves by itself does not
+            pull at the depth; 2 to 4 are sensible, 0 counts all alike.
         ssim_range: range of values that SSIM's constants assume (images lie in 0..1).
     """
 
@@ -31,6 +35,8 @@ class LossSettings:
     scales_at_full_size: bool = True
     guide: float = 0.0
     guide_until: float = 1.0
+    consistency: float = 0.0
+    robust: float = 0.0
     ssim_range: float = 1.0
 
     def __post_init__(self) -> None:
@@ -40,6 +46,8 @@ class LossSettings:
             raise ValueError("guide must not be negative and guide_until must lie between 0 and 1")
         if self.smoothness < 0 or self.ssim_range <= 0:
             raise ValueError("smoothness must not be negative and ssim_range must be positive")
+        if self.consistency < 0 or self.robust < 0:
+            raise ValueError("consistency and robust must not be negative")
 
 
 @dataclass(frozen=True)
