@@ -7,15 +7,19 @@ from evaluation_scenes import index_of, relief, write_depth, write_scene
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.contestants import Contestant
-from aerial_depth_pipeline.evaluation.evaluate import COLUMNS, evaluate, measure
+from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.evaluation.summary import spread_table
+from aerial_depth_pipeline.evaluation.summary import COLUMNS, spread_table
 from aerial_depth_pipeline.evaluation.table import format_console, problem_notes
 from aerial_depth_pipeline.evaluation.validation import validation_metrics
 
 SETTINGS = EvaluationSettings(bootstrap_samples=50, size=[40, 24])
 ERRORS = ["abs_rel", "sq_rel", "rmse", "rmse_log", "l1_abs", "l1_rel"]
 SHARES = ["delta_1.25", "delta_1.25_squared", "delta_1.25_cubed", "accuracy_0.05m", "completeness_0.05m"]
+
+
+def evaluate(*arguments) -> pd.DataFrame:
+    return measure(*arguments).table
 
 
 def value(

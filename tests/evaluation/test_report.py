@@ -9,10 +9,10 @@ import pytest
 import trimesh
 from evaluation_scenes import HEIGHT, WIDTH, index_of, relief, write_scene
 
-from aerial_depth_pipeline.evaluation.evaluate import COLUMNS
 from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.report import write_report
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.evaluation.summary import COLUMNS
 from aerial_depth_pipeline.geometry.poses import look_at, relative_pose
 
 SETTINGS = EvaluationSettings(conventional=["colmap_sparse"], sweep_planes=[], bootstrap_samples=20, size=[40, 24], caps=[60.0])

@@ -57,7 +57,7 @@ def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: s
     _histogram(axes[2][0], breakdowns, contestants, colours)
     _along(axes[2][1], per_image, alignment, colours)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6), frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8), frameon=False, fontsize=9)
     stream = io.BytesIO()
     canvas.print_png(stream)
     return stream.getvalue()

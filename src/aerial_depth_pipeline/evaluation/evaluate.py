@@ -15,12 +15,10 @@ from aerial_depth_pipeline.evaluation.image_records import SceneMeasurement
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.evaluation.summary import COLUMNS, summarize
+from aerial_depth_pipeline.evaluation.summary import summarize
 from aerial_depth_pipeline.progress import progress_bar
 
 log = logging.getLogger(__name__)
-
-__all__ = ["COLUMNS", "Measurements", "evaluate", "measure"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Measurements:
     """All that was measured in one domain.
 
     Attributes:
-        table: the contract's long table (COLUMNS): one row per contestant, scene (and `all`), alignment, cap and metric. `value` is the
+        table: the long table (`summary.COLUMNS`): one row per contestant, scene (and `all`), alignment, cap and metric. `value` is the
             mean over images, every image weighing the same; `low` and `high` bound the 95 % bootstrap interval over images; `images`
             counts the images behind it; `coverage` is the mean share of an image's pixels that entered the measure. Rows whose metric
             begins with `images_` count predictions with a problem; their `images` is the number of test frames.
@@ -41,18 +39,6 @@ class Measurements:
     per_image: pd.DataFrame
     problems: pd.DataFrame
     breakdowns: pd.DataFrame
-
-
-def evaluate(
-    predict: Callable[[np.ndarray], np.ndarray],
-    test: Mapping[str, Sequence[Reference]],
-    train: Mapping[str, Sequence[Reference]],
-    domain: str,
-    settings: EvaluationSettings,
-    contestants: Sequence[Contestant] = (),
-) -> pd.DataFrame:
-    """The table of `measure`, for those who need nothing else."""
-    return measure(predict, test, train, domain, settings, contestants).table
 
 
 def measure(

@@ -150,6 +150,7 @@ _TEMPLATE = """<!DOCTYPE html>
   td small { display: block; font-weight: 400; font-size: .72rem; color: #77747f; }
   tbody tr:hover { background: #f6f2fa; }
   img, video { max-width: 100%; height: auto; display: block; }
+  video { width: 60rem; }
   figure { margin: 1rem 0; }
   figcaption { color: #55535f; font-size: .88rem; }
   summary { cursor: pointer; font-weight: 600; padding: .2rem 0; }

@@ -223,7 +223,7 @@ def _pose_table(poses: PoseErrors) -> Table:
         cells += [cell("images", row["pairs"]), *[cell(name, row[name]) for name in ("pair_rotation_deg", "pair_direction_deg")]]
         rows.append([*cells, cell("images", row["pairs_reversed"])])
     caption = (
-        "sfm: structure from motion; two_view: the relative poses that training starts from, chained to a path. "
+        "sfm: structure from motion; two_view and colmap: the triplets' relative poses by origin, chained to a path. "
         "Last columns: medians over single pairs"
     )
     return Table(caption, header, rows)
