@@ -42,6 +42,12 @@ def test_a_source_straight_ahead_is_refused(flown):
     assert (match_pair(image, image, view.K, ahead, 10, 100) == 0).all()
 
 
+def test_a_camera_that_flies_ahead_and_looks_down_by_half_a_right_angle_is_rectified():
+    K = np.array([[548.0, 0, 384], [0, 548, 224], [0, 0, 1]])
+    here, there = (look_at(np.array([0.0, y, 80.0]), np.array([0.0, y + 85, 0.0])) for y in (0.0, 24.0))
+    assert rectify(K, relative_pose(there, here), (448, 768)) is not None
+
+
 def test_sgbm_finds_depth(flown):
     images, depths, poses, view = flown
     model = block_world.exact_model(poses, depths, view)

@@ -15,6 +15,7 @@ _BLOCK = 5
 _FRACTIONS = 16  # OpenCV's disparities are in sixteenths of a pixel
 _MOST_DISPARITIES = 512
 _LEAST_POINTS = 8
+_LARGEST = 12  # times the image; forward flight with an oblique camera stretches the side towards the epipole
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def rectify(K_33: np.ndarray, T_source_from_view: np.ndarray, size: tuple[int, i
     top, bottom = min(low[0][1], low[1][1]), max(high[0][1], high[1][1])
     wide = max(high[0][0] - low[0][0], high[1][0] - low[1][0])
     rectified_size = (int(np.ceil(bottom - top)), int(np.ceil(wide)))
-    if rectified_size[0] * rectified_size[1] > 6 * height * width:
+    if rectified_size[0] * rectified_size[1] > _LARGEST * height * width:
         return None
     Ks = []
     for i in range(2):
