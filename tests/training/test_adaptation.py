@@ -1,5 +1,7 @@
 """Training a part of a network: what may change does, what may not stays to the bit."""
 
+import copy
+
 import pytest
 import torch
 from tests.training.test_train import SMALL, run, settings
@@ -53,6 +55,20 @@ def test_a_merged_change_predicts_the_same_and_has_low_rank():
     assert set(model.depth.state_dict()) == set(plain)
     change = [(model.depth.state_dict()[n] - plain[n]).flatten(1) for n in plain if plain[n].ndim == 4]
     assert all(0 < torch.linalg.matrix_rank(c, rtol=1e-4) <= 2 for c in change)
+
+
+def test_a_merged_copy_leaves_the_original_as_it_is():
+    model = JointModel(SMALL, with_pose=False)
+    restrict(model, "low_rank", rank=2)
+    image = torch.rand(1, 3, 64, 96)
+    model.eval()
+    with torch.no_grad():
+        before = model.depth(image)
+        merged = merge(copy.deepcopy(model.depth))
+        assert torch.equal(model.depth(image), before)
+        assert torch.allclose(merged(image), before, atol=1e-6)
+    assert any(name.endswith(".up") for name, _ in model.named_parameters())
+    assert not any(name.endswith(".up") for name, _ in merged.named_parameters())
 
 
 def test_frozen_normalisation_keeps_its_statistics_while_training():

@@ -57,5 +57,9 @@ def merge(network: nn.Module) -> nn.Module:
     """Put low-rank changes into the plain weights of a network, in place; returns the network."""
     for module in list(network.modules()):
         if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+            weight = module.weight.detach()
+            # torch's own removal changes the class of the layer, which a copy shares with the layer that it was copied from.
+            del module.parametrizations
+            module.__class__ = type(module).__bases__[0]
+            module.weight = nn.Parameter(weight)
     return network

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import SceneFoldersDataset
 from aerial_depth_pipeline.datasets.triplets import TripletListsDataset
@@ -19,14 +21,12 @@ from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.study.settings import StudySettings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from aerial_depth_pipeline.study.cells import Footage
     from aerial_depth_pipeline.study.planning import Planner
 
 logger = logging.getLogger(__name__)
 
-Tables = dict[str, "pd.DataFrame"]
+Tables = dict[str, pd.DataFrame]
 
 
 def run_parts(
@@ -179,8 +179,6 @@ def draw_study(parameters: dict[str, Any], work: str, generalization: Tables, fi
     Returns:
         A local folder with `study.html`.
     """
-    import pandas as pd
-
     from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
 
     settings = read_settings(StudySettings, parameters, "study")
