@@ -6,6 +6,7 @@ became of it: `decision` (`promote`; `refuse`; `rolled back`; or `stopped`, wher
 """
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +54,8 @@ def read_record(version: "ModelVersion") -> dict[str, Any]:
         return json.loads(mlflow.artifacts.load_text(f"{version.source}/{RECORD}"))
     except (OSError, ValueError, MlflowException) as error:
         raise UserError(
-            f"{RECORD} of version {version.version} of '{version.name}' cannot be read from {version.source} ({error}). Restore the "
-            "artifacts, or delete the version in the registry."
+            f"{RECORD} of version {version.version} of '{version.name}' cannot be read from {version.source} ({_brief(error)}). "
+            "Restore the artifacts, or delete the version in the registry."
         ) from error
 
 
@@ -74,8 +75,8 @@ def load_version(version: "ModelVersion") -> "DepthModel":
             local = mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=folder)
         except (OSError, MlflowException) as error:
             raise UserError(
-                f"Version {version.version} of '{version.name}' cannot be fetched from {version.source} ({error}). Restore the artifacts, "
-                "or go back to another version with 'kedro run --pipelines=rollback'."
+                f"Version {version.version} of '{version.name}' cannot be fetched from {version.source} ({_brief(error)}). "
+                "Restore the artifacts, or go back to another version with 'kedro run --pipelines=rollback'."
             ) from error
         return DepthModel.load(Path(local))
 
@@ -127,7 +128,14 @@ def roll_back(name: str, to: int | None = None) -> tuple[str, str]:
     return str(champion.version), target
 
 
+def _brief(error: Exception) -> str:
+    """The first line; MLflow adds a list of all files."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(" .:")
+
+
 def _client() -> "MlflowClient":
     import mlflow
 
+    # A line in the log for every file of a few megabytes helps nobody.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return mlflow.MlflowClient()

@@ -141,12 +141,14 @@ def judge_challenger(
         evaluation_parameters: `evaluation`.
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
     """
+    if challenger.model is None and not challenger.fault:
+        return Judgement()
     from aerial_depth_pipeline.evaluation.page import Picture
     from aerial_depth_pipeline.retraining.comparison import comparison_picture, measure_hold_out
     from aerial_depth_pipeline.retraining.decision import Decision, decide
 
     if challenger.model is None:
-        return Judgement(Decision(False, [challenger.fault], {}) if challenger.fault else None)
+        return Judgement(Decision(False, [challenger.fault], {}))
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     evaluation = read_settings(EvaluationSettings, evaluation_parameters, "evaluation")
