@@ -64,7 +64,8 @@ def _provide_tracking_locations(project: Path) -> None:
 
     server = os.environ.get("MLFLOW_TRACKING_URI")
     OmegaConf.register_new_resolver("tracking_uri", lambda: server or f"sqlite:///{project / 'mlflow.db'}", replace=True)
-    OmegaConf.register_new_resolver("artifact_location", lambda: None if server else (project / "mlartifacts").as_uri(), replace=True)
+    beside = None if server else (project / "mlartifacts").as_uri()
+    OmegaConf.register_new_resolver("artifact_location", lambda chosen: chosen or beside, replace=True)
 
 
 class RunHook:
