@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.training.tiny_world import World, calibration, orbit
 
-from aerial_depth_pipeline.geometry.poses import relative_pose
+from aerial_depth_pipeline.geometry.poses import relative_pose, rotation_from_axis_angle
 from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.training.augmentation import flip_triplets, jitter_colour, zoom_triplets
 from aerial_depth_pipeline.training.losses import (
@@ -16,6 +16,7 @@ from aerial_depth_pipeline.training.losses import (
     minimum_over_sources,
     moving_pixels,
     photometric_error,
+    pose_difference,
     robust_weight,
     smoothness,
     ssim,
@@ -267,3 +268,18 @@ def test_colour_changes_leave_neutral_factors_alone():
     assert torch.allclose(jitter_colour(images, torch.ones(2, 6)), images, atol=1e-6)
     brighter = jitter_colour(images * 0.5, torch.tensor([[1.2, 1, 1, 1, 1, 1]] * 2))
     assert torch.allclose(brighter, images * 0.6, atol=1e-6)
+
+
+def test_the_difference_of_poses_is_a_share_of_the_step(scene):
+    given, usable = scene["T"], scene["usable"]
+    assert pose_difference(given, given, usable, 1.0) == 0
+    longer = given.clone()
+    longer[..., :3, 3] *= 1.25
+    assert float(pose_difference(longer, given, usable, 1.0)) == pytest.approx(0.25, abs=1e-5)
+    # A turn by a small angle moves what lies at depth 2 by twice the angle; here that is a tenth of the step.
+    angle = 0.05 * float(given[0, 1, :3, 3].norm())
+    turn = rotation_from_axis_angle(torch.tensor([[0.0, angle, 0.0]]))
+    turned = given.clone()
+    turned[:, 1, :3, :3] = turn @ given[:, 1, :3, :3]
+    only_second = torch.tensor([[False, True]])
+    assert float(pose_difference(turned, given, only_second, 2.0)) == pytest.approx(0.1, rel=0.01)

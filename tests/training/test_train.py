@@ -370,6 +370,43 @@ def test_the_best_model_is_kept_where_wanted(domain, tmp_path):
     assert all(torch.equal(kept["model"][f"depth.{name}"], value) for name, value in mine.items())
 
 
+def test_training_ends_early_when_validation_gets_no_better(domain, tmp_path):
+    figures = [0.5, 0.3, 0.4, 0.35, 0.2]
+    changes = {"early_stopping": 2, "monitor": "abs_rel", "validate_every": 1, "steps": 9, "keep": "best"}
+    best, metrics = run(domain, tmp_path / "a", lambda model: {"abs_rel": figures[model.metadata["step"] - 1]}, **changes)
+    assert sorted(metrics["val/abs_rel"]) == sorted(metrics["train/total"]) == [1, 2, 3, 4]
+    assert best.metadata["step"] == 2
+    assert torch.load(tmp_path / "a" / "last.pt", weights_only=True)["step"] == 4
+
+    def dies(model):
+        if model.metadata["step"] == 4 and not resumed:
+            raise _Stop
+        return {"abs_rel": figures[model.metadata["step"] - 1]}
+
+    # The count goes on where it was: the checkpoint of step 2 knows the best figure, the validation of step 3 was already no better.
+    resumed = False
+    with pytest.raises(_Stop):
+        run(domain, tmp_path / "b", dies, checkpoint_every=3, **changes)
+    resumed = True
+    _, metrics = run(domain, tmp_path / "b", dies, checkpoint_every=3, **changes)
+    assert sorted(metrics["train/total"]) == [4]
+
+
+def test_early_stopping_needs_a_figure_to_watch(domain, tmp_path):
+    with pytest.raises(UserError, match=r"early_stopping watches 'abs_rel'.*there are: photometric"):
+        run(domain, tmp_path, early_stopping=1, monitor="abs_rel")
+
+
+def test_a_curriculum_teaches_the_pose_and_then_lets_it_go(domain, tmp_path):
+    curriculum = PoseSettings(centre_units=False, taught_until=0.5, learned_scale=0.1)
+    _, metrics = run(domain, tmp_path, pose=curriculum, learning_rate=1e-3)
+    assert sorted(metrics["train/pose"]) == [1, 2, 3]
+    # At first the given step of length 1 warps; the decoder's own, which starts at none, does so afterwards.
+    assert metrics["train/motion"][3] > 0.5 and metrics["train/motion"][4] < 0.9 * metrics["train/motion"][3]
+    with pytest.raises(ValueError, match="needs given poses"):
+        PoseSettings(source="learned", taught_until=0.5)
+
+
 def test_pictures_of_held_out_triplets_are_logged(domain, tmp_path):
     recorder, pictures = Recorder(), {}
     recorder.log_image = lambda name, image, step: pictures.setdefault((name, step), image)

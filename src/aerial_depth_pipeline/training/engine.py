@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger
 
+from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.poses import pose_from_vectors, rotation_from_axis_angle
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
-from aerial_depth_pipeline.training.losses import guide_loss
+from aerial_depth_pipeline.training.losses import guide_loss, pose_difference
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.pictures import training_picture
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
@@ -44,14 +45,15 @@ def learning_rate_at(step: int, settings: TrainSettings) -> float:
 def compose_poses(numbers_BS6: torch.Tensor | None, given_BS44: torch.Tensor, settings: PoseSettings) -> torch.Tensor:
     """`T_source_from_target` [B, S, 4, 4] from the pose decoder's numbers and the given poses.
 
-    Under `learned` the numbers are rotation and translation themselves. Otherwise they correct the given pose within bounds: a small
-    rotation applied after it, and a change of the translation by a share of its length, which covers both its direction and its length.
+    Under `learned`, and where poses are taught, the numbers are rotation and translation themselves. Otherwise they correct the given pose
+    within bounds: a small rotation applied after it, and a change of the translation by a share of its length, which covers both its
+    direction and its length.
     """
     if numbers_BS6 is None:
         return given_BS44
     batch, sources = numbers_BS6.shape[:2]
     flat = numbers_BS6.flatten(0, 1)
-    if settings.source == "learned":
+    if settings.source == "learned" or settings.taught_until > 0:
         scaled = flat * settings.learned_scale
         return pose_from_vectors(scaled[:, :3], scaled[:, 3:]).unflatten(0, (batch, sources))
     given = given_BS44.flatten(0, 1)
@@ -94,6 +96,7 @@ class TrainingModule(L.LightningModule):
         self.average = copy.deepcopy(model) if settings.ema > 0 else None
         self.step, self.rewinds = 0, 0
         self.best = math.inf
+        self.no_better, self.stopped = 0, False  # validations in a row that were no better, and whether they ended the training
         self.probe = probe
         self.watchdog = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
         self.optimizer_state: dict[str, Any] | None = None
@@ -140,12 +143,18 @@ class TrainingModule(L.LightningModule):
         if loss.consistency > 0:
             source_inverse = model.depth(seen[:, self.sources].flatten(0, 1)).unflatten(0, (len(seen), -1))[:, :, 0]
         with torch.autocast(images.device.type, enabled=False):
-            poses = compose_poses(numbers, batch["T"], self.settings.pose)
+            predicted = compose_poses(numbers, batch["T"], self.settings.pose)
+            taught = self.step < self.settings.pose.taught_until * self.settings.steps
+            poses = batch["T"] if taught else predicted
             terms = self.loss_of(inverse_depths, images[:, self.target], images[:, self.sources], batch["K"], poses, batch["usable"], loss)
             weight = loss.guide * max(0.0, 1 - self.step / (loss.guide_until * self.settings.steps))
             if "guide" in batch and weight > 0:
                 terms["guide"] = torch.stack([guide_loss(inverse, batch["guide"]) for inverse in inverse_depths]).mean()
                 terms["total"] = terms["total"] + weight * terms["guide"]
+            if taught:
+                depth = self.settings.network.initial_depth or 1.0
+                terms["pose"] = pose_difference(predicted, batch["T"], batch["usable"], depth)
+                terms["total"] = terms["total"] + terms["pose"]
             if loss.consistency > 0:
                 terms["consistency"] = consistency_loss(inverse_depths[0], source_inverse, batch["K"], poses, batch["usable"])
                 terms["total"] = terms["total"] + loss.consistency * terms["consistency"]
@@ -195,6 +204,7 @@ class TrainingModule(L.LightningModule):
             self._log({f"train/{name}": value for name, value in terms.items()} | {"train/learning_rate": rate})
         if self.step % self.settings.validate_every == 0 or last:
             self._validate()
+            last = last or self._stop_early()
         if self.settings.images_every > 0 and (self.step % self.settings.images_every == 0 or last):
             self._draw()
         good = self.settings.watchdog.action != "rewind" or not self.watchdog.suspicious
@@ -259,10 +269,26 @@ class TrainingModule(L.LightningModule):
             log.info("Step %d: %s", self.step, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
             self._log({f"val/{name}": value for name, value in figures.items()})
         figure = figures.get(self.settings.monitor)
+        if figure is None and self.settings.early_stopping > 0:
+            raise UserError(
+                f"train.early_stopping watches '{self.settings.monitor}', which no validation returns (there are: "
+                f"{', '.join(figures) or 'none'}). Set train.monitor to one of them, or train.early_stopping: 0."
+            )
+        self.no_better += 1
         if figure is not None and figure < self.best:
-            self.best = figure
+            self.best, self.no_better = figure, 0
             source = self.model if self.average is None else self.average
             save_checkpoint(self.checkpoints / BEST, {"step": self.step, "fingerprint": self.fingerprint, "model": source.state_dict()})
+
+    def _stop_early(self) -> bool:
+        if self.settings.early_stopping == 0 or self.step == self.settings.steps:
+            return False
+        # Only the first rank has validated.
+        self.stopped = self.trainer.strategy.broadcast(self.no_better >= self.settings.early_stopping)
+        if self.stopped:
+            log.info("Training ends at step %d: %s was no better in %d validations.", self.step, self.settings.monitor, self.no_better)
+            self.trainer.should_stop = True
+        return self.stopped
 
     @torch.no_grad()
     def _photometric(self) -> float:
@@ -316,6 +342,8 @@ class TrainingModule(L.LightningModule):
             "steps": self.settings.steps,
             "fingerprint": self.fingerprint,
             "best": self.best,
+            "no_better": self.no_better,
+            "stopped": self.stopped,
             "rewinds": self.rewinds,
             "model": self.model.state_dict(),
             "optimizer": self.trainer.optimizers[0].state_dict(),
@@ -327,6 +355,7 @@ class TrainingModule(L.LightningModule):
     def restore(self, content: dict[str, Any]) -> None:
         """Continue where a checkpoint of `_save` stopped."""
         self.step, self.best, self.rewinds = content["step"], content["best"], content["rewinds"]
+        self.no_better, self.stopped = content["no_better"], content["stopped"]
         self.model.load_state_dict(content["model"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])

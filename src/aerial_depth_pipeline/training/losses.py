@@ -220,3 +220,13 @@ def depth_inconsistency(
     seen_B1HW = sample(source_depth_B1HW, pixels)
     disagreement = (there_B1HW - seen_B1HW).abs() / (there_B1HW.abs() + seen_B1HW)
     return disagreement[:, 0], inside[:, 0]
+
+
+def pose_difference(T_BS44: torch.Tensor, given_BS44: torch.Tensor, usable_BS: torch.Tensor, depth: float) -> torch.Tensor:
+    """How far predicted poses are from given ones (a scalar), as a share of the given step's length, over the pairs that may be trusted.
+
+    A wrong rotation counts by how far it moves what lies at `depth`, in the unit of the translations.
+    """
+    difference = T_BS44 - given_BS44
+    moved = difference[..., :3, 3].norm(dim=-1) + depth * difference[..., :3, :3].flatten(2).norm(dim=-1) / 2**0.5
+    return masked_mean(moved / given_BS44[..., :3, 3].norm(dim=-1).clamp_min(1e-6), usable_BS)

@@ -82,7 +82,10 @@ class PoseSettings:
         refine: whether the pose decoder corrects the given pose (two_view, colmap).
         rotation_limit: largest correction of each rotation component, radians.
         translation_limit: largest correction of each translation component, as a share of the step's length.
-        learned_scale: factor on the pose decoder's output under `learned`.
+        learned_scale: factor on the pose decoder's output under `learned` and after `taught_until`.
+        taught_until: a curriculum from given to learned poses. Up to this share of the training the given poses (two_view, colmap) warp
+            and the pose decoder learns to predict them; from then on its predictions alone warp, free of the given ones. 0 for none. With
+            it learned_scale should be about 0.1.
         length: ratios of the steps' lengths within a scene under two_view: `telemetry` (as measured), `time` (a steady speed), `constant`
             (all alike), or `auto`: telemetry where all lengths of the scene are known, else time.
         minimum_inliers: two-view pairs with fewer inliers are not used.
@@ -94,13 +97,21 @@ class PoseSettings:
     rotation_limit: float = 0.01
     translation_limit: float = 0.3
     learned_scale: float = 0.01
+    taught_until: float = 0.0
     length: Literal["auto", "telemetry", "time", "constant"] = "auto"
     minimum_inliers: int = 50
     centre_units: bool = True
 
+    @property
+    def predicted(self) -> bool:
+        """Whether the pose decoder has anything to do."""
+        return self.source == "learned" or self.refine or self.taught_until > 0
+
     def __post_init__(self) -> None:
         if self.rotation_limit < 0 or not 0 <= self.translation_limit < 1:
             raise ValueError("rotation_limit must not be negative and translation_limit must lie between 0 and 1")
+        if not 0 <= self.taught_until < 1 or (self.taught_until > 0 and self.source == "learned"):
+            raise ValueError("taught_until is a share below 1 and needs given poses: source two_view or colmap")
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,7 @@ class TrainSettings:
         rank: of that matrix.
         order: `shuffled`, or `given`: the triplets in the order of their lists, as they arrive in a flight.
         keep: which model is returned: the `last`, or the `best` by `monitor`.
+        early_stopping: validations in a row without a better `monitor` after which the training ends; 0 for never.
         monitor: name of the validation figure (smaller is better) that chooses the best: `photometric`, or one that the caller's depth
             validation returns, e.g. `abs_rel`.
         resume: `auto` continues a killed run of the same settings and data, `true` insists on one, `false` starts anew.
@@ -201,6 +213,7 @@ class TrainSettings:
     rank: int = 8
     order: Literal["shuffled", "given"] = "shuffled"
     keep: Literal["last", "best"] = "last"
+    early_stopping: int = 0
     monitor: str = "photometric"
     resume: Literal["auto", True, False] = "auto"
     cache_gigabytes: float = 8.0
@@ -216,5 +229,7 @@ class TrainSettings:
             raise ValueError("batch_size must be a multiple of accumulate x devices x num_nodes")
         if self.rank < 1:
             raise ValueError("rank must be at least 1")
+        if self.early_stopping < 0:
+            raise ValueError("early_stopping must not be negative")
         if self.learning_rate <= 0 or not 0 <= self.warm_up < 1 or not 0 <= self.ema < 1 or self.clip < 0:
             raise ValueError("learning_rate must be positive, warm_up and ema in 0..1, clip not negative")

@@ -101,8 +101,7 @@ def train(
         bar.set_postfix_str(f"loss {terms['total']:.4f}", refresh=False)
         bar.update(1)
 
-    with_pose = settings.pose.source == "learned" or settings.pose.refine
-    model = JointModel(settings.network, with_pose)
+    model = JointModel(settings.network, settings.pose.predicted)
     if initial is not None:
         model.depth.load_state_dict(initial.network.state_dict())
     restrict(model, settings.trainable, settings.rank)
@@ -156,7 +155,7 @@ def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[
         if not same:
             raise UserError(f"{path} comes from other settings or other data. Restore them, or set train.resume: false to start anew.")
         return content
-    return content if same and content["step"] < settings.steps else None
+    return content if same and content["step"] < settings.steps and not content["stopped"] else None
 
 
 def _metadata(triplets: list[Triplet], factors: dict[str, float], settings: TrainSettings) -> dict[str, Any]:
@@ -189,7 +188,7 @@ def uses_bf16(settings: TrainSettings) -> bool:
 
 
 def _fit(module: TrainingModule, store: TripletStore, settings: TrainSettings, logger: Logger | None) -> None:
-    if module.step >= settings.steps:
+    if module.step >= settings.steps or module.stopped:
         return
     ranks = settings.devices * settings.num_nodes
     rank = int(os.environ.get("RANK", "0")) if ranks > 1 else 0
