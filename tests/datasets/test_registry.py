@@ -71,7 +71,7 @@ def test_the_model_that_predicts_is_the_champion_unless_told_otherwise(store, tm
     sentences = [record.message for record in caplog.records if record.name.endswith("model_choice")]
     assert sentences[0] == "The model is version 2 of 'depth', the champion." and len(sentences) == len(wishes)
     assert choose(1)(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
-    with pytest.raises(UserError, match="version 9 of 'depth'"):
+    with pytest.raises(UserError, match="no version 9 of 'depth'"):
         choose(9)
     elsewhere = ModelChoiceDataset("nobody", str(tmp_path / "depth_model")).load()
     assert elsewhere(None).metadata["name"] == "trained" and "no champion" in caplog.records[-1].message

@@ -27,7 +27,7 @@ def test_registry_list_is_quick_and_imports_nothing_heavy(new_project) -> None:
     )
     assert time.monotonic() - start < 20  # generous for a busy machine; the note has the measured figure
     assert "LOADED []" in done.stdout, done.stdout + done.stderr
-    steps = ("frame_extraction", "ground_truth", "triplets", "train", "evaluation", "predict", "export", "simulate")
+    steps = ("frame_extraction", "ground_truth", "triplets", "train", "evaluation", "predict", "export", "simulate", "nightly", "rollback")
     for name in ("__default__", "demo", "prepare", *steps):
         assert re.search(rf"^- {name}$", done.stdout, re.M), done.stdout
 

@@ -9,7 +9,6 @@ from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets import registry
 from aerial_depth_pipeline.datasets.depth_model import DepthModelDataset
-from aerial_depth_pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -43,9 +42,7 @@ class ModelChoiceDataset(AbstractDataset[None, Callable[[str | int | None], "Dep
         from aerial_depth_pipeline.networks.depth_model import DepthModel
 
         if isinstance(wanted, int):
-            version = next((v for v in registry.versions_of(self._name) if int(v.version) == wanted), None)
-            if version is None:
-                raise UserError(f"predict.model asks for version {wanted} of '{self._name}', which the MLflow registry does not have.")
+            version = registry.version_of(self._name, wanted)
             logger.info("The model is version %d of '%s'.", wanted, self._name)
             return registry.load_version(version)
         if wanted is not None and wanted != TRAINED:

@@ -41,6 +41,18 @@ def versions_of(name: str) -> "list[ModelVersion]":
     return sorted(_client().search_model_versions(f"name = '{name}'"), key=lambda version: int(version.version))
 
 
+def version_of(name: str, number: str | int) -> "ModelVersion":
+    """One version.
+
+    Raises:
+        UserError: where the registry does not have it.
+    """
+    found = next((version for version in versions_of(name) if str(version.version) == str(number)), None)
+    if found is None:
+        raise UserError(f"The MLflow registry has no version {number} of '{name}'.")
+    return found
+
+
 def read_record(version: "ModelVersion") -> dict[str, Any]:
     """What a version has learned from.
 

@@ -2,7 +2,7 @@
 
 import datetime
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +105,11 @@ def train_challenger(
     train_settings = replace(read_settings(TrainSettings, train_parameters, "train"), resume="auto")
     champion = None
     if plan.champion is not None:
-        champion = registry.load_version(registry.champion_of(settings.registered_model))
+        champion = registry.load_version(registry.version_of(settings.registered_model, plan.champion))
         train_settings = replace(train_settings, steps=settings.steps, learning_rate=settings.learning_rate)
     folders = {lists.domain: lists.folder for lists in triplet_lists}
     domains = write_lists(plan, folders, Path(work) / "nightly" / "lists", settings)
-    made_from = fingerprint_of(plan.fingerprint, plan.champion, settings.replay, settings.seed, train_parameters, train_settings.steps)
+    made_from = fingerprint_of(plan.fingerprint, plan.champion, settings.replay, settings.seed, asdict(train_settings))
     curve = Curve(Path(checkpoints) / "nightly" / "curve.jsonl", MlflowLogger() if tracking.is_tracking() else None)
     finished = Path(work) / "nightly" / "challenger"
     if (finished / "model.json").is_file():
@@ -149,7 +149,6 @@ def judge_challenger(
 
     if challenger.model is None:
         return Judgement(Decision(False, [challenger.fault], {}))
-
     settings = read_settings(NightlySettings, parameters, "nightly")
     evaluation = read_settings(EvaluationSettings, evaluation_parameters, "evaluation")
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
