@@ -9,8 +9,11 @@ import pytest
 import trimesh
 from evaluation_scenes import HEIGHT, WIDTH, index_of, relief, write_scene
 
+from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.report import write_report
+from aerial_depth_pipeline.evaluation.sections import DomainReport, answers
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.evaluation.summary import COLUMNS
 from aerial_depth_pipeline.geometry.poses import look_at, relative_pose
@@ -164,3 +167,18 @@ def test_the_page_begins_with_the_answer(report):
     answer = f"depth is off by {100 * metrics['town/median_per_image/abs_rel']:.1f} % on average"
     assert html.index(answer) < html.index("<table", html.index(">town</h2>"))
     assert "The best tilted plane" in html and "colmap_sparse" in html[: html.index("<table", html.index(answer))]
+
+
+def answers_of(tmp_path, predict):
+    depths = [relief(i) for i in range(4)]
+    measured = measure(lambda image: predict(depths[index_of(image)]), {"a": write_scene(tmp_path / "a", depths)}, {}, "town", SETTINGS)
+    return " ".join(answers(DomainReport("town", measured, [], PoseErrors(), pd.DataFrame()), "median_per_image"))
+
+
+def test_the_answer_compares_with_the_plane_and_says_where_the_model_fails(tmp_path):
+    good = answers_of(tmp_path / "good", lambda depth: np.where(depth > 64, 1.3 * depth, depth))
+    assert "the model is better (skill 0." in good and "The model is worst at a distance of 64–91 m (30.0 %)" in good
+    bad = answers_of(tmp_path / "bad", lambda depth: np.full_like(depth, 40))
+    assert "the model is worse (skill −" in bad and "Conventional" not in bad
+    silent = answers_of(tmp_path / "silent", np.zeros_like)
+    assert silent.endswith("the model gave nothing that could be measured.")

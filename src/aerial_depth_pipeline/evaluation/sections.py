@@ -102,23 +102,20 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
     against = f"{images} test frames of {scenes}, measured against {describe_references(domain.kinds)}, {ALIGNMENTS[alignment]}"
     if "model" not in wide.index:
         return [f"{against}: the model gave nothing that could be measured."]
-    error = wide.loc["model", "abs_rel"]
-    interval = (
-        ""
-        if np.isnan(low.loc["model", "abs_rel"])
-        else f" ({_percent(low.loc['model', 'abs_rel'])} to {_percent(high.loc['model', 'abs_rel'])})"
-    )
+    ends = [side.loc["model", "abs_rel"] for side in (low, high)]
+    interval = f" ({_percent(ends[0])} to {_percent(ends[1])})" if np.isfinite(ends).all() else ""
     sentences = [
-        f"The model's depth is off by {_percent(error)} on average{interval}; {_percent(wide.loc['model', 'delta_1.25'])} of it is "
-        f"within a factor of 1.25 of the truth ({against})."
+        f"The model's depth is off by {_percent(wide.loc['model', 'abs_rel'])} on average{interval}; "
+        f"{_percent(wide.loc['model', 'delta_1.25'])} of it is within a factor of 1.25 of the truth ({against})."
     ]
     if "tilted_plane" in wide.index and "skill_over_plane" in wide:
         skill, bounds = wide.loc["model", "skill_over_plane"], [side.loc["model", "skill_over_plane"] for side in (low, high)]
         word = "about as good" if bounds[0] < 0 < bounds[1] else "better" if skill > 0 else "worse"
-        plane = (
-            f"The best tilted plane, which no method without the truth can know, is off by {_percent(wide.loc['tilted_plane', 'abs_rel'])}"
+        plane = _percent(wide.loc["tilted_plane", "abs_rel"])
+        sentences.append(
+            f"The best tilted plane, which no method without the truth can know, is off by {plane}: the model is {word} "
+            f"(skill {cell('', skill)})."
         )
-        sentences.append(f"{plane}: the model is {word} (skill {cell('', skill)}).")
     others = []
     for one in ("colmap_sparse", *DENSE_CONVENTIONAL):
         if one in wide.index:

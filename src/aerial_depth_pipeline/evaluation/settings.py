@@ -83,7 +83,7 @@ class EvaluationSettings:
             from motion: `colmap_sparse`, the sparse points; `plane_sweep`, the sweep with semi-global matching; `sgbm`, OpenCV's on
             rectified pairs; `patch_match`, COLMAP's, left out where CUDA is missing. Depth that `ground_truth` made is used again.
         conventional_frames: in so many frames of each scene, at most, evenly chosen among the registered test frames, the dense ones are
-            computed. On one core a frame of 768×448 takes some seconds by plane sweep and some tenths by SGBM.
+            computed, with the views that confirm them. A frame of 768×448 takes some seconds on one core.
         sweep_planes: numbers of planes for which plane sweeps around the model's prediction and around the plane through the sparse points
             are compared, in scenes with an exact reference and structure from motion; empty leaves this out.
         sweep_frames: in so many frames of each scene.
