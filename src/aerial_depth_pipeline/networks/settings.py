@@ -11,7 +11,8 @@ class NetworkSettings:
     Attributes:
         encoder: name of a timm feature extractor with maps at halves, quarters, … of the image: `resnet18`, `resnet50`, `efficientnet_b0`,
             `convnext_nano`, `mobilenetv4_conv_small`, …
-        pretrained: start the encoder from ImageNet weights; an error, never a silent random start, where they cannot be had.
+        pretrained: start the encoder from ImageNet weights; an error, never a silent random start, where they cannot be had. Those of
+            `tf_efficientnet_lite0` come as a package (the extra `pretrained`), others are downloaded by timm.
         weights: a file with the encoder's weights (`.safetensors` or `.pth`, timm's names) to be used instead of a download.
         pose_encoder: `shared` uses the depth encoder's features for the pose as well, `separate` gives the pose its own encoder.
         pose_trains_encoder: whether the pose's gradient reaches a shared encoder. Without it the sources need no backward pass, which
