@@ -20,7 +20,7 @@ from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 
-WIDTH, HEIGHT, FILES, CORES = 768, 448, 100, 2
+WIDTH, HEIGHT, FILES, CORES = 768, 448, 50, 2
 
 
 def write_flight(folder: Path) -> None:

@@ -20,6 +20,8 @@ from aerial_depth_pipeline.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
+_RECORDS = 2000  # so many become a table, which takes a tenth of their memory
+
 
 @dataclass(frozen=True)
 class Measurements:
@@ -79,7 +81,7 @@ def measure(
     everyone = [*([model_contestant(predict)] if predict is not None else []), *contestants]
     everyone += baseline_contestants(training_depth(train, settings.size))
     check_names([contestant.name for contestant in everyone])
-    records, problems = [], []
+    records, problems, tables = [], [], []
     sums: Sums = {}
     frames = sum(map(len, scenes.values()))
     with progress_bar(None, f"Evaluating {domain}", total=frames, unit="frame") as bar:
@@ -87,15 +89,20 @@ def measure(
             geometry = find_scene_geometry(references[0])
             for result in SceneMeasurement(domain, scene, references, everyone, settings, geometry).measure():
                 records.extend(result.records)
+                if len(records) >= _RECORDS:
+                    tables.append(pd.DataFrame.from_records(records))
+                    records = []
                 problems.extend(result.problems)
                 add_sums(sums, result.sums)
                 bar.update(result.frames)
-    if not records:
+    if records:
+        tables.append(pd.DataFrame.from_records(records))
+    if not tables:
         raise UserError(
             f"Nothing could be measured in domain '{domain}': all {frames} frames failed, the first with: "
             f"{problems[0]['detail'] if problems else 'no pixels with reference depth'}."
         )
-    per_image = pd.DataFrame.from_records(records).sort_values(["scene", "frame"], kind="stable", ignore_index=True)
+    per_image = pd.concat(tables).sort_values(["scene", "frame"], kind="stable", ignore_index=True)
     problem_table = pd.DataFrame.from_records(problems, columns=["contestant", "domain", "scene", "frame", "problem", "detail"])
     _report(problem_table, domain, frames)
     table = summarize(per_image, problem_table, {scene: len(references) for scene, references in scenes.items()}, settings)

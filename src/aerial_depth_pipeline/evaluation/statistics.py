@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-_CHUNK = 2_000_000
-_KEPT = 4
+_CHUNK = 4_000_000
+_KEPT = 2
 
 
 class Bootstrap:
@@ -28,7 +28,7 @@ class Bootstrap:
         """Means [samples, M] of resampled images, over the images whose value is a number (NaN where there is none)."""
         count = len(values_NM)
         present_NM = np.isfinite(values_NM)
-        filled_NM = np.where(present_NM, values_NM, 0.0)
+        filled_NM, present_NM = np.where(present_NM, values_NM, 0.0).astype(np.float32), present_NM.astype(np.float32)
         means = []
         for counts in self._draws(count):
             # Multiplying by how often each image is drawn replaces gathering images, and all metrics share one product.
@@ -44,7 +44,7 @@ class Bootstrap:
         generator = np.random.default_rng([self.seed, count])
         chunk = max(1, _CHUNK // max(count, 1))
         for start in range(0, self.samples, chunk):
-            counts = generator.multinomial(count, np.full(count, 1 / count), size=min(chunk, self.samples - start)).astype(np.float64)
+            counts = generator.multinomial(count, np.full(count, 1 / count), size=min(chunk, self.samples - start)).astype(np.float32)
             if len(counts) == self.samples:
                 self._counts = {**(self._counts if len(self._counts) < _KEPT else {}), count: counts}
             yield counts
