@@ -44,7 +44,9 @@ def plan(planner: Planner) -> FineTuningPlan:
     if new not in planner.domains:
         raise UserError(f"study.fine_tuning.new_domain is '{new}', which is not among the study's domains {planner.domains}.")
     if not old:
-        raise UserError(f"Fine-tuning needs a domain besides '{new}' for its base model; the study has no other.")
+        raise UserError(
+            f"Fine-tuning needs a domain besides '{new}' for its base model. List another one in globals.yml, or run study_ablation alone."
+        )
     result = FineTuningPlan(new, {}, {}, {}, {})
     replay = Replay(tuple(old), settings.replay_triplets, settings.replay_share)
     for seed in planner.settings.seeds:
