@@ -168,3 +168,16 @@ def test_pretrained_weights_that_cannot_be_loaded_are_never_replaced_by_random_o
     monkeypatch.setattr("timm.models._builder.load_custom_pretrained", unreachable)
     with pytest.raises(UserError, match="no route to host.*train.network.weights"):
         Encoder(NetworkSettings(encoder="resnet10t", pretrained=True))
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "mobilenetv4_conv_small", "efficientnet_b0"])
+def test_group_normalisation_leaves_no_trace_of_the_batch(encoder):
+    settings = NetworkSettings(encoder=encoder, encoder_norm="group", decoder_norm="group", decoder_channels=[8, 8, 16, 16, 32])
+    torch.manual_seed(0)
+    network = DepthNetwork(settings)
+    assert not [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    network.train()
+    images = torch.rand(3, 3, 64, 96)
+    with torch.no_grad():
+        together, alone = network(images)[:1], network(images[:1])
+    assert torch.allclose(together, alone, atol=1e-5)
