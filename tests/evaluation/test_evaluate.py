@@ -266,3 +266,12 @@ def test_the_same_seed_gives_the_same_table(references):
     first = evaluate(model, {"flight": references}, {}, "town", SETTINGS)
     second = evaluate(model, {"flight": references}, {}, "town", SETTINGS)
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_full_temporary_disk_is_one_sentence(references, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(UserError, match="TMPDIR"):
+        evaluate(lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS)

@@ -1,9 +1,12 @@
 """Conventional photogrammetry as contestants: what the paper compared with, on the same frames, each with its own coverage."""
 
+from __future__ import annotations
+
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +14,9 @@ from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError
 from aerial_depth_pipeline.evaluation.references import Reference, read_depth
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+
+if TYPE_CHECKING:
+    from aerial_depth_pipeline.sfm.scene_model import SceneModel
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +38,14 @@ def conventional_contestants(test: Mapping[str, Sequence[Reference]], settings: 
         exact = [reference for reference in references if reference.kind == "exact" and reference.ground_truth is not None]
         if exact and (exact[0].ground_truth / "sfm" / "images.bin").is_file():
             scenes[name] = exact
-    contestants = []
+    models, contestants = _Models(scenes), []
     for method in settings.conventional if scenes else []:
         if method == "patch_match" and not _patch_match_available():
             log.info("patch_match is left out: it needs CUDA and a COLMAP built for it.")
-        elif method == "colmap_sparse":
-            contestants.append(_Sparse(scenes).contestant())
-        else:
-            contestants.append(_Dense(method, scenes, settings.conventional_frames, work / method).contestant())
+            continue
+        predict = models.sparse_depth if method == "colmap_sparse" else _Dense(method, models, settings.conventional_frames, work).predict
+        # Alone: the first frame of a scene reads its model, or computes the depth of all.
+        contestants.append(Contestant(method, predict, dense=False, alone=True))
     return contestants
 
 
@@ -49,68 +55,47 @@ def _patch_match_available() -> bool:
     return patch_match_available()
 
 
-class _Reconstructed:
-    """What the methods share: the SfM model of the scene that is measured at present."""
-
-    name: str
+class _Models:
+    """The SfM model of the scene that is measured at present, for all methods."""
 
     def __init__(self, scenes: Mapping[str, Sequence[Reference]]) -> None:
         self.scenes = scenes
-        self._model = None, None
+        self._latest: tuple[str, SceneModel] | None = None
 
-    def contestant(self) -> Contestant:
-        # One frame at a time: the first of a scene reads its model, or computes the depth of all.
-        return Contestant(self.name, self.predict, dense=False, alone=True)
-
-    def predict(self, frame: Frame) -> np.ndarray:
-        raise NotImplementedError
-
-    def model_of(self, scene: str):
-        """The scene's SfM model; PredictionError where it has none that can be read."""
+    def of(self, frame: Frame) -> SceneModel:
+        """The model of a frame's scene; PredictionError where it has none that holds the frame."""
         from aerial_depth_pipeline.sfm.scene_model import read_scene_model
 
-        if scene not in self.scenes:
-            raise PredictionError("missing", f"scene {scene} has no structure from motion beside an exact reference")
-        if self._model[0] != scene:
-            folder = self.scenes[scene][0].ground_truth
+        if frame.scene not in self.scenes:
+            raise PredictionError("missing", f"scene {frame.scene} has no structure from motion beside an exact reference")
+        if self._latest is None or self._latest[0] != frame.scene:
+            folder = self.scenes[frame.scene][0].ground_truth
             try:
-                self._model = scene, read_scene_model(folder)
+                self._latest = frame.scene, read_scene_model(folder)
             except (OSError, ValueError, RuntimeError) as error:
-                raise SceneError(
-                    f"The model in {folder / 'sfm'} cannot be read ({error}); run ground_truth for this scene again."
-                ) from error
-        return self._model[1]
+                raise SceneError(f"{folder / 'sfm'} cannot be read ({error}); run ground_truth for this scene again.") from error
+        model = self._latest[1]
+        if frame.reference.frame not in model.poses:
+            raise PredictionError("missing", f"{frame.scene}/{frame.reference.frame:06d} was not registered by structure from motion")
+        return model
 
-
-def _registered(model, frame: Frame) -> None:
-    if frame.reference.frame not in model.poses:
-        raise PredictionError("missing", f"{frame.scene}/{frame.reference.frame:06d} was not registered by structure from motion")
-
-
-class _Sparse(_Reconstructed):
-    """COLMAP's sparse points."""
-
-    name = "colmap_sparse"
-
-    def predict(self, frame: Frame) -> np.ndarray:
+    def sparse_depth(self, frame: Frame) -> np.ndarray:
+        """COLMAP's sparse points as a depth map."""
         from aerial_depth_pipeline.sfm.sparse_depth import sparse_depth_map
 
-        model = self.model_of(frame.scene)
-        _registered(model, frame)
-        return sparse_depth_map(model, frame.reference.frame)
+        return sparse_depth_map(self.of(frame), frame.reference.frame)
 
 
-class _Dense(_Reconstructed):
+class _Dense:
     """A dense method: what `ground_truth` left, where that is of this method and complete, else computed."""
 
-    def __init__(self, name: str, scenes: Mapping[str, Sequence[Reference]], frames: int, work: Path) -> None:
-        super().__init__(scenes)
-        self.name, self.frames, self.work = name, frames, work
+    def __init__(self, name: str, models: _Models, frames: int, work: Path) -> None:
+        self.name, self.models, self.frames, self.work = name, models, frames, work / name
         self._done: dict[str, tuple[Path, list[int]]] = {}
 
     def predict(self, frame: Frame) -> np.ndarray:
-        model = self.model_of(frame.scene)
-        _registered(model, frame)
+        """The frame's depth; the first of a scene computes that of all."""
+        model = self.models.of(frame)
         if frame.scene not in self._done:
             self._done[frame.scene] = self._depth_of(frame.scene, model)
         folder, wanted = self._done[frame.scene]
@@ -124,13 +109,12 @@ class _Dense(_Reconstructed):
             return read_depth(path.with_suffix(".tiff"))
         raise PredictionError("missing", f"{self.name} gave no depth for {frame.scene}/{number:06d}")
 
-    def _depth_of(self, scene: str, model) -> tuple[Path, list[int]]:
+    def _depth_of(self, scene: str, model: SceneModel) -> tuple[Path, list[int]]:
         """A folder with depth maps and the frames that it was asked for."""
-        references = self.scenes[scene]
+        references = self.models.scenes[scene]
         registered = [reference.frame for reference in references if reference.frame in model.poses]
-        wanted = [
-            registered[i] for i in np.unique(np.linspace(0, len(registered) - 1, min(self.frames, len(registered))).round().astype(int))
-        ]
+        places = np.linspace(0, len(registered) - 1, min(self.frames, len(registered))).round().astype(int)
+        wanted = [registered[place] for place in places]
         ready = _depth_on_disk(references[0].ground_truth, self.name)
         if set(registered) <= set(ready):
             return references[0].ground_truth / "depth", registered
@@ -152,7 +136,7 @@ def _depth_on_disk(ground_truth: Path, method: str) -> list[int]:
     return [int(path.stem) for path in (ground_truth / "depth").glob("*.tiff") if path.stem.isdigit()] if backend == method else []
 
 
-def _compute(method: str, model, reference: Reference, wanted: list[int], folder: Path) -> None:
+def _compute(method: str, model: SceneModel, reference: Reference, wanted: list[int], folder: Path) -> None:
     """Depth of the wanted frames as `NNNNNN.npy`, confirmed by the nearest of their source views, which are computed as well."""
     from aerial_depth_pipeline.mvs.dense import dense_depth
     from aerial_depth_pipeline.mvs.settings import DenseSettings

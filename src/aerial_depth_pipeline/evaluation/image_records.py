@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.evaluation.alignment import aligned_depth, fit_inverse_depth, median
 from aerial_depth_pipeline.evaluation.breakdowns import add_sums, looked_at, pixel_groups, sums_of
 from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError, as_inverse
@@ -98,12 +98,21 @@ class SceneMeasurement:
             else:
                 inverses[contestant.name] = inverse_HW
         if store is not None:
+            self._keep(frame, inverses, store)
+        self._measure_inverses(frame, inverses, None, result)
+        return result
+
+    def _keep(self, frame: Frame, inverses: Mapping[str, np.ndarray], store: Path) -> None:
+        try:
             np.save(store / f"{frame.reference.frame}.npy", frame.depth)
             for contestant in self.contestants:
                 if contestant.name in inverses and not (contestant.cheap or contestant.oracle):
                     np.save(store / f"{frame.reference.frame}-{contestant.name}.npy", inverses[contestant.name])
-        self._measure_inverses(frame, inverses, None, result)
-        return result
+        except OSError as error:
+            raise UserError(
+                f"Predictions of {self.domain}/{self.scene} cannot be kept in {store} ({error}); free some space, point TMPDIR to a "
+                "larger disk, or leave median_per_scene out of evaluation.alignments."
+            ) from error
 
     def _measure_again(self, reference: Reference, store: Path, scales: Mapping[Key, float]) -> FrameResult:
         """What the scene's common scale adds, from what was kept."""
