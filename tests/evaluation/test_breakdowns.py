@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evaluation_scenes import relief, write_scene
+from evaluation_scenes import index_of, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.breakdowns import (
     BREAKDOWNS,
@@ -123,3 +123,15 @@ def test_the_table_tells_where_conventional_depth_is_missing(references, depths)
 def test_large_images_are_looked_at_in_steps():
     assert stride_of((48, 80)) == 1
     assert stride_of((448, 768)) == 4
+
+
+def test_breakdowns_follow_the_main_alignment_also_where_it_is_the_scenes_scale(references, depths):
+    factors = [1.0, 1.1, 1.2, 1.3, 1.4]
+    truth = [np.where(depth > 0, depth, 50) for depth in depths]
+    settings = EvaluationSettings(main_alignment="median_per_scene", bootstrap_samples=0)
+    measured = measure(lambda image: truth[index_of(image)] / factors[index_of(image)], {"flight": references}, {}, "town", settings)
+    rows = measured.breakdowns.query("contestant == 'model' and breakdown == 'surface'")
+    images = measured.per_image.query("contestant == 'model' and alignment == 'median_per_scene'")
+    assert rows["pixels"].sum() == images["pixels"].sum()
+    assert np.average(rows["abs_rel"], weights=rows["pixels"]) == pytest.approx(np.average(images["abs_rel"], weights=images["pixels"]))
+    assert images["abs_rel"].tolist() == pytest.approx([abs(1.2 / f - 1) for f in factors], rel=1e-4)

@@ -14,7 +14,7 @@ import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.evaluation.alignment import aligned_depth, fit_inverse_depth, median
-from aerial_depth_pipeline.evaluation.breakdowns import add_sums, looked_at, pixel_groups, sums_of
+from aerial_depth_pipeline.evaluation.breakdowns import looked_at, pixel_groups, sums_of
 from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError, as_inverse
 from aerial_depth_pipeline.evaluation.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.references import Reference
@@ -34,7 +34,7 @@ _PLANE = "tilted_plane"
 
 @dataclass
 class FrameResult:
-    """What remains of one frame (or of none): records, problems, the sums of its breakdowns by (contestant, breakdown), median ratios."""
+    """What remains of a frame, counted once: records, problems, the sums of its breakdowns by (contestant, breakdown), median ratios."""
 
     frames: int = 0
     records: list[dict] = field(default_factory=list)
@@ -60,7 +60,7 @@ class SceneMeasurement:
     geometry: SceneGeometry
 
     def measure(self) -> Iterator[FrameResult]:
-        """One result for each reference, in their order; then, where the scene's common scale is asked for, one for what it adds."""
+        """One result for each reference, in their order; then, where the scene's common scale is asked for, what it adds to each."""
         workers = self.settings.workers or min(os.cpu_count() or 1, 8)
         with ThreadPoolExecutor(workers, "evaluation") as executor, tempfile.TemporaryDirectory(prefix="aerial-depth-") as folder:
             store = Path(folder) if _PER_SCENE in self.settings.alignments else None
@@ -71,12 +71,7 @@ class SceneMeasurement:
                 yield result
             if store is not None:
                 scales = {key: median(np.array(values)) for key, values in ratios.items()}
-                whole = FrameResult()
-                for result in _map(executor, lambda one: self._measure_again(one, store, scales), self.references, 2 * workers):
-                    whole.records += result.records
-                    whole.problems += result.problems
-                    add_sums(whole.sums, result.sums)
-                yield whole
+                yield from _map(executor, lambda one: self._measure_again(one, store, scales), self.references, 2 * workers)
 
     def _predicted(self) -> Iterator[tuple[Frame, dict[str, Prediction]]]:
         for reference in self.references:
