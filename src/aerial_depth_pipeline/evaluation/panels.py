@@ -4,7 +4,6 @@ import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -107,14 +106,7 @@ def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarr
     return aligned_depth(inverse_HW, 1 / factor if np.isfinite(factor) else 0.0, shift, 1 / nearest_inverse, 1e6 / nearest_inverse)
 
 
-def write_panels(columns: Sequence[PanelFrame], path: Path, note: str = "") -> None:
-    """Write the picture of `draw_panels` to a file."""
-    content = draw_panels(columns, note)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def draw_panels(columns: Sequence[PanelFrame], note: str = "") -> bytes:
+def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
     """The picture as PNG: frames in columns; input, prediction, ground truth, error and the tilted plane in rows.
 
     Depth is shown as inverse depth in plasma, bright near and dark far, prediction, ground truth and plane of one frame on one scale;
@@ -128,7 +120,7 @@ def draw_panels(columns: Sequence[PanelFrame], note: str = "") -> bytes:
     rows = ["input", "prediction", "ground truth", "relative error", "tilted plane\n(oracle)"]
     tiles = [_tiles(column) for column in columns]
     height, width = tiles[0][0].shape[:2]
-    cell, left, top, bottom = 2.6, 1.15, 0.62, 0.62 + (0.25 if note else 0)
+    cell, left, top, bottom = 2.6, 1.15, 0.62, 0.62
     cell_height = cell * height / width
     figure = Figure(figsize=(left + cell * len(columns) + 0.15, top + cell_height * len(rows) + bottom), dpi=160, facecolor="white")
     canvas = FigureCanvasAgg(figure)
@@ -151,8 +143,6 @@ def draw_panels(columns: Sequence[PanelFrame], note: str = "") -> bytes:
     _scale(figure, left, bottom, cell, "plasma", "far", "near", "inverse depth (grey: none)", 0)
     if len(columns) > 1:
         _scale(figure, left, bottom, cell, "magma", "0", f"≥ {100 * _ERROR_LIMIT:.0f} %", "relative error", 1)
-    if note:
-        figure.text(left / total_width, 0.08 / total_height, note, fontsize=8, color="#444444", ha="left", va="bottom")
     stream = io.BytesIO()
     canvas.print_png(stream)
     return stream.getvalue()
