@@ -15,6 +15,7 @@ COLUMNS = ["method", "replay", "seed", "samples", "seconds", "domain", "role", "
 ONLINE_COLUMNS = ["method", "replay", "seed", "position", "scene", "frame", "abs_rel", "base_abs_rel"]
 BASE, CEILING = "base", "in_domain"
 SHARES = (0.5, 0.8, 0.95)
+_LEAST_GAP = 0.01  # of the base model's error; a share of less than that would be a share of noise
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def recovery(fine_tuning: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = []
     tuned = new[~new["method"].isin([BASE, CEILING])].sort_values("samples", kind="stable")
     for (method, replay), curve in tuned.groupby(["method", "replay"], sort=False):
-        closed = (base - curve["mean"].to_numpy()) / gap if gap > 0 else np.full(len(curve), np.nan)
+        closed = (base - curve["mean"].to_numpy()) / gap if gap > _LEAST_GAP * base else np.full(len(curve), np.nan)
         after = old[(old["method"] == method) & (old["replay"] == replay)].sort_values("samples")["mean"]
         row = {
             "method": method,

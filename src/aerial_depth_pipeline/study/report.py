@@ -12,6 +12,8 @@ from aerial_depth_pipeline.study import charts
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops
 
+_NOTABLE = 0.01  # relative changes below it are not spoken of
+
 
 @dataclass(frozen=True)
 class StudyTables:
@@ -56,11 +58,14 @@ def conclusions(tables: StudyTables, alignment: str, metric: str) -> list[str]:
         single = found[found["train_domain"].isin(own.index) & (found["train_domain"] != found["test_domain"])].dropna(subset="drop")
         if len(single):
             worst = single.loc[single["drop"].idxmax()]
-            sentences.append(
-                f"The largest drop: a model of {worst['train_domain']} has {_change(worst['drop'])} {label(metric)} on "
-                f"{worst['test_domain']} than the model of {worst['test_domain']} itself ({cell(metric, worst['mean'])} against "
-                f"{cell(metric, own[worst['test_domain']])})."
-            )
+            if worst["drop"] < _NOTABLE:
+                sentences.append("No model does worse on another domain than that domain's own model.")
+            else:
+                sentences.append(
+                    f"The largest drop: a model of {worst['train_domain']} has {_change(worst['drop'])} {label(metric)} on "
+                    f"{worst['test_domain']} than the model of {worst['test_domain']} itself ({cell(metric, worst['mean'])} against "
+                    f"{cell(metric, own[worst['test_domain']])})."
+                )
         joint = found[found["train_domain"] == "all"].dropna(subset="drop")
         if len(joint):
             each = ", ".join(f"{_change(row.drop)} on {row.test_domain}" for row in joint.itertuples())
@@ -183,7 +188,8 @@ def _name(row: Mapping) -> str:
 def _percent(value: float, sign: bool = True) -> str:
     if not math.isfinite(value):
         return "–"
-    return f"{100 * value:+.0f} %".replace("-", "−") if sign else f"{100 * value:.0f} %".replace("-", "−")
+    whole = round(100 * value)
+    return f"{whole:+d} %".replace("-", "−") if sign and whole else f"{whole} %".replace("-", "−")
 
 
 def _change(value: float) -> str:
