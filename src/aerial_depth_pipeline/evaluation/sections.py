@@ -233,7 +233,7 @@ def _sweep_table(sweeps: pd.DataFrame) -> Table:
     means = sweeps.groupby(["around", "planes"], sort=False)[columns].mean()
     rows = [[names[around], str(planes), *[cell(c, row[c]) for c in columns]] for (around, planes), row in means.iterrows()]
     frames = sweeps.drop_duplicates(["scene", "frame"]).shape[0]
-    caption = f"Plane sweeps around two surfaces, median-aligned to exact depth, {frames} frames: who needs fewer planes?"
+    caption = f"Plane sweeps around two surfaces, median-aligned to exact depth, frames: {frames}. Who needs fewer planes?"
     return Table(caption, header, rows)
 
 
