@@ -88,7 +88,8 @@ def packaged_weights(name: str) -> dict[str, torch.Tensor] | None:
     ours = [(key, tensor) for key, tensor in timm.create_model(name).state_dict().items() if not key.endswith("num_batches_tracked")]
     if [t.shape for t in theirs] != [t.shape for _, t in ours]:
         raise UserError(f"The package {package} holds other weights than timm's {name}; reinstall it, or set train.network.weights.")
-    return {key: tensor for (key, _), tensor in zip(ours, theirs, strict=True)}
+    head = {"conv_head", "bn2", "classifier"}  # of the classifier, which an encoder lacks
+    return {key: tensor for (key, _), tensor in zip(ours, theirs, strict=True) if key.split(".")[0] not in head}
 
 
 def _no_weights(name: str, file: str | None, error: Exception) -> UserError:
