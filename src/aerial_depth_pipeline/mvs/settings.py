@@ -11,8 +11,8 @@ class DenseSettings:
     """How dense depth is found.
 
     Attributes:
-        backend: `plane_sweep` (CPU and GPU), `sgbm` (OpenCV on rectified pairs: fast, less complete, and
-            nothing where the camera flies along its line of sight), `patch_match` (COLMAP, needs CUDA);
+        backend: `plane_sweep` (CPU and GPU), `sgbm` (OpenCV on rectified pairs: fast, less complete),
+            `patch_match` (COLMAP, needs CUDA);
             `auto` takes `patch_match` where a CUDA device and a COLMAP built for it are there, else `plane_sweep`.
         device: torch device of the plane sweep; `auto` takes CUDA where there is some.
         sources: number of source views of each depth map.
