@@ -1,7 +1,6 @@
 """Footage as it comes: each fault ends in what can be used, or in one sentence that names the file and the way out."""
 
 import errno
-import os
 from pathlib import Path
 
 import av
@@ -64,8 +63,9 @@ def test_zero_byte_video(raw, out):
 
 
 def test_file_that_is_no_video(raw, out):
-    (raw / "video.mp4").write_bytes(os.urandom(50000))
-    _refused(raw, out, "video.mp4", "cannot be opened", "copy it again")
+    for seed in range(25):  # FFmpeg takes some noise for one container or another
+        (raw / "video.mp4").write_bytes(np.random.default_rng(seed).bytes(50000))
+        _refused(raw, out, "video.mp4", "copy it again")
 
 
 def test_mp4_cut_off_before_its_index(flight, raw, out):

@@ -39,18 +39,24 @@ class VideoSource(SourceBase):
         try:
             container = av.open(str(self.path))
         except (av.FFmpegError, OSError) as error:
-            raise SceneError(
-                f"{self.path} cannot be opened as a video ({_why(error)}); it is damaged or incomplete: copy it again, or repair it with "
-                f"'ffmpeg -i {self.path.name} -c copy repaired.mkv'."
-            ) from error
+            raise self._unreadable(_why(error)) from error
         streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         if not streams:
+            others = ", ".join(sorted({s.type for s in container.streams if s.type != "data"}))
             container.close()
-            raise SceneError(f"{self.path} has no picture, only {_other_streams(container)}; put the video itself there.")
+            if not others:  # FFmpeg takes some noise for a container
+                raise self._unreadable("nothing in it is known to FFmpeg")
+            raise SceneError(f"{self.path} has no picture, only {others}; put the video itself there.")
         streams[0].thread_type = "AUTO"
         # Say so where data are damaged, instead of patching the picture up silently.
         streams[0].codec_context.options = {"err_detect": "explode"}
         return container, streams[0]
+
+    def _unreadable(self, reason: str) -> SceneError:
+        return SceneError(
+            f"{self.path} cannot be opened as a video ({reason}); it is damaged or incomplete: copy it again, or repair it with "
+            f"'ffmpeg -i {self.path.name} -c copy repaired.mkv'."
+        )
 
     def _first_frame(self) -> av.VideoFrame:
         nominal = self._measure_rate()
@@ -229,8 +235,3 @@ def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
 
 def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _other_streams(container) -> str:
-    kinds = sorted({s.type for s in container.streams})
-    return ", ".join(kinds) if kinds else "nothing that FFmpeg knows"
