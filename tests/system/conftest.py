@@ -56,6 +56,13 @@ class Project:
         """Environment variables of a run."""
         return {**os.environ, "PYTHONPATH": "", "MLFLOW_TRACKING_URI": "", "KEDRO_ENV": ""}
 
+    def python(self, script: str) -> str:
+        """What a Python script prints that runs in the project's folder; it has to succeed."""
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def start(self, *arguments: str, **options) -> subprocess.Popen:
         """`kedro …` in a process group of its own."""
         return subprocess.Popen(

@@ -1,8 +1,6 @@
 """What users do with a trained model: predict, export, and three lines of Python."""
 
 import json
-import subprocess
-import sys
 
 import mlflow
 import numpy as np
@@ -68,13 +66,4 @@ def test_three_lines_of_python_need_neither_kedro_nor_mlflow(finished_project) -
         "print(depth.shape, depth.dtype, bool((depth > 0).all()))\n"
         "import aerial_depth_pipeline.prediction.predict, aerial_depth_pipeline.networks.export\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=finished_project.folder,
-        env=finished_project.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "(112, 192) float32 True"
+    assert finished_project.python(script).strip() == "(112, 192) float32 True"

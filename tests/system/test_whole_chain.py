@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import mlflow
 import pandas as pd
@@ -98,15 +96,7 @@ def test_viz_shows_a_lane_per_domain(finished_project, tmp_path) -> None:
         f"load_and_populate_data(Path({str(finished_project.folder)!r}), env='small')\n"
         "print(get_pipeline_response('__default__').model_dump_json())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=finished_project.folder,
-        env=finished_project.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    graph = json.loads(done.stdout.strip().splitlines()[-1])
+    graph = json.loads(finished_project.python(script).strip().splitlines()[-1])
     assert "town" in {pipeline["id"] for pipeline in graph["modular_pipelines"].values() if "id" in pipeline} | set(
         graph["modular_pipelines"]
     )

@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from aerial_depth_pipeline.capture.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources import Fix
+from aerial_depth_pipeline.geometry.cameras import Camera
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,12 @@ def focal_from_35mm(equivalent_mm: float, long_side: int, short_side: int) -> fl
     """
     full_short_side = max(short_side, 3 * long_side / 4) if long_side / short_side > 1.6 else short_side
     return equivalent_mm * math.hypot(long_side, full_short_side) / _DIAGONAL_35MM
+
+
+def camera_from_35mm(equivalent_mm: float, width: int, height: int) -> Camera:
+    """The pinhole camera of an upright image with this 35 mm equivalent, the principal point in its middle."""
+    focal = focal_from_35mm(equivalent_mm, max(width, height), min(width, height))
+    return Camera.pinhole(width, height, focal, focal, width / 2, height / 2)
 
 
 def _fix(gps) -> Fix | None:

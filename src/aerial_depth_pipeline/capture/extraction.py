@@ -18,7 +18,7 @@ import pandas as pd
 from PIL import Image, TiffImagePlugin
 
 from aerial_depth_pipeline.capture.camera_resolution import known_camera, resize_camera
-from aerial_depth_pipeline.capture.exif import focal_from_35mm
+from aerial_depth_pipeline.capture.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.images import fit_width, read_image, write_jpeg
 from aerial_depth_pipeline.capture.selection import Considered, reasons, select, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
@@ -234,12 +234,11 @@ def _calibrate(source, rows, frames, width, height, settings, self_calibrate, te
                 f"The camera of {source.path} is not known and cannot be calibrated from its frames: {error} Add a camera.yaml."
             ) from error
         equivalent, told_by, origin = stated
-        focal = focal_from_35mm(equivalent, max(width, height), min(width, height))
         warnings.append(
             f"Self-calibration failed ({error}) and the camera is taken from the {equivalent:g} mm that {told_by} states, which may be off "
             "by a tenth."
         )
-        return Camera.pinhole(width, height, focal, focal, width / 2, height / 2), origin
+        return camera_from_35mm(equivalent, width, height), origin
     if (camera.width, camera.height) != (width, height):
         camera = resize_camera(camera, width, height)
     return camera, "self_calibration"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aerial_depth_pipeline.capture.camera_resolution import known_camera, resize_camera
-from aerial_depth_pipeline.capture.exif import focal_from_35mm
+from aerial_depth_pipeline.capture.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.images import fit_width
 from aerial_depth_pipeline.capture.photographs import PhotographSource
 from aerial_depth_pipeline.capture.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Source, SourceFrame, open_source, visible_files
@@ -111,9 +111,7 @@ def _camera(path: Path, source: Source, telemetry: Telemetry | None, focal_35mm:
         (_USUAL_FOCAL_35MM, "assumed"),
     ]
     equivalent, origin = next((value, origin) for value, origin in equivalents if value)
-    width, height = source.width, source.height
-    focal = focal_from_35mm(equivalent, max(width, height), min(width, height))
-    return Camera.pinhole(width, height, focal, focal, width / 2, height / 2), origin
+    return camera_from_35mm(equivalent, source.width, source.height), origin
 
 
 def sample_frames(footage: Footage, count: int) -> list[SourceFrame]:
