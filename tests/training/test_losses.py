@@ -7,7 +7,7 @@ from tests.training.tiny_world import World, calibration, orbit
 
 from aerial_depth_pipeline.geometry.poses import relative_pose, rotation_from_axis_angle
 from aerial_depth_pipeline.geometry.warping import warp
-from aerial_depth_pipeline.training.augmentation import flip_triplets, jitter_colour, zoom_triplets
+from aerial_depth_pipeline.training.augmentation import augment, flip_triplets, jitter_colour, turn_triplets, zoom_triplets
 from aerial_depth_pipeline.training.losses import (
     box_mean,
     depth_inconsistency,
@@ -22,7 +22,7 @@ from aerial_depth_pipeline.training.losses import (
     ssim,
 )
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
-from aerial_depth_pipeline.training.settings import LossSettings
+from aerial_depth_pipeline.training.settings import AugmentationSettings, LossSettings
 
 W, H = 96, 64
 
@@ -49,7 +49,14 @@ def loss_of(scene, depth=None, **settings):
     inverse = 1 / (scene["depth"] if depth is None else depth)
     images = scene["images"]
     return self_supervised_loss(
-        [inverse], images[:, 1], images[:, [0, 2]], scene["K"], scene["T"], scene["usable"], LossSettings(**settings)
+        [inverse],
+        images[:, 1],
+        images[:, [0, 2]],
+        scene["K"],
+        scene["T"],
+        scene["usable"],
+        LossSettings(**settings),
+        scene.get("seen"),
     )
 
 
@@ -261,6 +268,47 @@ def test_a_zoomed_triplet_still_fits_its_depth(scene):
     zoomed = dict(scene, images=images, K=K, depth=depth)
     assert loss_of(zoomed)["photometric"] < 0.5 * loss_of(zoomed)["unwarped"]
     assert loss_of(dict(zoomed, K=scene["K"]))["photometric"] > 1.2 * loss_of(zoomed)["photometric"]
+
+
+def test_a_turned_triplet_is_what_a_turned_camera_sees(scene):
+    K, turn = calibration(W, H), torch.tensor([[0.08, -0.1, 0.15]])
+    R = np.eye(4)
+    R[:3, :3] = rotation_from_axis_angle(turn)[0].double()
+    poses = [R @ pose for pose in orbit(3, 2.0)]
+    rendered = [World.random(4).render(p, K, W, H) for p in poses]
+    T = np.stack([relative_pose(poses[s], poses[1]) for s in (0, 2)])
+    T[:, :3, 3] /= 60
+    images, turned_T, seen = turn_triplets(scene["images"], scene["K"], scene["T"], turn)
+    assert np.allclose(turned_T[0], T, atol=1e-5)
+    assert 0.6 < seen.float().mean() < 0.95
+    expected = torch.tensor(rendered[1][0]).permute(2, 0, 1).float() / 255
+    turned_back = turn_triplets(scene["images"], scene["K"], scene["T"], -turn)[0]
+    difference, wrong = ((shown[0, 1] - expected).abs().mean(0)[seen[0, 0]].mean() for shown in (images, turned_back))
+    assert difference < 0.4 * wrong  # sampled twice, the picture is softer than a rendered one
+    depth = torch.tensor(rendered[1][1], dtype=torch.float32)[None, None] / 60
+    turned = dict(scene, images=images, T=turned_T, depth=depth, seen=seen)
+    assert loss_of(turned)["photometric"] < 0.5 * loss_of(turned)["unwarped"]
+    assert loss_of(dict(turned, T=scene["T"]))["photometric"] > 1.15 * loss_of(turned)["photometric"]
+
+
+def test_the_guide_turns_with_the_camera_and_only_pictures_count(scene):
+    batch = {name: scene[name] for name in ("images", "K", "T", "usable")} | {"guide": 1 / scene["depth"]}
+    batch["random"] = torch.full((1, 16), 0.5)
+    batch["random"][0, 10:13] = torch.tensor([0.9, 0.2, 0.8])
+    turned, seen_by_network = augment(batch, AugmentationSettings(flip=0.0, colour=0.0, turn=10.0))
+    assert torch.equal(seen_by_network, turned["images"])
+    angle = np.radians(10) * (2 * batch["random"][0, 10:13].numpy() - 1)
+    R = np.eye(4)
+    R[:3, :3] = rotation_from_axis_angle(torch.tensor(angle)[None])[0].double()
+    depth = World.random(4).render(R @ orbit(3, 2.0)[1], calibration(W, H), W, H)[1] / 60
+    known = turned["guide"][0, 0] > 0
+    assert torch.equal(known, turned["seen"][0, 0])
+    ratio = turned["guide"][0, 0][known] * torch.tensor(depth, dtype=torch.float32)[known]
+    assert (ratio - 1).abs().median() < 0.006  # the nearest pixel is up to half a pixel off
+    # What was filled in must not count: without its mask it does.
+    used, whole = loss_of(turned | {"depth": torch.tensor(depth).float()[None, None]}), {**turned, "seen": None}
+    whole = loss_of(whole | {"depth": torch.tensor(depth).float()[None, None]})
+    assert used["used"] < whole["used"] and used["photometric"] < whole["photometric"]
 
 
 def test_colour_changes_leave_neutral_factors_alone():

@@ -1,9 +1,13 @@
-"""Changes to a batch of triplets, made on the device that trains: flip, zoom and colour. The geometry follows the picture."""
+"""Changes to a batch of triplets, made on the device that trains: flip, turn, zoom and colour. The geometry follows the picture."""
+
+import math
 
 import torch
 import torch.nn.functional as F
 
-from aerial_depth_pipeline.geometry.cameras import flip_K
+from aerial_depth_pipeline.geometry.cameras import flip_K, scale_K
+from aerial_depth_pipeline.geometry.poses import pose_from_vectors
+from aerial_depth_pipeline.geometry.warping import reproject, sample
 from aerial_depth_pipeline.training.settings import AugmentationSettings
 
 
@@ -21,6 +25,41 @@ def flip_triplets(
         torch.where(chosen_B.reshape(-1, 1, 1), flip_K(K_B33, images_BL3HW.shape[-1]), K_B33),
         torch.where(chosen_B.reshape(-1, 1, 1, 1), mirror @ T_BS44 @ mirror, T_BS44),
     )
+
+
+def turn_triplets(
+    images_BL3HW: torch.Tensor, K_B33: torch.Tensor, T_BS44: torch.Tensor, turn_B3: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the same camera would have seen, held another way: every frame of a sample turned by the same rotation about its centre.
+
+    A turned camera has points R x instead of x, so a relative pose T becomes R T R^T.
+
+    Args:
+        turn_B3: axis times angle, radians.
+
+    Returns:
+        The pictures, with the border's colour where nothing was seen; the relative poses; and the mask [B, 1, H, W] of what was seen.
+    """
+    length, _, height, width = images_BL3HW.shape[1:]
+    pixels, _, seen = _before_the_turn(turn_B3, K_B33, height, width)
+    rotation = pose_from_vectors(turn_B3, torch.zeros_like(turn_B3))[:, None]
+    images = sample(images_BL3HW.flatten(1, 2), pixels).unflatten(1, (length, 3))
+    return images, rotation @ T_BS44 @ rotation.transpose(-1, -2), seen
+
+
+def _turned_guide(guide_B1HW: torch.Tensor, K_B33: torch.Tensor, turn_B3: torch.Tensor, seen_B1HW: torch.Tensor) -> torch.Tensor:
+    height, width = guide_B1HW.shape[-2:]
+    K = scale_K(K_B33, width / seen_B1HW.shape[-1], height / seen_B1HW.shape[-2])
+    pixels, z, inside = _before_the_turn(turn_B3, K, height, width)
+    grid = pixels.permute(0, 2, 3, 1) * (2 / torch.tensor([width, height], device=pixels.device)) - 1
+    turned = F.grid_sample(guide_B1HW, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    # A ray of length one along the new axis has z along the old one; the new depth of a point is its old one divided by that.
+    return turned * z * inside
+
+
+def _before_the_turn(turn_B3, K_B33, height, width):
+    back = pose_from_vectors(-turn_B3, torch.zeros_like(turn_B3))
+    return reproject(torch.ones(len(turn_B3), 1, height, width, device=turn_B3.device), K_B33, back)
 
 
 def zoom_triplets(
@@ -73,7 +112,8 @@ def augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> t
             uniform numbers in 0..1 that decide everything.
 
     Returns:
-        The changed batch, for the loss, and the pictures for the network, whose colours are changed as well.
+        The changed batch, for the loss, and the pictures for the network, whose colours are changed as well. Where samples were turned,
+        the batch says in `seen` [B, 1, H, W] which pixels of the target are pictures and not filled border.
     """
     batch = dict(batch)
     random = batch["random"]
@@ -82,11 +122,18 @@ def augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> t
         batch["images"], batch["K"], batch["T"] = flip_triplets(batch["images"], batch["K"], batch["T"], chosen)
         if "guide" in batch:
             batch["guide"] = torch.where(chosen.reshape(-1, 1, 1, 1), batch["guide"].flip(-1), batch["guide"])
+    if settings.turn > 0:
+        turn = math.radians(settings.turn) * (2 * random[:, 10:13] - 1)
+        if "guide" in batch:
+            batch["guide"] = _turned_guide(batch["guide"], batch["K"], turn, batch["images"][:, 0, :1])
+        batch["images"], batch["T"], batch["seen"] = turn_triplets(batch["images"], batch["K"], batch["T"], turn)
     if settings.zoom > 1:
         factor, place = 1 + (settings.zoom - 1) * random[:, 1], random[:, 2:4]
         batch["images"], batch["K"] = zoom_triplets(batch["images"], batch["K"], factor, place)
         if "guide" in batch:
             batch["guide"] = _zoomed(batch["guide"], factor, place, "nearest")
+        if "seen" in batch:
+            batch["seen"] = _zoomed(batch["seen"].float(), factor, place, "nearest") > 0
     seen = batch["images"]
     if settings.colour > 0:
         strength = torch.tensor([1, 1, 1, 0.25, 0.25, 0.25], device=seen.device) * settings.colour

@@ -146,7 +146,8 @@ class TrainingModule(L.LightningModule):
             predicted = compose_poses(numbers, batch["T"], self.settings.pose)
             taught = self.step < self.settings.pose.taught_until * self.settings.steps
             poses = batch["T"] if taught else predicted
-            terms = self.loss_of(inverse_depths, images[:, self.target], images[:, self.sources], batch["K"], poses, batch["usable"], loss)
+            common = (images[:, self.target], images[:, self.sources], batch["K"], poses, batch["usable"], loss, batch.get("seen"))
+            terms = self.loss_of(inverse_depths, *common)
             weight = loss.guide * max(0.0, 1 - self.step / (loss.guide_until * self.settings.steps))
             if "guide" in batch and weight > 0:
                 terms["guide"] = torch.stack([guide_loss(inverse, batch["guide"]) for inverse in inverse_depths]).mean()

@@ -27,6 +27,7 @@ def self_supervised_loss(
     T_BS44: torch.Tensor,
     usable_BS: torch.Tensor,
     settings: LossSettings,
+    seen_B1HW: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """The loss of a batch of triplets.
 
@@ -36,15 +37,17 @@ def self_supervised_loss(
         K_B33: calibration in pixels at this size.
         T_BS44: `T_source_from_target` in the unit of depth.
         usable_BS: pairs whose pose may be trusted.
+        seen_B1HW: pixels of the target that are pictures, where an augmentation filled others; None where all are.
 
     Returns:
         `total` and its terms `photometric` and `smoothness`, and what the watchdog looks at: `warped` and `unwarped` (the errors with and
         without the warp, over the pixels in view) and `used` (the share of pixels that count), all scalars.
     """
     if settings.scales_at_full_size:
-        photometric, facts = _at_one_size(inverse_depths, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings)
+        photometric, facts = _at_one_size(inverse_depths, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings, seen_B1HW)
     else:
-        parts = [_at_own_size(d, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings) for d in inverse_depths]
+        common = (target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings, seen_B1HW)
+        parts = [_at_own_size(d, *common) for d in inverse_depths]
         photometric, facts = torch.stack([p[0] for p in parts]).mean(), parts[0][1]
     smooth = target_B3HW.new_zeros(())
     if settings.smoothness > 0:
@@ -57,41 +60,28 @@ def self_supervised_loss(
     return {"total": photometric + smooth, "photometric": photometric, "smoothness": smooth, **facts}
 
 
-def _at_own_size(inverse, target, sources, K, T, usable, settings):
+def _at_own_size(inverse, target, sources, K, T, usable, settings, picture):
     height, width = inverse.shape[-2:]
     if (height, width) != target.shape[-2:]:
         K = scale_K(K, width / target.shape[-1], height / target.shape[-2])
         target = F.interpolate(target, (height, width), mode="area")
         sources = F.interpolate(sources.flatten(0, 1), (height, width), mode="area").unflatten(0, sources.shape[:2])
-    return _at_one_size([inverse], target, sources, K, T, usable, settings)
+        picture = None if picture is None else F.interpolate(picture.float(), (height, width), mode="area") == 1
+    return _at_one_size([inverse], target, sources, K, T, usable, settings, picture)
 
 
-def _at_one_size(inverse_depths, target, sources, K, T, usable, settings: LossSettings):
-    """Photometric loss of several scales, all brought to the target's size and warped together as one batch [S, N scales, B]."""
-    batch, count = sources.shape[:2]
+def _at_one_size(inverse_depths, target, sources, K, T, usable, settings: LossSettings, picture):
+    """Photometric loss of several scales, all brought to the target's size."""
     scales = len(inverse_depths)
     size = target.shape[-2:]
     full = [d if d.shape[-2:] == size else F.interpolate(d, size, mode="bilinear", align_corners=False) for d in inverse_depths]
-    depth = 1 / torch.cat(full)  # [N * B, 1, H, W]
-    errors, seen = [], []
-    unwarped = []
-    for s in range(count):
-        source = sources[:, s]
-        warped, inside = warp(source.repeat(scales, 1, 1, 1), depth, K.repeat(scales, 1, 1), T[:, s].repeat(scales, 1, 1))
-        warped = warped.unflatten(0, (scales, batch))
-        errors.append(photometric_error(warped, target, settings.ssim_weight, settings.ssim_range).flatten(0, 1))
-        seen.append(interior(inside) if settings.mask_out_of_view else torch.ones_like(interior(inside)))
-        with torch.no_grad():
-            unwarped.append(photometric_error(source, target, settings.ssim_weight, settings.ssim_range))
-    trusted = usable.repeat(scales, 1)[:, :, None, None]
-    usable_pixels = torch.cat(seen, 1) & trusted
-    combine = minimum_over_sources if settings.minimum else mean_over_sources
-    error, mask = combine(torch.cat(errors, 1), usable_pixels)
-    still, _ = combine(torch.cat(unwarped, 1), (usable[:, :, None, None] & torch.ones_like(unwarped[0], dtype=torch.bool)))
-    still = still.repeat(scales, 1, 1)
-    in_view = mask
-    if settings.auto_mask:
-        mask = mask & moving_pixels(error, still)
+    depth = 1 / torch.stack(full)  # [N, B, 1, H, W]
+    parts = []
+    for p in _parts(target):
+        pictures = None if picture is None else picture[p]
+        parts.append(_errors(depth[:, p], target[p], sources[p], K[p], T[p], usable[p], settings, pictures))
+    error, in_view, still = (torch.cat(part, 1).flatten(0, 1) for part in zip(*parts, strict=True))
+    mask = in_view & moving_pixels(error, still) if settings.auto_mask else in_view
     facts = {
         "unwarped": masked_mean(still, in_view),
         "warped": masked_mean(error, in_view).detach(),
@@ -101,6 +91,38 @@ def _at_one_size(inverse_depths, target, sources, K, T, usable, settings: LossSe
         weight = robust_weight(error, mask, settings.robust)
         return (error * weight * mask).sum() / (weight * mask).sum().clamp_min(1), facts
     return masked_mean(error, mask), facts
+
+
+def _parts(images_B3HW: torch.Tensor) -> list[slice]:
+    """What to warp at a time: on a CPU a sample or two, which its cache holds through the dozens of passes over them; else all."""
+    count = len(images_B3HW)
+    at_once = max(1, 150_000 // images_B3HW[0].numel()) if images_B3HW.device.type == "cpu" else count
+    return [slice(start, start + at_once) for start in range(0, count, at_once)]
+
+
+def _errors(depth, target, sources, K, T, usable, settings: LossSettings, picture):
+    """The smallest (or mean) error over the sources with and without the warp, and where it counts: [N scales, B, H - 2, W - 2] each."""
+    scales, batch = depth.shape[:2]
+    count = sources.shape[1]
+    errors, seen, unwarped = [], [], []
+    for s in range(count):
+        source = sources[:, s]
+        repeated = (source.repeat(scales, 1, 1, 1), depth.flatten(0, 1), K.repeat(scales, 1, 1), T[:, s].repeat(scales, 1, 1))
+        warped, inside = warp(*repeated)
+        warped = warped.unflatten(0, (scales, batch))
+        errors.append(photometric_error(warped, target, settings.ssim_weight, settings.ssim_range).flatten(0, 1))
+        seen.append(interior(inside) if settings.mask_out_of_view else torch.ones_like(interior(inside)))
+        with torch.no_grad():
+            unwarped.append(photometric_error(source, target, settings.ssim_weight, settings.ssim_range))
+    trusted = usable.repeat(scales, 1)[:, :, None, None]
+    usable_pixels = torch.cat(seen, 1) & trusted
+    if picture is not None:
+        usable_pixels &= interior(picture).repeat(scales, 1, 1, 1)
+    combine = minimum_over_sources if settings.minimum else mean_over_sources
+    error, in_view = combine(torch.cat(errors, 1), usable_pixels)
+    still, _ = combine(torch.cat(unwarped, 1), (usable[:, :, None, None] & torch.ones_like(unwarped[0], dtype=torch.bool)))
+    shape = (scales, batch)
+    return error.unflatten(0, shape), in_view.unflatten(0, shape), still.expand(scales, *still.shape)
 
 
 def consistency_loss(

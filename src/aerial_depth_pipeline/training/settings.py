@@ -58,11 +58,14 @@ class AugmentationSettings:
         flip: probability of a horizontal flip (principal point and relative poses are mirrored with it).
         colour: strength of random brightness, contrast, saturation and tint, 0 for none; seen by the network only, not by the loss.
         zoom: largest enlargement of a random crop, 1 for none (the calibration follows the crop).
+        turn: largest random turn of the camera about each of its axes, degrees, 0 for none: as if the gimbal had been held another way, so
+            that one flight's fixed slope of the ground is not learned by heart.
     """
 
     flip: float = 0.5
     colour: float = 0.2
     zoom: float = 1.0
+    turn: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.flip <= 1:
@@ -71,6 +74,8 @@ class AugmentationSettings:
             raise ValueError("colour must be at least 0 and below 1")
         if self.zoom < 1:
             raise ValueError("zoom must be at least 1")
+        if not 0 <= self.turn < 45:
+            raise ValueError("turn is an angle in degrees, at least 0 and below 45")
 
 
 @dataclass(frozen=True)
