@@ -30,8 +30,8 @@ class DepthDecoder(nn.Module):
         incoming = channels[skips[deepest]]
         for level in reversed(range(deepest)):
             skip = channels[skips[level]] if level in skips else 0
-            self.before[str(level)] = _convolution(incoming, widths[level], settings.decoder_norm)
-            self.after[str(level)] = _convolution(widths[level] + skip, widths[level], settings.decoder_norm)
+            self.before[str(level)] = _layer(incoming, widths[level], settings.decoder_norm)
+            self.after[str(level)] = _layer(widths[level] + skip, widths[level], settings.decoder_norm)
             incoming = widths[level]
             if level < self.scales:
                 self.heads[str(level)] = _head(incoming, self._initial_logit(settings.initial_depth))
@@ -61,17 +61,28 @@ class DepthDecoder(nn.Module):
         return [maps[level] for level in sorted(maps)]
 
 
-def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
-    # Repeated borders: zeros beyond the picture would draw a frame into the depth.
-    padding = {"padding": 1, "padding_mode": "replicate"}
+class _Convolution(nn.Conv2d):
+    """A 3x3 convolution that repeats the picture's border: zeros beyond it would draw a frame into the depth."""
+
+    def __init__(self, incoming: int, outgoing: int, bias: bool = True) -> None:
+        super().__init__(incoming, outgoing, 3, bias=bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # Autocast would pad in float32: two copies of every feature map, a tenth of a training step.
+        with torch.autocast(x.device.type, enabled=False):
+            padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return super().forward(padded)
+
+
+def _layer(incoming: int, outgoing: int, norm: str) -> nn.Module:
     if norm != "none":
         layer = nn.BatchNorm2d(outgoing) if norm == "batch" else group_norm(outgoing)
-        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), layer, nn.ReLU(inplace=True))
-    return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, **padding), nn.ELU(inplace=True))
+        return nn.Sequential(_Convolution(incoming, outgoing, bias=False), layer, nn.ReLU(inplace=True))
+    return nn.Sequential(_Convolution(incoming, outgoing), nn.ELU(inplace=True))
 
 
 def _head(incoming: int, logit: float | None) -> nn.Module:
-    head = nn.Conv2d(incoming, 1, 3, padding=1, padding_mode="replicate")
+    head = _Convolution(incoming, 1)
     if logit is not None:
         # Nearly flat at the start: the first steps then move the level and the large shape instead of undoing random relief.
         nn.init.normal_(head.weight, std=0.1 / math.sqrt(9 * incoming))
