@@ -311,6 +311,16 @@ def test_the_guide_turns_with_the_camera_and_only_pictures_count(scene):
     assert used["used"] < whole["used"] and used["photometric"] < whole["photometric"]
 
 
+def test_augmentation_keeps_its_precision_under_autocast(scene):
+    batch = {name: scene[name] for name in ("images", "K", "T", "usable")} | {"random": torch.full((1, 16), 0.3)}
+    settings = AugmentationSettings(flip=1.0, colour=0.2, zoom=1.3, turn=5.0)
+    exact, _ = augment(batch, settings)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, _ = augment(batch, settings)
+    for name in ("T", "K", "images"):
+        assert torch.equal(mixed[name], exact[name]), name
+
+
 def test_colour_changes_leave_neutral_factors_alone():
     images = torch.rand(2, 3, 3, 8, 8)
     assert torch.allclose(jitter_colour(images, torch.ones(2, 6)), images, atol=1e-6)

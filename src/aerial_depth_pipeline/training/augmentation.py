@@ -115,7 +115,12 @@ def augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> t
         The changed batch, for the loss, and the pictures for the network, whose colours are changed as well. Where samples were turned,
         the batch says in `seen` [B, 1, H, W] which pixels of the target are pictures and not filled border.
     """
-    batch = dict(batch)
+    # Mixed precision is for the network: a pose rounded to bfloat16 is off by tenths of a pixel.
+    with torch.autocast(batch["images"].device.type, enabled=False):
+        return _augment(dict(batch), settings)
+
+
+def _augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     random = batch["random"]
     if settings.flip > 0:
         chosen = random[:, 0] < settings.flip
