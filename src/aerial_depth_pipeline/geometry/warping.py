@@ -8,11 +8,18 @@ from aerial_depth_pipeline.geometry.projection import MINIMUM_DEPTH, pixel_cente
 
 def sample(image_BCHW: torch.Tensor, pixels_B2HW: torch.Tensor) -> torch.Tensor:
     """Bilinear values [B, C, H, W] of an image at pixels [B, 2, H, W] whose first centre is (0.5, 0.5); outside, the border's value."""
-    height, width = image_BCHW.shape[-2:]
+    return sample_grid(image_BCHW, _grid(pixels_B2HW, *image_BCHW.shape[-2:]))
+
+
+def sample_grid(image_BCHW: torch.Tensor, grid_BHW2: torch.Tensor) -> torch.Tensor:
+    """The same at grid_sample's coordinates, as `warp_grid` gives them."""
+    return F.grid_sample(image_BCHW, grid_BHW2.to(image_BCHW.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _grid(pixels_B2HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
     size = torch.tensor([width, height], device=pixels_B2HW.device, dtype=pixels_B2HW.dtype)
     # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU.
-    grid = torch.nan_to_num(pixels_B2HW, nan=-1e6).clamp(-1e6, 1e6).permute(0, 2, 3, 1) * (2 / size) - 1
-    return F.grid_sample(image_BCHW, grid.to(image_BCHW.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+    return torch.nan_to_num(pixels_B2HW, nan=-1e6).clamp(-1e6, 1e6).permute(0, 2, 3, 1) * (2 / size) - 1
 
 
 def reproject(
@@ -45,6 +52,12 @@ def reproject(
     return pixels, z, inside
 
 
+def warp_grid(depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of pixels that the source really saw."""
+    pixels, _, inside = reproject(depth_B1HW, K_B33, T_source_from_target_B44)
+    return _grid(pixels, *depth_B1HW.shape[-2:]), inside
+
+
 def warp(
     source_BCHW: torch.Tensor, depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,5 +68,5 @@ def warp(
 
     Source: Zhou et al., Unsupervised Learning of Depth and Ego-Motion from Video, CVPR 2017, section 3.2.
     """
-    pixels, _, inside = reproject(depth_B1HW, K_B33, T_source_from_target_B44)
-    return sample(source_BCHW, pixels), inside
+    grid, inside = warp_grid(depth_B1HW, K_B33, T_source_from_target_B44)
+    return sample_grid(source_BCHW, grid), inside

@@ -1,6 +1,7 @@
 """The Lightning module: one training step, its schedule, validation, logging and checkpoints."""
 
 import copy
+import functools
 import logging
 import math
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
+from aerial_depth_pipeline.training.compiling import pays
 from aerial_depth_pipeline.training.losses import guide_loss, pose_difference
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.pictures import training_picture
@@ -100,8 +102,11 @@ class TrainingModule(L.LightningModule):
         self.probe = probe
         self.watchdog = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
         self.optimizer_state: dict[str, Any] | None = None
-        self.loss_of = torch.compile(self_supervised_loss) if settings.compile else self_supervised_loss
-        self.forward_model = torch.compile(model) if settings.compile else model
+        fast = settings.compile == "auto" and pays(settings.steps)
+        self.loss_of = functools.partial(self_supervised_loss, fast=fast)
+        self.forward_model = model
+        if settings.compile is True:
+            self.loss_of, self.forward_model = torch.compile(self_supervised_loss), torch.compile(model)
         self._sums: dict[str, torch.Tensor] = {}
         self._parts = 0
 
@@ -134,7 +139,8 @@ class TrainingModule(L.LightningModule):
 
     def losses(self, batch: dict[str, torch.Tensor], model: torch.nn.Module, augmented: bool) -> dict[str, torch.Tensor]:
         """The loss terms of a batch and what the watchdog looks at."""
-        batch = batch | {"images": batch["images"].permute(0, 1, 4, 2, 3).float() / 255}
+        # Plane by plane, as the loops of the loss like it; the network has its own order of memory.
+        batch = batch | {"images": batch["images"].permute(0, 1, 4, 2, 3).contiguous().float() / 255}
         if "guide" in batch:
             batch["guide"] = batch["guide"].float()
         batch, seen = augment(batch, self.settings.augmentation) if augmented else (batch, batch["images"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from aerial_depth_pipeline.geometry.warping import reproject, sample
+from aerial_depth_pipeline.training.compiling import compiled
 
 SSIM_WINDOW = 3
 
@@ -82,51 +83,85 @@ def ssim(x_BCHW: torch.Tensor, y_BCHW: torch.Tensor, value_range: float = 1.0) -
         return similarity.p * similarity.q
 
 
+def _error(
+    prediction: torch.Tensor, target: torch.Tensor, ssim_weight: float, value_range: float
+) -> tuple[torch.Tensor, _Similarity | None]:
+    channels = prediction.shape[-3]
+    error, similarity = 0, None
+    if ssim_weight > 0:
+        similarity = _Similarity.of(target, prediction, value_range)
+        # Between -1 and 1 by Cauchy and Schwarz; rounding alone could leave the range.
+        error = (0.5 * ssim_weight) - (0.5 * ssim_weight / channels) * (similarity.p * similarity.q).sum(-3, keepdim=True)
+        error.clamp_(min=0)
+    if ssim_weight < 1:
+        difference = interior(prediction) - interior(target)
+        error = error + (1 - ssim_weight) / channels * difference.abs_().sum(-3, keepdim=True)
+    return error, similarity
+
+
+def _gradient(
+    gradient: torch.Tensor, prediction: torch.Tensor, target: torch.Tensor, ssim_weight: float, similarity: _Similarity | None
+) -> torch.Tensor:
+    """Gradient with respect to the prediction, from that with respect to its error."""
+    channels = prediction.shape[-3]
+    if similarity is None:
+        result = torch.zeros_like(prediction)
+    else:
+        result = similarity.gradient(target, prediction, gradient * (-0.5 * ssim_weight / channels))
+    if ssim_weight < 1:
+        sign = (interior(prediction) - interior(target)).sign_()
+        interior(result).addcmul_(sign, gradient * ((1 - ssim_weight) / channels))
+    return result
+
+
+def _error_alone(prediction, target, ssim_weight, value_range):
+    return _error(prediction, target, ssim_weight, value_range)[0]
+
+
+def _gradient_anew(gradient, prediction, target, ssim_weight, value_range):
+    similarity = _Similarity.of(target, prediction, value_range) if ssim_weight > 0 else None
+    return _gradient(gradient, prediction, target, ssim_weight, similarity)
+
+
 class _PhotometricError(torch.autograd.Function):
     """The photometric error with its gradient by hand: a third of the passes over memory that automatic differentiation makes."""
 
     @staticmethod
-    def forward(ctx, prediction, target, ssim_weight, value_range):
-        channels = prediction.shape[-3]
-        error, similarity = 0, None
-        if ssim_weight > 0:
-            similarity = _Similarity.of(target, prediction, value_range)
-            # Between -1 and 1 by Cauchy and Schwarz; rounding alone could leave the range.
-            error = (0.5 * ssim_weight) - (0.5 * ssim_weight / channels) * (similarity.p * similarity.q).sum(-3, keepdim=True)
-            error.clamp_(min=0)
-        if ssim_weight < 1:
-            difference = interior(prediction) - interior(target)
-            error = error + (1 - ssim_weight) / channels * difference.abs_().sum(-3, keepdim=True)
-        ctx.similarity, ctx.ssim_weight = similarity, ssim_weight
+    def forward(ctx, prediction, target, ssim_weight, value_range, fast):
+        ctx.similarity, ctx.constants, ctx.fast = None, (ssim_weight, value_range), fast
         ctx.save_for_backward(prediction, target)
+        if fast:
+            return compiled(_error_alone)(prediction, target, ssim_weight, value_range)
+        error, ctx.similarity = _error(prediction, target, ssim_weight, value_range)
         return error
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
         prediction, target = ctx.saved_tensors
-        channels = prediction.shape[-3]
-        if ctx.similarity is None:
-            result = torch.zeros_like(prediction)
+        if ctx.fast:
+            # Computing the windows once more is faster than reading them from memory.
+            result = compiled(_gradient_anew)(gradient, prediction, target, *ctx.constants)
         else:
-            result = ctx.similarity.gradient(target, prediction, gradient * (-0.5 * ctx.ssim_weight / channels))
-        if ctx.ssim_weight < 1:
-            sign = (interior(prediction) - interior(target)).sign_()
-            interior(result).addcmul_(sign, gradient * ((1 - ctx.ssim_weight) / channels))
-        return result, None, None, None
+            result = _gradient(gradient, prediction, target, ctx.constants[0], ctx.similarity)
+        return result, None, None, None, None
 
 
 def photometric_error(
-    prediction_BCHW: torch.Tensor, target_BCHW: torch.Tensor, ssim_weight: float = 0.85, value_range: float = 1.0
+    prediction_BCHW: torch.Tensor,
+    target_BCHW: torch.Tensor,
+    ssim_weight: float = 0.85,
+    value_range: float = 1.0,
+    fast: bool = False,
 ) -> torch.Tensor:
     """Error [B, 1, H - 2, W - 2]: `ssim_weight` x (1 - SSIM) / 2 + the rest x absolute difference, mean over channels.
 
     `target_BCHW` broadcasts over leading dimensions of `prediction_BCHW`, so that its windows are summed only once for all warps. It is
-    fixed: only the prediction has a gradient.
+    fixed: only the prediction has a gradient. `fast` makes one loop of all passes, by torch.compile.
 
     Source: Godard et al., Unsupervised Monocular Depth Estimation with Left-Right Consistency, CVPR 2017, equation 2.
     """
-    return _PhotometricError.apply(prediction_BCHW, target_BCHW, ssim_weight, value_range)
+    return _PhotometricError.apply(prediction_BCHW, target_BCHW, ssim_weight, value_range, fast)
 
 
 def minimum_over_sources(error_BSHW: torch.Tensor, usable_BSHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

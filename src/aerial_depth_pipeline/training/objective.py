@@ -1,10 +1,15 @@
 """The loss of a batch: the terms of losses.py put together, with one warp for all scales and sources."""
 
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.cameras import scale_K
-from aerial_depth_pipeline.geometry.warping import warp
+from aerial_depth_pipeline.geometry.warping import sample_grid, warp_grid
+from aerial_depth_pipeline.training.compiling import compiled
 from aerial_depth_pipeline.training.losses import (
     depth_inconsistency,
     interior,
@@ -19,6 +24,13 @@ from aerial_depth_pipeline.training.losses import (
 from aerial_depth_pipeline.training.settings import LossSettings
 
 
+class _Pieces(NamedTuple):
+    """What the loss is made of, as it is or compiled."""
+
+    grid_of: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    error_of: Callable[..., torch.Tensor]
+
+
 def self_supervised_loss(
     inverse_depths: list[torch.Tensor],
     target_B3HW: torch.Tensor,
@@ -28,6 +40,7 @@ def self_supervised_loss(
     usable_BS: torch.Tensor,
     settings: LossSettings,
     seen_B1HW: torch.Tensor | None = None,
+    fast: bool = False,
 ) -> dict[str, torch.Tensor]:
     """The loss of a batch of triplets.
 
@@ -38,15 +51,18 @@ def self_supervised_loss(
         T_BS44: `T_source_from_target` in the unit of depth.
         usable_BS: pairs whose pose may be trusted.
         seen_B1HW: pixels of the target that are pictures, where an augmentation filled others; None where all are.
+        fast: compile the geometry and the photometric error.
 
     Returns:
         `total` and its terms `photometric` and `smoothness`, and what the watchdog looks at: `warped` and `unwarped` (the errors with and
         without the warp, over the pixels in view) and `used` (the share of pixels that count), all scalars.
     """
+    error_of = functools.partial(photometric_error, ssim_weight=settings.ssim_weight, value_range=settings.ssim_range, fast=fast)
+    pieces = _Pieces(compiled(warp_grid) if fast else warp_grid, error_of)
+    common = (target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, seen_B1HW, settings, pieces)
     if settings.scales_at_full_size:
-        photometric, facts = _at_one_size(inverse_depths, target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings, seen_B1HW)
+        photometric, facts = _at_one_size(inverse_depths, *common)
     else:
-        common = (target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, settings, seen_B1HW)
         parts = [_at_own_size(d, *common) for d in inverse_depths]
         photometric, facts = torch.stack([p[0] for p in parts]).mean(), parts[0][1]
     smooth = target_B3HW.new_zeros(())
@@ -60,26 +76,25 @@ def self_supervised_loss(
     return {"total": photometric + smooth, "photometric": photometric, "smoothness": smooth, **facts}
 
 
-def _at_own_size(inverse, target, sources, K, T, usable, settings, picture):
+def _at_own_size(inverse, target, sources, K, T, usable, picture, settings, pieces):
     height, width = inverse.shape[-2:]
     if (height, width) != target.shape[-2:]:
         K = scale_K(K, width / target.shape[-1], height / target.shape[-2])
         target = F.interpolate(target, (height, width), mode="area")
         sources = F.interpolate(sources.flatten(0, 1), (height, width), mode="area").unflatten(0, sources.shape[:2])
         picture = None if picture is None else F.interpolate(picture.float(), (height, width), mode="area") == 1
-    return _at_one_size([inverse], target, sources, K, T, usable, settings, picture)
+    return _at_one_size([inverse], target, sources, K, T, usable, picture, settings, pieces)
 
 
-def _at_one_size(inverse_depths, target, sources, K, T, usable, settings: LossSettings, picture):
+def _at_one_size(inverse_depths, target, sources, K, T, usable, picture, settings: LossSettings, pieces):
     """Photometric loss of several scales, all brought to the target's size."""
-    scales = len(inverse_depths)
     size = target.shape[-2:]
     full = [d if d.shape[-2:] == size else F.interpolate(d, size, mode="bilinear", align_corners=False) for d in inverse_depths]
     depth = 1 / torch.stack(full)  # [N, B, 1, H, W]
     parts = []
     for p in _parts(target):
         pictures = None if picture is None else picture[p]
-        parts.append(_errors(depth[:, p], target[p], sources[p], K[p], T[p], usable[p], settings, pictures))
+        parts.append(_errors(depth[:, p], target[p], sources[p], K[p], T[p], usable[p], pictures, settings, pieces))
     error, in_view, still = (torch.cat(part, 1).flatten(0, 1) for part in zip(*parts, strict=True))
     mask = in_view & moving_pixels(error, still) if settings.auto_mask else in_view
     facts = {
@@ -100,20 +115,19 @@ def _parts(images_B3HW: torch.Tensor) -> list[slice]:
     return [slice(start, start + at_once) for start in range(0, count, at_once)]
 
 
-def _errors(depth, target, sources, K, T, usable, settings: LossSettings, picture):
+def _errors(depth, target, sources, K, T, usable, picture, settings: LossSettings, pieces):
     """The smallest (or mean) error over the sources with and without the warp, and where it counts: [N scales, B, H - 2, W - 2] each."""
     scales, batch = depth.shape[:2]
     count = sources.shape[1]
     errors, seen, unwarped = [], [], []
     for s in range(count):
         source = sources[:, s]
-        repeated = (source.repeat(scales, 1, 1, 1), depth.flatten(0, 1), K.repeat(scales, 1, 1), T[:, s].repeat(scales, 1, 1))
-        warped, inside = warp(*repeated)
-        warped = warped.unflatten(0, (scales, batch))
-        errors.append(photometric_error(warped, target, settings.ssim_weight, settings.ssim_range).flatten(0, 1))
+        grid, inside = pieces.grid_of(depth.flatten(0, 1), K.repeat(scales, 1, 1), T[:, s].repeat(scales, 1, 1))
+        warped = sample_grid(source.repeat(scales, 1, 1, 1), grid).unflatten(0, (scales, batch))
+        errors.append(pieces.error_of(warped, target).flatten(0, 1))
         seen.append(interior(inside) if settings.mask_out_of_view else torch.ones_like(interior(inside)))
         with torch.no_grad():
-            unwarped.append(photometric_error(source, target, settings.ssim_weight, settings.ssim_range))
+            unwarped.append(pieces.error_of(source, target))
     trusted = usable.repeat(scales, 1)[:, :, None, None]
     usable_pixels = torch.cat(seen, 1) & trusted
     if picture is not None:

@@ -171,7 +171,8 @@ class TrainSettings:
         clip: largest norm of the gradient; 0 for none.
         ema: decay of an exponential moving average of the weights that is validated and kept instead of the weights; 0 for none.
         precision: `bf16` mixed, `32`, or `auto`: bf16 where the processor computes with it.
-        compile: compile the network and the loss with torch.compile.
+        compile: `true` compiles the network and the loss with torch.compile; `auto` only those loops of the loss that gain most, on CPUs
+            with a C++ compiler and where the training is long enough for it; `false` nothing.
         seed: of everything random; the same seed and thread count give the same loss curve, bit by bit.
         threads: CPU threads; 0 takes torch's choice.
         validate_every: steps between validations (and at the end).
@@ -207,7 +208,7 @@ class TrainSettings:
     clip: float = 1.0
     ema: float = 0.0
     precision: Literal["auto", "bf16", "32"] = "auto"
-    compile: bool = False
+    compile: Literal["auto", True, False] = "auto"
     seed: int = 0
     threads: int = 0
     validate_every: int = 1000

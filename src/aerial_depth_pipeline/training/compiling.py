@@ -1,0 +1,48 @@
+"""Pieces of the loss as single loops, by torch.compile; as they are where that cannot be had."""
+
+import functools
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+log = logging.getLogger(__name__)
+
+# Compiling takes about a quarter of a minute; shorter trainings are over before that is earned.
+_WORTH_IT = 150
+
+
+def pays(steps: int) -> bool:
+    """Whether pieces of the loss should be compiled for a training of so many steps: on a CPU with a C++ compiler, if it is long enough."""
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    return steps >= _WORTH_IT and bool(compiler) and not torch.cuda.is_available()
+
+
+@functools.cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its passes over memory put into single loops; the function itself where compiling fails."""
+    # torch keeps what it compiled in a folder of /tmp that anyone may have made; it belongs to the user alone.
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aerial_depth_pipeline" / "compiled"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # misses CUDA where nobody asked for it
+    torch._inductor.config.compile_threads = 1  # no pool of compiler processes for a handful of loops
+    fast = torch.compile(function, dynamic=False)
+    failed = False
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        nonlocal failed
+        if not failed:
+            try:
+                return fast(*arguments)
+            except RuntimeError as error:
+                failed = True
+                reason = str(error).strip().splitlines()[:1]
+                log.warning("The loss runs uncompiled and somewhat slower: %s", *(reason or [type(error).__name__]))
+        return function(*arguments)
+
+    return call
