@@ -3,8 +3,8 @@
 The plain form: float32, NCHW, plain Adam, pictures decoded and augmented on the host for every step, and a warp and a full photometric
 error for every scale and source on its own, with torch's own pooling; where the pose is learned, the encoder runs once for each frame.
 Ours: bfloat16 where the processor has it, channels last, a fused optimizer, pictures decoded once, augmentation of the whole batch on the
-device, one pass over all frames, one warp for all scales of a source, and a photometric error with shared windows, a gradient by hand and
-loops compiled where training compiles them (`train.compile: auto`).
+device (colours only of what the network sees), one pass over all frames, one warp for all scales of a source, and a photometric error with
+shared windows, a gradient by hand and loops compiled where training compiles them (`train.compile: auto`).
 
 Both with given poses, which is the default, and with learned ones. Each form runs in a process of its own, so that its memory is its own;
 all are timed in turns, and processor time stands beside the clock. The last line's ratio is that of the default, by the clock.
@@ -133,14 +133,15 @@ class OurForm:
         pictures = [np.stack(np.split(np.asarray(Image.open(p)), 3, axis=1)) for p in sorted(folder.glob("*.jpg"))]
         self.cache = torch.from_numpy(np.stack(pictures))
         self.K, self.T, self.usable = geometry(batch, width, height, device)
+        self.shown = None if with_pose else [1]
         self.bf16, self.fast = uses_bf16(TrainSettings()), pays(TrainSettings().steps)
 
     def step(self) -> None:
         images = self.cache[list(range(len(self.K)))].to(self.device).permute(0, 1, 4, 2, 3).contiguous().float() / 255
         random = torch.rand(len(images), 16).to(self.device)
-        batch, seen = augment({"images": images, "K": self.K, "T": self.T, "random": random}, AUGMENTATION)
+        batch, seen = augment({"images": images, "K": self.K, "T": self.T, "random": random}, AUGMENTATION, self.shown)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
-            maps, numbers = self.model(seen, [0, 2], 1)
+            maps, numbers = self.model(seen, [0, 2], 1) if self.shown is None else self.model(seen, [], 0)
         images, poses = batch["images"], compose_poses(numbers, batch["T"], POSE)
         terms = self_supervised_loss(maps, images[:, 1], images[:, [0, 2]], batch["K"], poses, self.usable, LOSS, fast=self.fast)
         self.optimizer.zero_grad()

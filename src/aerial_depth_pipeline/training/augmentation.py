@@ -104,23 +104,31 @@ def jitter_colour(images_BL3HW: torch.Tensor, change_B6: torch.Tensor) -> torch.
     return (middle + (x - middle) * contrast).clamp(0, 1)
 
 
-def augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def augment(
+    batch: dict[str, torch.Tensor], settings: AugmentationSettings, shown: list[int] | None = None
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Apply all changes to a batch.
 
     Args:
         batch: `images` [B, L, 3, H, W] in 0..1, `K` [B, 3, 3], `T` [B, S, 4, 4], optionally `guide` [B, 1, h, w], and `random` [B, 16],
             uniform numbers in 0..1 that decide everything.
+        shown: the frames that the network gets to see; None for all.
 
     Returns:
-        The changed batch, for the loss, and the pictures for the network, whose colours are changed as well. Where samples were turned,
-        the batch says in `seen` [B, 1, H, W] which pixels of the target are pictures and not filled border.
+        The changed batch, for the loss, and the shown pictures for the network, whose colours are changed as well. Where samples were
+        turned, the batch says in `seen` [B, 1, H, W] which pixels of the target are pictures and not filled border.
     """
     # Mixed precision is for the network: a pose rounded to bfloat16 is off by tenths of a pixel.
     with torch.autocast(batch["images"].device.type, enabled=False):
-        return _augment(dict(batch), settings)
+        changed = _augment(dict(batch), settings)
+        seen = changed["images"] if shown is None else changed["images"][:, shown]
+        if settings.colour > 0:
+            strength = torch.tensor([1, 1, 1, 0.25, 0.25, 0.25], device=seen.device) * settings.colour
+            seen = jitter_colour(seen, 1 + strength * (2 * changed["random"][:, 4:10] - 1))
+        return changed, seen
 
 
-def _augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def _augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> dict[str, torch.Tensor]:
     random = batch["random"]
     if settings.flip > 0:
         chosen = random[:, 0] < settings.flip
@@ -139,8 +147,4 @@ def _augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> 
             batch["guide"] = _zoomed(batch["guide"], factor, place, "nearest")
         if "seen" in batch:
             batch["seen"] = _zoomed(batch["seen"].float(), factor, place, "nearest") > 0
-    seen = batch["images"]
-    if settings.colour > 0:
-        strength = torch.tensor([1, 1, 1, 0.25, 0.25, 0.25], device=seen.device) * settings.colour
-        seen = jitter_colour(seen, 1 + strength * (2 * random[:, 4:10] - 1))
-    return batch, seen
+    return batch

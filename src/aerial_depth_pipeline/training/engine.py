@@ -143,9 +143,16 @@ class TrainingModule(L.LightningModule):
         batch = batch | {"images": batch["images"].permute(0, 1, 4, 2, 3).contiguous().float() / 255}
         if "guide" in batch:
             batch["guide"] = batch["guide"].float()
-        batch, seen = augment(batch, self.settings.augmentation) if augmented else (batch, batch["images"])
-        images, loss = batch["images"], self.settings.loss
-        inverse_depths, numbers = model(seen, self.sources, self.target)
+        loss = self.settings.loss
+        # Where neither poses nor the sources' depth are predicted, the network sees the target alone.
+        alone = not self.settings.pose.predicted and loss.consistency == 0
+        shown, sources, target = ([self.target], [], 0) if alone else (None, self.sources, self.target)
+        if augmented:
+            batch, seen = augment(batch, self.settings.augmentation, shown)
+        else:
+            seen = batch["images"] if shown is None else batch["images"][:, shown]
+        images = batch["images"]
+        inverse_depths, numbers = model(seen, sources, target)
         if loss.consistency > 0:
             source_inverse = model.depth(seen[:, self.sources].flatten(0, 1)).unflatten(0, (len(seen), -1))[:, :, 0]
         with torch.autocast(images.device.type, enabled=False):
