@@ -3,16 +3,14 @@
 The plain form: float32, NCHW, plain Adam, pictures decoded and augmented on the host for every step, and a warp and a full photometric
 error for every scale and source on its own, with torch's own pooling; where the pose is learned, the encoder runs once for each frame.
 Ours: bfloat16 where the processor has it, channels last, a fused optimizer, pictures decoded once, augmentation of the whole batch on the
-device (colours only of what the network sees), one pass over all frames, kernels summed where the decoder doubles maps, one warp for all
-scales of a source, and a photometric error with shared windows, a gradient by hand and loops compiled where training compiles them
-(`train.compile: auto`).
+device (colours only of what the network sees), one pass over all frames, one warp for all scales of a source, and a photometric error with
+shared windows, a gradient by hand and loops compiled where training compiles them (`train.compile: auto`).
 
 Both with given poses, which is the default, and with learned ones. Each form runs in a process of its own, so that its memory is its own;
 all are timed in turns, and processor time stands beside the clock. The last line's ratio is that of the default, by the clock.
 """
 
 import argparse
-import functools
 import json
 import resource
 import statistics
@@ -29,7 +27,6 @@ from PIL import Image
 
 from aerial_depth_pipeline.geometry.cameras import flip_K
 from aerial_depth_pipeline.geometry.warping import warp
-from aerial_depth_pipeline.networks.depth_decoder import _EnlargingConvolution
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training.augmentation import augment
@@ -72,19 +69,10 @@ def plain_error(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return LOSS.ssim_weight * dissimilarity + (1 - LOSS.ssim_weight) * (prediction - target).abs().mean(1)
 
 
-def plain_enlargement(layer: _EnlargingConvolution, x: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
-    x = F.interpolate(x, scale_factor=2, mode="nearest")
-    x = F.pad(x if skip is None else torch.cat([x, skip], 1), (1, 1, 1, 1), mode="replicate")
-    return F.conv2d(x, layer.weight, layer.bias)
-
-
 class PlainForm:
     def __init__(self, folder: Path, batch: int, width: int, height: int, device: str, with_pose: bool) -> None:
         self.paths, self.device = sorted(folder.glob("*.jpg")), device
         self.model = JointModel(NetworkSettings(), with_pose).to(device)
-        for module in self.model.modules():
-            if isinstance(module, _EnlargingConvolution):
-                module._doubled = functools.partial(plain_enlargement, module)
         encoder = self.model.depth.encoder
         encoder.forward = lambda image: encoder.body((image - encoder.mean) / encoder.std)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, foreach=False)

@@ -1,11 +1,8 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.networks.depth_decoder import _Convolution, _EnlargingConvolution
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.encoder import Encoder, packaged_weights
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork, JointModel
@@ -63,41 +60,6 @@ def test_a_missing_or_damaged_model_says_so(tmp_path):
 def test_pictures_of_another_type_are_refused():
     with pytest.raises(ValueError, match="uint8"):
         small_model()(picture(32, 64).astype(np.float32))
-
-
-@pytest.mark.parametrize("norm", ["batch", "group", "none"])
-@pytest.mark.parametrize("size", [(32, 64), (36, 52)])
-def test_the_training_decoder_computes_what_the_plain_one_does_with_the_same_gradients(norm, size, monkeypatch):
-    # With gradients on a CPU the decoder multiplies four ninths as often where it doubles maps; nothing else may differ.
-    torch.manual_seed(0)
-    decoder = DepthNetwork(dataclasses.replace(SMALL, decoder_norm=norm)).double().decoder
-    shapes = [(-(-size[0] // 2**level), -(-size[1] // 2**level)) for level in range(6)]
-    features = [torch.randn(2, c, *shapes[level + 1], dtype=torch.float64) for level, c in enumerate(channels_of_the_encoder())]
-
-    def outcome():
-        leaves = [f.clone().requires_grad_() for f in features]
-        maps = decoder(leaves, size)
-        decoder.zero_grad()
-        sum((m * torch.linspace(0, 1, m.numel(), dtype=m.dtype).reshape(m.shape)).sum() for m in maps).backward()
-        return [*maps, *(leaf.grad for leaf in leaves), *(p.grad.clone() for p in decoder.parameters())]
-
-    used = []
-    ours = _EnlargingConvolution._doubled
-    monkeypatch.setattr(_EnlargingConvolution, "_doubled", lambda *a: (used.append(1), ours(*a))[1])
-    fast = outcome()
-    assert used
-    monkeypatch.setattr(_EnlargingConvolution, "_doubled", plainly_doubled)
-    for a, b in zip(fast, outcome(), strict=True):
-        assert torch.allclose(a, b, rtol=1e-6, atol=1e-8)
-
-
-def channels_of_the_encoder():
-    return Encoder(SMALL).channels
-
-
-def plainly_doubled(layer, x, skip):
-    x = x.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    return _Convolution.forward(layer, x if skip is None else torch.cat([x, skip], 1))
 
 
 @pytest.mark.parametrize("initial", [0.2, 1.0, 7.0])

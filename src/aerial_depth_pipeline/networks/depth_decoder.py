@@ -31,7 +31,7 @@ class DepthDecoder(nn.Module):
         for level in reversed(range(deepest)):
             skip = channels[skips[level]] if level in skips else 0
             self.before[str(level)] = _layer(incoming, widths[level], settings.decoder_norm)
-            self.after[str(level)] = _layer(widths[level] + skip, widths[level], settings.decoder_norm, _EnlargingConvolution)
+            self.after[str(level)] = _layer(widths[level] + skip, widths[level], settings.decoder_norm)
             incoming = widths[level]
             if level < self.scales:
                 self.heads[str(level)] = _head(incoming, self._initial_logit(settings.initial_depth))
@@ -51,11 +51,10 @@ class DepthDecoder(nn.Module):
         x = features[-1]
         for level in reversed(range(len(self.skip_of_level))):
             x = self.before[str(level)](x)
-            skip = features[self.skip_of_level[level]] if self.skip_of_level[level] >= 0 else None
-            enlarging, *rest = self.after[str(level)]
-            x = enlarging(x, skip, (math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)))
-            for module in rest:
-                x = module(x)
+            x = F.interpolate(x, size=(math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)), mode="nearest")
+            if self.skip_of_level[level] >= 0:
+                x = torch.cat([x, features[self.skip_of_level[level]]], 1)
+            x = self.after[str(level)](x)
             if level < self.scales and (level == 0 or not only_finest):
                 share = torch.sigmoid(self.heads[str(level)](x).float())
                 maps[level] = self.min_inverse + (self.max_inverse - self.min_inverse) * share
@@ -69,69 +68,17 @@ class _Convolution(nn.Conv2d):
         super().__init__(incoming, outgoing, 3, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(_with_border(x))
+        # Autocast would pad in float32: two copies of every feature map, a tenth of a training step.
+        with torch.autocast(x.device.type, enabled=False):
+            padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return super().forward(padded)
 
 
-class _EnlargingConvolution(_Convolution):
-    """The same of maps enlarged to `size` by repeating pixels, with the skip's maps behind them."""
-
-    def forward(self, x: torch.Tensor, skip: torch.Tensor | None, size: tuple[int, int]) -> torch.Tensor:
-        # For training on a CPU; elsewhere, and in what is exported, the plain form is as good.
-        doubled = size == (2 * x.shape[-2], 2 * x.shape[-1])
-        if doubled and x.device.type == "cpu" and self.training and torch.is_grad_enabled():
-            return self._doubled(x, skip)
-        x = F.interpolate(x, size=size, mode="nearest")
-        return super().forward(x if skip is None else torch.cat([x, skip], 1))
-
-    def _doubled(self, x: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
-        """Four ninths of the multiplications: of a window's nine repeated pixels only four differ, and which depends on the row and column
-        being even or odd."""
-        incoming = x.shape[1]
-        taps = self.weight.new_tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])  # [even or odd, small pixel, tap of the kernel]
-        with torch.autocast("cpu", enabled=False):
-            kernels = torch.einsum("pur,qvs,oirs->pqoiuv", taps, taps, self.weight[:, :incoming]).flatten(0, 2)
-        result = _Interleave.apply(F.conv2d(_with_border(x), kernels))
-        if skip is not None:
-            result = result + F.conv2d(_with_border(skip), self.weight[:, incoming:])
-        return result if self.bias is None else result + self.bias[:, None, None]
-
-
-class _Interleave(torch.autograd.Function):
-    """[B, 4 C, H + 1, W + 1] to [B, C, 2 H, 2 W]: the pixels of even and odd rows and columns, each from its own quarter and offset."""
-
-    @staticmethod
-    def forward(ctx, x):
-        quarters, ctx.shape = x.unflatten(1, (2, 2, -1)), x.shape
-        height, width = x.shape[-2] - 1, x.shape[-1] - 1
-        result = x.new_empty(len(x), x.shape[1] // 4, 2 * height, 2 * width).contiguous(memory_format=torch.channels_last)
-        for p in (0, 1):
-            for q in (0, 1):
-                result[..., p::2, q::2] = quarters[:, p, q, :, p : p + height, q : q + width]
-        return result
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
-        height, width = ctx.shape[-2] - 1, ctx.shape[-1] - 1
-        result = gradient.new_zeros(ctx.shape).contiguous(memory_format=torch.channels_last)
-        quarters = result.unflatten(1, (2, 2, -1))
-        for p in (0, 1):
-            for q in (0, 1):
-                quarters[:, p, q, :, p : p + height, q : q + width] = gradient[..., p::2, q::2]
-        return result
-
-
-def _with_border(x: torch.Tensor) -> torch.Tensor:
-    # Autocast would pad in float32: two copies of every feature map, a tenth of a training step.
-    with torch.autocast(x.device.type, enabled=False):
-        return F.pad(x, (1, 1, 1, 1), mode="replicate")
-
-
-def _layer(incoming: int, outgoing: int, norm: str, convolution: type[_Convolution] = _Convolution) -> nn.Module:
+def _layer(incoming: int, outgoing: int, norm: str) -> nn.Module:
     if norm != "none":
         layer = nn.BatchNorm2d(outgoing) if norm == "batch" else group_norm(outgoing)
-        return nn.Sequential(convolution(incoming, outgoing, bias=False), layer, nn.ReLU(inplace=True))
-    return nn.Sequential(convolution(incoming, outgoing), nn.ELU(inplace=True))
+        return nn.Sequential(_Convolution(incoming, outgoing, bias=False), layer, nn.ReLU(inplace=True))
+    return nn.Sequential(_Convolution(incoming, outgoing), nn.ELU(inplace=True))
 
 
 def _head(incoming: int, logit: float | None) -> nn.Module:
