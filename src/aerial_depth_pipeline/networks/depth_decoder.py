@@ -30,8 +30,8 @@ class DepthDecoder(nn.Module):
         incoming = channels[skips[deepest]]
         for level in reversed(range(deepest)):
             skip = channels[skips[level]] if level in skips else 0
-            self.before[str(level)] = _layer(incoming, widths[level], settings.decoder_norm)
-            self.after[str(level)] = _layer(widths[level] + skip, widths[level], settings.decoder_norm)
+            self.before[str(level)] = _convolution(incoming, widths[level], settings.decoder_norm)
+            self.after[str(level)] = _convolution(widths[level] + skip, widths[level], settings.decoder_norm)
             incoming = widths[level]
             if level < self.scales:
                 self.heads[str(level)] = _head(incoming, self._initial_logit(settings.initial_depth))
@@ -50,39 +50,41 @@ class DepthDecoder(nn.Module):
         maps = {}
         x = features[-1]
         for level in reversed(range(len(self.skip_of_level))):
-            x = self.before[str(level)](x)
+            x = _apply(self.before[str(level)], x)
             x = F.interpolate(x, size=(math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)), mode="nearest")
             if self.skip_of_level[level] >= 0:
                 x = torch.cat([x, features[self.skip_of_level[level]]], 1)
-            x = self.after[str(level)](x)
+            x = _apply(self.after[str(level)], x)
             if level < self.scales and (level == 0 or not only_finest):
-                share = torch.sigmoid(self.heads[str(level)](x).float())
+                share = torch.sigmoid(_apply(self.heads[str(level)], x).float())
                 maps[level] = self.min_inverse + (self.max_inverse - self.min_inverse) * share
         return [maps[level] for level in sorted(maps)]
 
 
-class _Convolution(nn.Conv2d):
-    """A 3x3 convolution that repeats the picture's border: zeros beyond it would draw a frame into the depth."""
+def _apply(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    if not torch.is_autocast_enabled(x.device.type):
+        return layer(x)
+    # Autocast would repeat the border in float32: two copies of every feature map, a tenth of a training step.
+    convolution, *rest = layer if isinstance(layer, nn.Sequential) else [layer]
+    with torch.autocast(x.device.type, enabled=False):
+        x = F.pad(x, (1, 1, 1, 1), mode=convolution.padding_mode)
+    x = F.conv2d(x, convolution.weight, convolution.bias)
+    for module in rest:
+        x = module(x)
+    return x
 
-    def __init__(self, incoming: int, outgoing: int, bias: bool = True) -> None:
-        super().__init__(incoming, outgoing, 3, bias=bias)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # Autocast would pad in float32: two copies of every feature map, a tenth of a training step.
-        with torch.autocast(x.device.type, enabled=False):
-            padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-        return super().forward(padded)
-
-
-def _layer(incoming: int, outgoing: int, norm: str) -> nn.Module:
+def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
+    # Repeated borders: zeros beyond the picture would draw a frame into the depth.
+    padding = {"padding": 1, "padding_mode": "replicate"}
     if norm != "none":
         layer = nn.BatchNorm2d(outgoing) if norm == "batch" else group_norm(outgoing)
-        return nn.Sequential(_Convolution(incoming, outgoing, bias=False), layer, nn.ReLU(inplace=True))
-    return nn.Sequential(_Convolution(incoming, outgoing), nn.ELU(inplace=True))
+        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), layer, nn.ReLU(inplace=True))
+    return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, **padding), nn.ELU(inplace=True))
 
 
 def _head(incoming: int, logit: float | None) -> nn.Module:
-    head = _Convolution(incoming, 1)
+    head = nn.Conv2d(incoming, 1, 3, padding=1, padding_mode="replicate")
     if logit is not None:
         # Nearly flat at the start: the first steps then move the level and the large shape instead of undoing random relief.
         nn.init.normal_(head.weight, std=0.1 / math.sqrt(9 * incoming))
