@@ -15,6 +15,7 @@ from tests.training.tiny_world import World, abs_rel, calibration, orbit, write_
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training.engine import compose_poses, learning_rate_at
 from aerial_depth_pipeline.training.plane_sweep import guide
@@ -358,6 +359,21 @@ def test_the_learning_rate_warms_up_and_falls():
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 2e-5
     stepped = [learning_rate_at(step, settings(steps=100, schedule="step", warm_up=0.0, learning_rate=1e-3)) for step in (0, 74, 75, 99)]
     assert stepped == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam"])
+def test_the_encoder_learns_at_its_share_of_the_rate(domain, tmp_path, optimizer):
+    torch.manual_seed(0)
+    start = dict(JointModel(SMALL, False).depth.named_parameters())
+    moved = {}
+    for share in (1.0, 0.1, 0.0):
+        pose = PoseSettings(centre_units=False, refine=False)
+        model, _ = run(domain, tmp_path / str(share), optimizer=optimizer, encoder_rate=share, pose=pose, steps=2, validate_every=2)
+        change = {name: float((value - start[name]).abs().mean()) for name, value in model.network.named_parameters()}
+        moved[share] = [sum(v for n, v in change.items() if n.startswith(part)) for part in ("encoder", "decoder")]
+    assert moved[0.0][0] == 0
+    assert 0.02 < moved[0.1][0] / moved[1.0][0] < 0.3
+    assert all(decoder > 0.3 * moved[1.0][1] for _, decoder in moved.values())
 
 
 def test_the_best_model_is_kept_where_wanted(domain, tmp_path):

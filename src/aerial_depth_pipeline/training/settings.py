@@ -165,6 +165,7 @@ class TrainSettings:
         steps: length of the training in steps.
         optimizer: `adamw` or `adam`.
         learning_rate: its peak.
+        encoder_rate: the encoder's learning rate as a share of that; below 1 a pretrained encoder keeps more of what it knows.
         schedule: after warming up `cosine` falls to a hundredth, `step` to a tenth after three quarters, `constant` stays.
         warm_up: share of the steps in which the rate rises from near zero.
         weight_decay: of adamw.
@@ -202,6 +203,7 @@ class TrainSettings:
     steps: int = 20000
     optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 3e-4
+    encoder_rate: float = 1.0
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     warm_up: float = 0.1
     weight_decay: float = 1e-2
@@ -235,6 +237,8 @@ class TrainSettings:
             raise ValueError("batch_size must be a multiple of accumulate x devices x num_nodes")
         if self.rank < 1:
             raise ValueError("rank must be at least 1")
+        if self.encoder_rate < 0:
+            raise ValueError("encoder_rate must not be negative")
         if self.early_stopping < 0:
             raise ValueError("early_stopping must not be negative")
         if self.learning_rate <= 0 or not 0 <= self.warm_up < 1 or not 0 <= self.ema < 1 or self.clip < 0:
