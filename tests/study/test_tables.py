@@ -82,6 +82,16 @@ def test_recovery_is_read_off_the_curve():
     assert np.isnan(found["samples_0.95"])
 
 
+def test_the_conclusions_name_what_recovers_most_and_what_forgets_least():
+    with_replay = tuning_table()
+    without = with_replay[with_replay["method"] == "full"].assign(replay=False)
+    without["value"] += np.where(without["role"] == "new", -0.03, 0.1) * (without["samples"] > 0)
+    said = conclusions(StudyTables(fine_tuning=pd.concat([with_replay, without])), "x", "abs_rel")
+    assert "(full) recovers 98 %" in said[0] and "75 % more" in said[0]
+    assert "least with full with replay: 90 % recovered, abs rel on the old domains 25 % more" in said[1]
+    assert len(conclusions(StudyTables(fine_tuning=with_replay), "x", "abs_rel")) == 1
+
+
 def test_without_a_gap_nothing_is_recovered():
     table = tuning_table()
     table.loc[table["method"] == "in_domain", "value"] = 0.6
@@ -103,6 +113,9 @@ def test_the_drop_is_against_the_model_of_the_test_domain():
     assert found.loc[("b", "b"), "drop"] == 0
     sentence = conclusions(StudyTables(generalization=matrix_table()), "x", "abs_rel")[0]
     assert "a model of a has 95 % more abs rel on b" in sentence
+    assert "0.010" in study_page(StudyTables(generalization=matrix_table()), "x", ["abs_rel"])
+    one_seed = matrix_table()[lambda table: table["seed"] == 0]
+    assert "0.000" not in study_page(StudyTables(generalization=one_seed), "x", ["abs_rel"])  # one seed has no spread
 
 
 def test_a_failed_cell_has_its_reason_and_the_page_stands(domains, measuring):

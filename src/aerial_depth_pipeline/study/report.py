@@ -74,11 +74,16 @@ def conclusions(tables: StudyTables, alignment: str, metric: str) -> list[str]:
         found = tuning.recovery(tables.fine_tuning, metric)
         best = found.dropna(subset="recovered").sort_values("recovered")
         if len(best):
-            row = best.iloc[-1]
+            row, mildest = best.iloc[-1], best.loc[best["forgotten"].fillna(math.inf).idxmin()]
             sentences.append(
                 f"Fine-tuning without labels ({_name(row)}) recovers {_percent(row['recovered'], sign=False)} of the gap between the "
                 f"untouched base and the in-domain model; {label(metric)} on the old domains is {_change(row['forgotten'])}."
             )
+            if _name(mildest) != _name(row):
+                sentences.append(
+                    f"It forgets least with {_name(mildest)}: {_percent(mildest['recovered'], sign=False)} recovered, {label(metric)} on "
+                    f"the old domains {_change(mildest['forgotten'])}."
+                )
         elif len(found):
             sentences.append("The untouched base model is no worse on the new domain than the in-domain model: there is no gap to recover.")
     for axis, rows in _of(tables.ablation, alignment, metric).groupby("axis", sort=False) if len(tables.ablation) else ():
@@ -95,7 +100,13 @@ def conclusions(tables: StudyTables, alignment: str, metric: str) -> list[str]:
 def _generalization(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Section:
     metric = metrics[0]
     rows = [
-        [f"{row.train_domain} → {row.test_domain}", cell(metric, row.mean), cell(metric, row.std), str(row.seeds), _percent(row.drop)]
+        [
+            f"{row.train_domain} → {row.test_domain}",
+            cell(metric, row.mean),
+            cell(metric, row.std) if row.seeds > 1 else "–",
+            str(row.seeds),
+            _percent(row.drop),
+        ]
         for row in drops(table, alignment, metric).itertuples(index=False)
     ]
     header = ["trained on → tested on", label(metric), "spread over seeds", "seeds", "against in-domain"]
