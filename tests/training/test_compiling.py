@@ -39,10 +39,11 @@ def test_the_compiled_loss_is_the_loss(learned_pose, tmp_path, monkeypatch, capl
     assert any((tmp_path / "aerial_depth_pipeline" / "compiled").iterdir())  # a folder of the user's own, not one in /tmp
 
 
-def test_where_compiling_fails_the_function_itself_is_used(monkeypatch, caplog):
+@pytest.mark.parametrize("failure", [RuntimeError("no compiler here"), PermissionError("no compiler here")])
+def test_where_compiling_fails_the_function_itself_is_used(failure, monkeypatch, caplog):
     def broken(function, **_):
         def call(*_):
-            raise RuntimeError("no compiler here")
+            raise failure
 
         return call
 

@@ -39,7 +39,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         if not failed:
             try:
                 return fast(*arguments)
-            except RuntimeError as error:
+            except Exception as error:  # no compiler, no folder to write to, an operation it does not know: torch has many ways to fail
                 failed = True
                 reason = str(error).strip().splitlines()[:1]
                 log.warning("The loss runs uncompiled and somewhat slower: %s", *(reason or [type(error).__name__]))
