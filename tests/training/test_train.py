@@ -1,6 +1,7 @@
 """Training on a tiny world: data, determinism, resuming, and that depth is learned."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.training import compiling
 from aerial_depth_pipeline.training.engine import compose_poses, learning_rate_at
 from aerial_depth_pipeline.training.plane_sweep import guide
 from aerial_depth_pipeline.training.settings import AugmentationSettings, LossSettings, PoseSettings, TrainSettings, WatchdogSettings
@@ -359,6 +361,18 @@ def test_the_learning_rate_warms_up_and_falls():
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] < 2e-5
     stepped = [learning_rate_at(step, settings(steps=100, schedule="step", warm_up=0.0, learning_rate=1e-3)) for step in (0, 74, 75, 99)]
     assert stepped == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+def test_a_compiled_training_repeats_bit_for_bit(domain, tmp_path, monkeypatch):
+    changes = {"precision": "32", "steps": 4, "validate_every": 4}
+    plain = run(domain, tmp_path / "plain", **changes)[1]["train/total"]
+    monkeypatch.setattr(compiling, "_WORTH_IT", 1)
+    first, second = (run(domain, tmp_path / name, **changes)[1]["train/total"] for name in ("first", "second"))
+    assert first == second
+    assert list(first.values()) == pytest.approx(list(plain.values()), rel=1e-3)
+    assert first != plain  # it was compiled
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam"])
