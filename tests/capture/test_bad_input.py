@@ -65,7 +65,7 @@ def test_zero_byte_video(raw, out):
 def test_file_that_is_no_video(raw, out):
     for seed in range(25):  # FFmpeg takes some noise for one container or another
         (raw / "video.mp4").write_bytes(np.random.default_rng(seed).bytes(50000))
-        _refused(raw, out, "video.mp4", "copy it again")
+        _refused(raw, out, "video.mp4", "cannot be opened", "copy it again")
 
 
 def test_mp4_cut_off_before_its_index(flight, raw, out):

@@ -8,7 +8,7 @@ from aerial_depth_pipeline.geometry.projection import MINIMUM_DEPTH, pixel_cente
 
 def sample(image_BCHW: torch.Tensor, pixels_B2HW: torch.Tensor) -> torch.Tensor:
     """Bilinear values [B, C, H, W] of an image at pixels [B, 2, H, W] whose first centre is (0.5, 0.5); outside, the border's value."""
-    return sample_grid(image_BCHW, _grid(pixels_B2HW, *image_BCHW.shape[-2:]))
+    return sample_grid(image_BCHW, grid_from_pixels(pixels_B2HW, *image_BCHW.shape[-2:]))
 
 
 def sample_grid(image_BCHW: torch.Tensor, grid_BHW2: torch.Tensor) -> torch.Tensor:
@@ -16,7 +16,8 @@ def sample_grid(image_BCHW: torch.Tensor, grid_BHW2: torch.Tensor) -> torch.Tens
     return F.grid_sample(image_BCHW, grid_BHW2.to(image_BCHW.dtype), mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _grid(pixels_B2HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def grid_from_pixels(pixels_B2HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """grid_sample's coordinates [B, H, W, 2] of pixels [B, 2, H, W] of an image of that size."""
     size = torch.tensor([width, height], device=pixels_B2HW.device, dtype=pixels_B2HW.dtype)
     # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU.
     return torch.nan_to_num(pixels_B2HW, nan=-1e6).clamp(-1e6, 1e6).permute(0, 2, 3, 1) * (2 / size) - 1
@@ -55,7 +56,7 @@ def reproject(
 def warp_grid(depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of pixels that the source really saw."""
     pixels, _, inside = reproject(depth_B1HW, K_B33, T_source_from_target_B44)
-    return _grid(pixels, *depth_B1HW.shape[-2:]), inside
+    return grid_from_pixels(pixels, *depth_B1HW.shape[-2:]), inside
 
 
 def warp(

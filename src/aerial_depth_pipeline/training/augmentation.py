@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.cameras import flip_K, scale_K
 from aerial_depth_pipeline.geometry.poses import pose_from_vectors
-from aerial_depth_pipeline.geometry.warping import reproject, sample
+from aerial_depth_pipeline.geometry.warping import grid_from_pixels, reproject, sample
 from aerial_depth_pipeline.training.settings import AugmentationSettings
 
 
@@ -47,11 +47,11 @@ def turn_triplets(
     return images, rotation @ T_BS44 @ rotation.transpose(-1, -2), seen
 
 
-def _turned_guide(guide_B1HW: torch.Tensor, K_B33: torch.Tensor, turn_B3: torch.Tensor, seen_B1HW: torch.Tensor) -> torch.Tensor:
+def _turned_guide(guide_B1HW: torch.Tensor, K_B33: torch.Tensor, turn_B3: torch.Tensor, size_of_K: torch.Size) -> torch.Tensor:
     height, width = guide_B1HW.shape[-2:]
-    K = scale_K(K_B33, width / seen_B1HW.shape[-1], height / seen_B1HW.shape[-2])
+    K = scale_K(K_B33, width / size_of_K[1], height / size_of_K[0])
     pixels, z, inside = _before_the_turn(turn_B3, K, height, width)
-    grid = pixels.permute(0, 2, 3, 1) * (2 / torch.tensor([width, height], device=pixels.device)) - 1
+    grid = grid_from_pixels(pixels, height, width)
     turned = F.grid_sample(guide_B1HW, grid, mode="nearest", padding_mode="zeros", align_corners=False)
     # A ray of length one along the new axis has z along the old one; the new depth of a point is its old one divided by that.
     return turned * z * inside
@@ -138,7 +138,7 @@ def _augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> 
     if settings.turn > 0:
         turn = math.radians(settings.turn) * (2 * random[:, 10:13] - 1)
         if "guide" in batch:
-            batch["guide"] = _turned_guide(batch["guide"], batch["K"], turn, batch["images"][:, 0, :1])
+            batch["guide"] = _turned_guide(batch["guide"], batch["K"], turn, batch["images"].shape[-2:])
         batch["images"], batch["T"], batch["seen"] = turn_triplets(batch["images"], batch["K"], batch["T"], turn)
     if settings.zoom > 1:
         factor, place = 1 + (settings.zoom - 1) * random[:, 1], random[:, 2:4]
