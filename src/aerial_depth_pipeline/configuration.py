@@ -7,6 +7,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import yaml
+
 from aerial_depth_pipeline.errors import UserError
 
 Settings = TypeVar("Settings")
@@ -17,7 +19,8 @@ def read_settings(settings_class: type[Settings], values: Mapping[str, Any], whe
 
     Args:
         settings_class: a dataclass whose fields carry types; a field that is itself a dataclass reads a nested dictionary,
-            `list[T]` of a dataclass a list of dictionaries, `Literal` a choice.
+            `list[T]` of a dataclass a list of dictionaries, `Literal` a choice. A list may also be text with spaces
+            between its items, since commas separate the parameters of `kedro run --params`.
         values: the dictionary; keys that are left out take the field's default.
         where: the name of the parameter group, for messages (`train`, `triplets.split`).
 
@@ -60,6 +63,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, hint) else read_settings(hint, value, where)
     if origin in (list, tuple):
+        if isinstance(value, str) and len(value.split()) > 1:
+            value = [yaml.safe_load(item) for item in value.split()]
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise UserError(f"Parameter '{where}' is {value!r}; it must be a list.")
         inner = options[0] if options else Any

@@ -23,6 +23,7 @@ class Outer:
     names: list[str] = field(default_factory=list)
     cap: float | None = None
     on: bool = True
+    seeds: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -32,6 +33,13 @@ class Outer:
 def test_values_defaults_and_conversions() -> None:
     settings = read_settings(Outer, {"steps": 3, "offset": 2, "inner": {"weight": "1e-3"}, "names": ["a"], "cap": 80}, "train")
     assert settings == Outer(3, 2, "town", Inner(1e-3), ["a"], 80.0, True)
+
+
+def test_a_list_from_the_command_line_has_spaces_between_its_items() -> None:
+    settings = read_settings(Outer, {"steps": 3, "names": "town woods", "seeds": "0 1 2"}, "train")
+    assert settings.names == ["town", "woods"] and settings.seeds == [0, 1, 2]
+    with pytest.raises(UserError, match=r"train\.seeds\[1\].*must be of type int"):
+        read_settings(Outer, {"steps": 3, "seeds": "0 one"}, "train")
 
 
 @pytest.mark.parametrize(
