@@ -1,7 +1,8 @@
-"""What a photograph says about its camera and position in EXIF."""
+"""What a photograph says about its camera and position in EXIF, and about its gimbal in XMP."""
 
 import logging
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ _PLANE_RESOLUTION, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Diagonal of a 36 x 24 mm frame: the 35 mm equivalent compares diagonals (CIPA DCG-001).
 _DIAGONAL_35MM = math.hypot(36.0, 24.0)
+_GIMBAL_ANGLE = rb"drone-dji:Gimbal%sDegree\s*(?:=\s*[\"']|>)\s*([-+]?\d+(?:\.\d*)?)"  # an attribute or an element
 _SENSOR_WIDTHS_MM = (3.2, 60.0)  # from a phone's telephoto to medium format; outside of it the tag is wrong
 
 
@@ -33,6 +35,7 @@ class Exif:
         focal: focal length in pixels of the upright image, or None.
         fix: GPS position, or None.
         time: seconds since 1970 on the camera's clock, or None.
+        angles: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, or None.
     """
 
     width: int
@@ -40,6 +43,7 @@ class Exif:
     focal: float | None
     fix: Fix | None
     time: float | None
+    angles: tuple[float, float] | None = None
 
 
 def read_exif(path: Path) -> Exif | None:
@@ -47,6 +51,7 @@ def read_exif(path: Path) -> Exif | None:
     try:
         with Image.open(path) as image:
             width, height = image.size
+            xmp = image.info.get("xmp", b"")
             try:
                 tags = image.getexif()
                 details, gps = tags.get_ifd(_EXIF_IFD), tags.get_ifd(_GPS_IFD)
@@ -59,7 +64,8 @@ def read_exif(path: Path) -> Exif | None:
     focal = _focal_pixels(details, model, max(width, height), min(width, height))
     if orientation in (5, 6, 7, 8):
         width, height = height, width
-    return Exif(width, height, focal, _fix(gps), _time(details))
+    # Of a picture that is turned upright the angles would have to be turned as well.
+    return Exif(width, height, focal, _fix(gps), _time(details), _angles(xmp) if orientation in (0, 1) else None)
 
 
 def _number(value) -> float | None:
@@ -121,6 +127,13 @@ def _degrees(value, reference, negative: str) -> float | None:
         return None
     degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
     return -degrees if str(reference).upper().startswith(negative) else degrees
+
+
+def _angles(xmp: bytes | str) -> tuple[float, float] | None:
+    """Pitch and roll in degrees that DJI's drones write; without a roll they are level."""
+    text = xmp.encode() if isinstance(xmp, str) else xmp
+    pitch, roll = (re.search(_GIMBAL_ANGLE % name, text) for name in (b"Pitch", b"Roll"))
+    return None if pitch is None else (float(pitch.group(1)), float(roll.group(1)) if roll else 0.0)
 
 
 def _time(details) -> float | None:

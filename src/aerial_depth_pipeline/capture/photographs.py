@@ -69,3 +69,6 @@ class PhotographSource(SourceBase):
 
     def fixes(self) -> dict[int, Fix]:
         return {index: e.fix for index, e in enumerate(self._exif) if e is not None and e.fix is not None}
+
+    def angles(self) -> dict[int, tuple[float, float]]:
+        return {index: e.angles for index, e in enumerate(self._exif) if e is not None and e.angles is not None}

@@ -26,6 +26,9 @@ class FrameExtractionSettings:
         min_tracked: where fewer than this share of the corners can be followed from one considered frame to the next, there is a cut.
         camera: where the camera comes from. `auto` takes the first of camera.yaml, the archive's own, EXIF, self-calibration.
         calibration_frames: at most this many frames are used for self-calibration.
+        attitude: where the upward direction in the camera's axes comes from. `telemetry` takes the gimbal's angles from the log beside the
+            video or from the photographs; `auto` does so where they are there and else, for videos, takes it from the camera's motion, as
+            far as that determines it; `none` leaves it unknown.
         jpeg_quality: quality of the frames that are written, 1 to 100.
     """
 
@@ -39,6 +42,7 @@ class FrameExtractionSettings:
     min_tracked: float = 0.25
     camera: Literal["auto", "file", "exif", "self_calibration"] = "auto"
     calibration_frames: int = 40
+    attitude: Literal["auto", "telemetry", "none"] = "auto"
     jpeg_quality: int = 95
 
     def __post_init__(self) -> None:

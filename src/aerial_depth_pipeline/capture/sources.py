@@ -75,6 +75,7 @@ class Source(Protocol):
         width, height: size of the upright source image in pixels.
         fps: frames per second, or None.
         continuous: whether neighbours follow each other closely enough in time to be tracked.
+        turned: whether the pictures were turned upright, so that the gimbal's angles are not those of the pictures.
         warnings: sentences for the report; complete once `frames` has been read to its end.
     """
 
@@ -84,6 +85,7 @@ class Source(Protocol):
     height: int
     fps: float | None
     continuous: bool
+    turned: bool
     warnings: list[str]
 
     def frames(self, width: int, height: int, wanted: Callable[[int], bool]) -> Iterator[SourceFrame]:
@@ -96,6 +98,10 @@ class Source(Protocol):
 
     def fixes(self) -> dict[int, Fix]:
         """Positions that the source itself knows, by frame."""
+        ...
+
+    def angles(self) -> dict[int, tuple[float, float]]:
+        """Pitch and roll of the gimbal in degrees that the source itself knows, by frame."""
         ...
 
     def stated_focal_35mm(self) -> float | None:
@@ -125,12 +131,16 @@ class SourceBase:
     height: int = 0
     fps: float | None = None
     continuous: bool = True
+    turned: bool = False
     warnings: list[str] = field(default_factory=list)
 
     def own_camera(self) -> tuple[Camera, str] | None:
         return None
 
     def fixes(self) -> dict[int, Fix]:
+        return {}
+
+    def angles(self) -> dict[int, tuple[float, float]]:
         return {}
 
     def stated_focal_35mm(self) -> float | None:

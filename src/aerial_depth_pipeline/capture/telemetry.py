@@ -1,10 +1,11 @@
-"""Positions of the drone at frame times, in local metres."""
+"""Positions of the drone and attitudes of its camera at frame times, in local metres and the camera's axes."""
 
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from aerial_depth_pipeline.capture.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.sources import Fix
 
 # WGS 84
@@ -14,7 +15,7 @@ _ECCENTRICITY_SQUARED = 6.69437999014e-3
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Positions over time.
+    """Positions and attitudes over time.
 
     Attributes:
         source: the file they come from.
@@ -22,6 +23,7 @@ class Telemetry:
         position_N3: latitude and longitude in degrees, altitude in metres.
         focal_35mm: the 35 mm equivalent focal length that the file states or that the drone it names has, or None.
         warnings: what was wrong with the file.
+        attitude_N2: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, NaN where unknown; None where all are.
     """
 
     source: str
@@ -29,6 +31,7 @@ class Telemetry:
     position_N3: np.ndarray
     focal_35mm: float | None = None
     warnings: list[str] = field(default_factory=list)
+    attitude_N2: np.ndarray | None = None
 
 
 def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
@@ -37,6 +40,19 @@ def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     positions = np.stack([np.interp(times, known, telemetry.position_N3[:, axis]) for axis in range(3)], 1)
     positions[~((times >= known[0] - 1.0) & (times <= known[-1] + 1.0))] = np.nan
     return positions
+
+
+def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
+    """The upward direction [N, 3] in the camera's axes at frame times, between entries that know it; NaN a second outside of these."""
+    if telemetry.attitude_N2 is None:
+        return np.full((len(times), 3), np.nan)
+    up = up_of_gimbal(*telemetry.attitude_N2.T)
+    known = np.isfinite(up).all(1)
+    # Directions and not angles: beyond straight down the roll jumps by half a turn.
+    between = np.stack([np.interp(times, telemetry.time_N[known], up[known, axis]) for axis in range(3)], 1)
+    outside = ~((times >= telemetry.time_N[known][0] - 1.0) & (times <= telemetry.time_N[known][-1] + 1.0))
+    between[outside] = np.nan
+    return between / np.linalg.norm(between, axis=1, keepdims=True)
 
 
 def local_metres(position_N3: np.ndarray, origin: Fix) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from aerial_depth_pipeline.capture.attitude import known_angles
 from aerial_depth_pipeline.capture.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources import visible_files
 from aerial_depth_pipeline.capture.telemetry import Telemetry
@@ -52,6 +53,9 @@ _FIELDS = {
         "barometer": rf"\bBAROMETER\s*:?\s*{_NUMBER}",
         "height": rf"\bH\s+{_NUMBER}\s*m\b",
         "focal": rf"\bfocal_len\s*:\s*{_NUMBER}",
+        # [gb_yaw: -31.9 gb_pitch: -45.0 gb_roll: 0.0] of the newer ones
+        "pitch": rf"\b(?:gb|gimbal)_pitch\s*:\s*{_NUMBER}",
+        "roll": rf"\b(?:gb|gimbal)_roll\s*:\s*{_NUMBER}",
     }.items()
 }
 _GPS = re.compile(rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*[mM]?\s*)?\)")
@@ -65,7 +69,7 @@ def read_srt(path: Path) -> Telemetry:
     """
     text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     starts = list(_TIMES.finditer(text))
-    times, fixes, focal, skipped = [], [], None, 0
+    times, fixes, angles, focal, skipped = [], [], [], None, 0
     for start, following in zip(starts, [*starts[1:], None], strict=True):
         entry = text[start.end() : following.start() if following else len(text)]
         hours, minutes, seconds, fraction = start.groups()
@@ -76,6 +80,8 @@ def read_srt(path: Path) -> Telemetry:
             continue
         times.append(time)
         fixes.append(fix)
+        stated = [_FIELDS[name].search(entry) for name in ("pitch", "roll")]
+        angles.append([float(match.group(1)) if match else np.nan for match in stated])
         if focal is None and (stated := _FIELDS["focal"].search(entry)):
             focal = _plausible_focal(float(stated.group(1)))
     if not times:
@@ -83,7 +89,7 @@ def read_srt(path: Path) -> Telemetry:
     if focal is None and (drone := drone_in(text)):
         focal = drone[1]
     told = [f"{skipped} of {len(starts)} entries of {path.name} hold no position and are skipped."] if skipped else []
-    return Telemetry(path.name, np.array(times), np.array(fixes), focal, told)
+    return Telemetry(path.name, np.array(times), np.array(fixes), focal, told, known_angles(angles))
 
 
 def _fix_of(entry: str) -> tuple[float, float, float] | None:
@@ -121,10 +127,13 @@ _HEIGHT_COLUMNS = {
     **dict.fromkeys(("altitude", "alt", "altitudem", "absalt", "altitudeabovesealevelmeters", "elevation"), 1.0),
     **dict.fromkeys(("altitudefeet", "altitudeabovesealevelfeet"), _FEET),
 }
+_PITCH_COLUMNS = ("gimbalpitch", "gimbalpitchdegrees", "gimbalpitchdeg", "gbpitch")
+_ROLL_COLUMNS = ("gimbalroll", "gimbalrolldegrees", "gimbalrolldeg", "gbroll")
 
 
 def read_table(path: Path, fps: float | None) -> Telemetry:
-    """Read a CSV file with the columns time (seconds; or time(millisecond), or frame), latitude, longitude and, where there, a height.
+    """Read a CSV file with the columns time (seconds; or time(millisecond), or frame), latitude, longitude and, where there, a height and
+    the gimbal's pitch and roll (degrees).
 
     Raises:
         ValueError: where columns are missing or no row holds a position.
@@ -146,11 +155,12 @@ def read_table(path: Path, fps: float | None) -> Telemetry:
     numbers = table.apply(pd.to_numeric, errors="coerce")
     seconds = numbers["frame"] / fps if in_frames else numbers[time] * _TIME_COLUMNS[time]
     heights = numbers[height] * _HEIGHT_COLUMNS[height] if height else 0.0 * seconds
-    rows = np.stack([seconds, numbers[latitude], numbers[longitude], heights.fillna(0.0)], 1).astype(float)
-    good = np.isfinite(rows).all(1) & np.array([_plausible(lat, lon) for lat, lon in rows[:, 1:3]], bool)
+    angles = [numbers[name] if name else np.nan * seconds for name in (column(_PITCH_COLUMNS), column(_ROLL_COLUMNS))]
+    rows = np.stack([seconds, numbers[latitude], numbers[longitude], heights.fillna(0.0), *angles], 1).astype(float)
+    good = np.isfinite(rows[:, :4]).all(1) & np.array([_plausible(lat, lon) for lat, lon in rows[:, 1:3]], bool)
     rows = rows[good][np.argsort(rows[good][:, 0], kind="stable")]
     rows = rows[np.concatenate([[True], np.diff(rows[:, 0]) > 0])] if len(rows) else rows
     if not len(rows):
         raise ValueError(f"{path.name} holds no position.")
     told = [f"{(~good).sum()} of {len(table)} rows of {path.name} hold no position and are skipped."] if not good.all() else []
-    return Telemetry(path.name, rows[:, 0], rows[:, 1:], None, told)
+    return Telemetry(path.name, rows[:, 0], rows[:, 1:4], None, told, known_angles(rows[:, 4:]))

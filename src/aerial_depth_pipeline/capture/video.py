@@ -31,6 +31,7 @@ class VideoSource(SourceBase):
         if path.stat().st_size == 0:
             raise SceneError(f"{path} is empty (0 bytes); copy it again from the camera.")
         first = self._first_frame()
+        self.turned = round(first.rotation / 90) % 4 != 0
         rotation = first.rotation % 180
         self.width, self.height = (first.height, first.width) if rotation == 90 else (first.width, first.height)
         self._decoded_size = (first.width, first.height)
