@@ -141,7 +141,7 @@ class OurForm:
         random = torch.rand(len(images), 16).to(self.device)
         batch, seen = augment({"images": images, "K": self.K, "T": self.T, "random": random}, AUGMENTATION, self.shown)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
-            maps, numbers = self.model(seen, [0, 2], 1) if self.shown is None else self.model(seen, [], 0)
+            maps, numbers, _ = self.model(seen, [0, 2], 1) if self.shown is None else self.model(seen, [], 0)
         images, poses = batch["images"], compose_poses(numbers, batch["T"], POSE)
         terms = self_supervised_loss(maps, images[:, 1], images[:, [0, 2]], batch["K"], poses, self.usable, LOSS, fast=self.fast)
         self.optimizer.zero_grad()

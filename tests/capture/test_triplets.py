@@ -52,6 +52,14 @@ def test_poses_are_those_of_the_flight(flight, triplets):
     assert np.abs(np.array(length) - 1).max() < 0.02
 
 
+def test_targets_know_how_the_camera_was_held(flight, triplets):
+    folder, _ = triplets
+    poses = pd.read_parquet(folder / "poses.parquet")
+    for row in poses.itertuples():
+        truth = flight.poses[row.frame][:3, 2]  # the world's z axis in the camera's
+        assert np.degrees(angle_between(np.array([row.up_x, row.up_y, row.up_z]), truth)) < 1.5
+
+
 def test_layout_read_by_someone_else(flight, triplets):
     """A reader that knows nothing but the SfMLearner layout gets images, order and K back."""
     folder, result = triplets

@@ -37,7 +37,7 @@ def test_without_a_pose_up_is_up_and_edges_are_left_out(tmp_path):
 def test_the_video_shows_the_frame_beside_its_depth(tmp_path):
     frames = [np.full((60, 101, 3), 20 * i, np.uint8) for i in range(8)]
     slope = np.repeat(np.linspace(10, 50, 60, dtype=np.float32)[:, None], 101, 1)
-    assert write_video(side_by_side(frames, lambda image: slope, 200), tmp_path / "videos" / "a.mp4", 10) == 8
+    assert write_video(side_by_side(((frame, slope) for frame in frames), 200), tmp_path / "videos" / "a.mp4", 10) == 8
     with av.open(str(tmp_path / "videos" / "a.mp4")) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert float(container.streams.video[0].average_rate) == 10

@@ -20,7 +20,7 @@ from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.onnx_model import OnnxDepthModel, resize
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
-SMALL = NetworkSettings(encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16)
+SMALL = NetworkSettings(encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, level_ground=True)
 
 
 def small_model() -> DepthModel:
@@ -28,6 +28,8 @@ def small_model() -> DepthModel:
     torch.manual_seed(0)
     model = DepthModel(DepthNetwork(SMALL), SMALL, 96, 64, {"unit": "metres", "depth_scale": 30.0})
     torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=2.0)
+    torch.nn.init.normal_(model.network.decoder.slope.weight, std=0.1)
+    torch.nn.init.constant_(model.network.decoder.slope.bias, 0.3)
     return model
 
 

@@ -1,10 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.encoder import Encoder, packaged_weights
+from aerial_depth_pipeline.networks.inference import in_bfloat16
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork, JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -67,7 +72,7 @@ def test_the_untrained_decoder_starts_at_the_initial_depth(initial):
     torch.manual_seed(1)
     settings = NetworkSettings(encoder="resnet10t", initial_depth=initial)
     with torch.no_grad():
-        maps, _ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+        maps, *_ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
     for inverse in maps:
         assert abs(float((1 / inverse).median()) / initial - 1) < 0.1
 
@@ -76,7 +81,7 @@ def test_without_an_initial_depth_the_sigmoid_starts_at_one_half():
     torch.manual_seed(1)
     settings = NetworkSettings(encoder="resnet10t", initial_depth=None)
     with torch.no_grad():
-        maps, _ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+        maps, *_ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
     middle = (1 / settings.min_depth + 1 / settings.max_depth) / 2
     assert abs(float(maps[0].median()) / middle - 1) < 0.15
 
@@ -84,13 +89,13 @@ def test_without_an_initial_depth_the_sigmoid_starts_at_one_half():
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_b0", "convnext_nano", "mobilenetv4_conv_small"])
 def test_any_pyramid_of_timm_serves_as_encoder(name):
     settings = NetworkSettings(encoder=name, decoder_channels=[4, 8, 8, 8, 8])
-    maps, numbers = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+    maps, numbers, _ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
     assert [tuple(m.shape) for m in maps] == [(2, 1, 64, 96), (2, 1, 32, 48), (2, 1, 16, 24), (2, 1, 8, 12)]
     assert numbers.shape == (2, 2, 6)
 
 
 def test_sizes_that_are_no_multiple_of_32_work():
-    maps, _ = JointModel(SMALL)(torch.rand(1, 3, 3, 50, 75), [0, 2], 1)
+    maps, *_ = JointModel(SMALL)(torch.rand(1, 3, 3, 50, 75), [0, 2], 1)
     assert [tuple(m.shape[-2:]) for m in maps] == [(50, 75), (25, 38), (13, 19), (7, 10)]
 
 
@@ -98,11 +103,11 @@ def test_pose_starts_at_no_motion_and_sees_both_pictures():
     torch.manual_seed(0)
     model = JointModel(SMALL).eval()
     images = torch.rand(1, 3, 3, 64, 96)
-    _, numbers = model(images, [0, 2], 1)
+    _, numbers, _ = model(images, [0, 2], 1)
     assert numbers.abs().max() < 0.1
     changed = images.clone()
     changed[:, 2] = torch.rand(1, 3, 64, 96)
-    _, other = model(changed, [0, 2], 1)
+    _, other, _ = model(changed, [0, 2], 1)
     assert torch.equal(other[:, 0], numbers[:, 0])
     assert not torch.equal(other[:, 1], numbers[:, 1])
 
@@ -181,3 +186,59 @@ def test_group_normalisation_leaves_no_trace_of_the_batch(encoder):
     with torch.no_grad():
         together, alone = network(images)[:1], network(images[:1])
     assert torch.allclose(together, alone, atol=1e-5)
+
+
+LEVEL = dataclasses.replace(SMALL, level_ground=True, initial_depth=2.0)
+
+
+def test_an_untrained_network_predicts_level_ground_where_the_attitude_is_known():
+    torch.manual_seed(0)
+    network = DepthNetwork(LEVEL).eval()
+    image, slope = torch.rand(2, 3, 64, 96), torch.tensor([[0.1, 0.7], [-0.3, 0.4]])
+    ground = relative_inverse_depth(slope, 64, 96) / 2.0
+    # The heads start nearly flat; a few hundredths of relief are left.
+    torch.testing.assert_close(network(image, slope), ground, rtol=0.1, atol=0)
+    flat = network(image, torch.full((2, 2), torch.nan))
+    torch.testing.assert_close(flat, torch.full_like(flat, 0.5), rtol=0.1, atol=0)
+    torch.testing.assert_close(flat, network(image))
+
+
+def test_the_slope_is_estimated_only_where_it_is_not_given():
+    torch.manual_seed(0)
+    network = DepthNetwork(LEVEL).eval()
+    image, given = torch.rand(2, 3, 64, 96), torch.tensor([[0.1, 0.7], [torch.nan, torch.nan]])
+    before = network(image, given)
+    with torch.no_grad():
+        network.decoder.slope.bias += torch.tensor([0.2, 0.5])
+    after = network(image, given)
+    torch.testing.assert_close(after[0], before[0])
+    assert (after[1, 0, -1] > 1.2 * before[1, 0, -1]).all()
+    network(image, given).sum().backward()
+    assert network.decoder.slope.weight.grad.abs().sum() > 0
+
+
+def test_all_scales_start_from_the_same_ground():
+    model = JointModel(LEVEL, with_pose=False).eval()
+    maps, *_ = model(torch.rand(1, 1, 3, 64, 96), [], 0, torch.tensor([[0.2, 0.6]]))
+    for inverse in maps[1:]:
+        reduced = F.interpolate(maps[0], inverse.shape[-2:], mode="area")
+        torch.testing.assert_close(inverse, reduced, rtol=0.1, atol=0)
+
+
+def test_level_ground_is_kept_in_files_and_in_half_the_bits(tmp_path):
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(LEVEL), LEVEL, 64, 32)
+    with torch.no_grad():
+        model.network.decoder.slope.bias += torch.tensor([0.1, 0.3])
+    image, slope = picture(40, 70), np.array([0.2, 0.6])
+    model.save(tmp_path / "m")
+    loaded = DepthModel.load(tmp_path / "m")
+    for given in (slope, None):
+        np.testing.assert_array_equal(loaded(image, given), model(image, given))
+        np.testing.assert_allclose(in_bfloat16(model)(image, given), model(image, given), rtol=0.05)
+    assert np.abs(model(image, slope) / model(image) - 1).max() > 0.1
+
+
+def test_level_ground_needs_a_depth_to_start_from():
+    with pytest.raises(ValueError, match="level_ground needs an initial_depth"):
+        dataclasses.replace(SMALL, level_ground=True, initial_depth=None)

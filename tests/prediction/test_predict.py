@@ -363,3 +363,24 @@ def test_a_depth_model_predicts_in_either_precision(flight, tmp_path):
         depth[precision] = np.array(Image.open(tmp_path / precision / "depth" / "000011.tiff"))
     np.testing.assert_allclose(depth["float32"], model(decode(flight)[11]), rtol=1e-4)
     assert 0 < np.abs(depth["bfloat16"] / depth["float32"] - 1).mean() < 0.01
+
+
+def test_level_ground_slopes_as_the_gimbal_says(flight, tmp_path):
+    torch.manual_seed(0)
+    network = NetworkSettings(encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], level_ground=True)
+    model = DepthModel(DepthNetwork(network), network, 64, 32)  # untrained: level ground and nothing else
+
+    def depth_at(name: str, **settings) -> np.ndarray:
+        predict(flight, model, PredictSettings(stride=11, side_by_side=False, scale="none", device="cpu", **settings), tmp_path / name)
+        return np.array(Image.open(tmp_path / name / "depth" / "000011.tiff"))
+
+    def ground(pitch: float) -> np.ndarray:
+        y = (np.arange(HEIGHT) + 0.5 - 32) / footage.camera.K[1, 1]
+        return np.broadcast_to(1 / (1 + y[:, None] / np.tan(np.radians(-pitch))), (HEIGHT, WIDTH))
+
+    footage = open_footage(flight, 768)
+    np.testing.assert_allclose(depth_at("unknown"), np.ones((HEIGHT, WIDTH)), rtol=0.1)
+    np.testing.assert_allclose(depth_at("stated", pitch=-40.0), ground(-40.0), rtol=0.1)
+    write_srt(flight.with_suffix(".srt"), field="gb_pitch: -50.0 gb_roll: 0.0] [rel_alt")
+    np.testing.assert_allclose(depth_at("telemetry", pitch=-40.0), ground(-50.0), rtol=0.1)
+    assert np.abs(ground(-40.0) / ground(-50.0) - 1).max() > 0.15

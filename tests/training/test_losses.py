@@ -1,10 +1,13 @@
 """The terms of the loss on scenes whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from tests.training.tiny_world import World, calibration, orbit
 
+from aerial_depth_pipeline.geometry.ground import ground_slope, relative_inverse_depth
 from aerial_depth_pipeline.geometry.poses import relative_pose, rotation_from_axis_angle
 from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.training.augmentation import augment, flip_triplets, jitter_colour, turn_triplets, zoom_triplets
@@ -309,6 +312,27 @@ def test_the_guide_turns_with_the_camera_and_only_pictures_count(scene):
     used, whole = loss_of(turned | {"depth": torch.tensor(depth).float()[None, None]}), {**turned, "seen": None}
     whole = loss_of(whole | {"depth": torch.tensor(depth).float()[None, None]})
     assert used["used"] < whole["used"] and used["photometric"] < whole["photometric"]
+
+
+def test_the_upward_direction_follows_the_picture():
+    K, pose = torch.tensor(calibration(W, H))[None].float(), orbit(3, 2.0)[1]
+    K[:, 0, 2] += 5
+    batch = {"images": torch.rand(1, 3, 3, H, W), "K": K, "T": torch.eye(4).repeat(1, 2, 1, 1), "random": torch.full((1, 16), 0.3)}
+    batch["up"] = torch.tensor(pose[:3, 2]).float()[None]
+
+    def ground(batch: dict) -> torch.Tensor:
+        return relative_inverse_depth(ground_slope(batch["up"], batch["K"], H, W), H, W)
+
+    off = AugmentationSettings(flip=0.0, colour=0.0)
+    flipped, _ = augment(batch, replace(off, flip=1.0))
+    torch.testing.assert_close(ground(flipped), ground(batch).flip(-1))
+    zoomed, _ = augment(batch, replace(off, zoom=1.5))
+    cut = zoom_triplets(ground(batch).expand(1, 3, H, W)[:, None], K, torch.tensor([1.15]), torch.tensor([[0.3, 0.3]]))[0][:, 0, :1]
+    ratio = (ground(zoomed) / cut)[..., 2:-2, 2:-2]
+    torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=2e-3, atol=0)
+    turned, _ = augment(batch, replace(off, turn=10.0))
+    angle = torch.full((1, 3), np.radians(10) * (2 * 0.3 - 1))
+    torch.testing.assert_close(turned["up"], (rotation_from_axis_angle(angle)[0] @ batch["up"][0])[None].float())
 
 
 def test_augmentation_keeps_its_precision_under_autocast(scene):

@@ -15,6 +15,7 @@ import torch
 from tests.training.tiny_world import World, abs_rel, calibration, orbit, write_domain
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
@@ -254,6 +255,35 @@ def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
     constant = np.mean([abs_rel(np.ones_like(depth), depth) for _, depth in seen])
     learned = np.mean([abs_rel(model(image), depth) for image, depth in seen])
     assert learned < 0.6 * constant
+
+
+@pytest.mark.slow
+def test_the_attitude_tells_the_slope_that_training_flights_did_not_show(tmp_path):
+    folder = write_domain(tmp_path / "tiny", worlds=[1, 2], triplets=16, step_degrees=3.6, validation=0)
+    model = train(
+        {"tiny": folder},
+        TrainSettings(
+            batch_size=6,
+            steps=60,
+            learning_rate=5e-4,
+            threads=2,
+            network=NetworkSettings(level_ground=True),
+            pose=PoseSettings(refine=False),
+        ),
+        tmp_path / "checkpoints",
+    )
+    K = calibration(96, 64)
+
+    def error(radius: float, height: float, told: bool) -> float:
+        values = []
+        for pose in orbit(6, 60.0, radius, height):
+            image, depth = World.random(9).render(pose, K, 96, 64)
+            slope = ground_slope(torch.tensor(pose[:3, 2])[None], torch.tensor(K)[None], 64, 96)[0].numpy()
+            values.append(abs_rel(model(image, slope if told else None), depth))
+        return float(np.mean(values))
+
+    assert error(40.0, 80.0, told=True) < 0.75 * error(40.0, 80.0, told=False)  # 63 degrees down instead of 35
+    assert error(75.0, 55.0, told=True) < 1.1 * error(75.0, 55.0, told=False)
 
 
 def test_the_median_depth_of_a_scene_is_measured_in_steps(domain):

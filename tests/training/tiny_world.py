@@ -71,7 +71,7 @@ class World:
 
 
 def orbit(count: int, step_degrees: float, radius: float = 75.0, height: float = 55.0, start: float = 0.0) -> list[np.ndarray]:
-    """Camera poses on a circle, looking roughly at its middle, 35 degrees down."""
+    """Camera poses on a circle, looking roughly at its middle, 35 degrees down where radius and height are not given."""
     poses = []
     for i in range(count):
         angle = np.radians(start + i * step_degrees)
@@ -94,7 +94,8 @@ def write_domain(
     origin: str = "two_view",
     validation: int = 2,
 ) -> Path:
-    """Triplets of several worlds in the layout of 05_model_input, with true relative poses of length 1 (two_view) or in metres (colmap)."""
+    """Triplets of several worlds in the layout of 05_model_input, with true attitudes and relative poses of length 1 (two_view) or in
+    metres (colmap)."""
     K = calibration(width, height)
     lines, held_out, rows = [], [], []
     for seed in worlds:
@@ -114,6 +115,7 @@ def write_domain(
                 if origin == "two_view":
                     T = pose(T[:3, :3], T[:3, 3] / length)
                 row = {"scene": scene, "frame": i, "source_frame": source, "origin": origin, "inliers": 400, "length": length}
+                row |= dict(zip(("up_x", "up_y", "up_z"), poses[i][:3, 2], strict=True))
                 rows.append(row | {f"t{r}{c}": T[r, c] for r in range(4) for c in range(4)})
     (folder / "train.txt").write_text("\n".join(lines) + "\n")
     (folder / "val.txt").write_text("\n".join(held_out) + "\n" if held_out else "")

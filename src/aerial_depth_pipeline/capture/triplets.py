@@ -27,6 +27,7 @@ from aerial_depth_pipeline.progress import progress
 
 logger = logging.getLogger(__name__)
 
+UP_COLUMNS = ["up_x", "up_y", "up_z"]
 POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
 _SAMPLES = 12  # pairs that `frame_offset: auto` looks at for each offset it tries
@@ -124,6 +125,8 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
             )
         write_pictures({t.frame: _members(t, reach) for t in admitted}, frames / "frames", folder, camera, settings, pool)
     poses = _pose_table(admitted, reach, kept, sfm_poses, metric)
+    if set(UP_COLUMNS) <= set(kept.columns):
+        poses = poses.merge(kept[["frame", *UP_COLUMNS]], on="frame", how="left")
     poses.insert(0, "scene", frames.name)
     poses.to_parquet(folder / "poses.parquet", index=False)
     pd.DataFrame(

@@ -8,9 +8,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from aerial_depth_pipeline.evaluation.attitude import slope_of
 from aerial_depth_pipeline.evaluation.baselines import TrainingDepth, tilted_plane
 from aerial_depth_pipeline.evaluation.references import Reference, read_depth, read_image
 from aerial_depth_pipeline.evaluation.settings import Output
+from aerial_depth_pipeline.networks.depth_model import DepthModel
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +78,25 @@ class Contestant:
 
 
 def model_contestant(predict: Callable[[np.ndarray], np.ndarray], name: str = "model") -> Contestant:
-    """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W]."""
-    return Contestant(name, lambda frame: predict(frame.image), "depth", alone=True)
+    """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W].
+
+    A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is known.
+    """
+    if not (isinstance(predict, DepthModel) and predict.takes_slope):
+        return Contestant(name, lambda frame: predict(frame.image), "depth", alone=True)
+
+    def with_attitude(frame: Frame) -> np.ndarray:
+        height, width = frame.image.shape[:2]
+        return predict(frame.image, slope_of(frame.reference, height, width))
+
+    return Contestant(name, with_attitude, "depth", alone=True)
+
+
+def alone_with_the_picture(predict: Callable[[np.ndarray], np.ndarray]) -> list[Contestant]:
+    """The model without what is known beside the picture, where it makes use of that."""
+    if not (isinstance(predict, DepthModel) and predict.takes_slope):
+        return []
+    return [Contestant("model_picture_alone", lambda frame: predict(frame.image), "depth", alone=True)]
 
 
 def baseline_contestants(training: TrainingDepth) -> list[Contestant]:

@@ -4,13 +4,14 @@ import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.contestants import Contestant
+from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, alone_with_the_picture, model_contestant
 from aerial_depth_pipeline.evaluation.conventional import conventional_contestants
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.outside_contestants import outside_contestants
@@ -18,7 +19,7 @@ from aerial_depth_pipeline.evaluation.page import render_page
 from aerial_depth_pipeline.evaluation.panels import depth_range, draw_panels, panel_frames
 from aerial_depth_pipeline.evaluation.point_clouds import write_point_cloud
 from aerial_depth_pipeline.evaluation.pose_errors import measure_poses, pose_metrics
-from aerial_depth_pipeline.evaluation.references import Reference, read_image
+from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.sections import DomainReport, domain_section, overview_section
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
@@ -70,7 +71,7 @@ def write_report(
     """
     domains = []
     for name, scenes in test.items():
-        others = [*(contestants or {}).get(name, ()), *outside_contestants(settings.contestants, name)]
+        others = [*(contestants or {}).get(name, ()), *alone_with_the_picture(model), *outside_contestants(settings.contestants, name)]
         with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
             others += conventional_contestants(scenes, settings, Path(work))
             measured = measure(model, scenes, train.get(name, {}), name, settings, others)
@@ -170,16 +171,19 @@ def _write_video(domain: str, model: Model, scenes: References, folder: Path, se
     paths = [path for path in sorted(frames.glob("*.jpg")) if path.stem.isdigit() and first <= int(path.stem) <= last]
     paths = paths[: settings.video_frames]
 
-    def images() -> Iterator[np.ndarray]:
+    contestant = model_contestant(model)
+
+    def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for path in progress(paths, f"Video of {domain}/{scene}", len(paths), "frame"):
+            frame = Frame(scene, replace(references[0], frame=int(path.stem), image=path))
             try:
-                yield read_image(path)
+                yield frame.image, contestant.predict(frame)
             except SceneError as error:
                 log.warning("%s", error)
 
     path = folder / f"evaluation_video_{_file_name(domain)}.mp4"
     try:
-        if write_video(side_by_side(images(), model), path, settings.video_fps):
+        if write_video(side_by_side(predicted()), path, settings.video_fps):
             yield "Input and predicted depth side by side; the colours follow the prediction.", path
     except (OSError, ValueError) as error:
         log.warning("No video of %s: %s.", domain, error)

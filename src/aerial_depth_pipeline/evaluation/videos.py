@@ -1,6 +1,6 @@
 """Films for the report: input and predicted depth side by side, and a flight around a frame's points."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,23 +44,21 @@ def write_video(pictures: Iterable[np.ndarray], path: Path, fps: float) -> int:
     return count
 
 
-def side_by_side(images: Iterable[np.ndarray], predict: Callable[[np.ndarray], np.ndarray], width: int = 640) -> Iterator[np.ndarray]:
+def side_by_side(predicted: Iterable[tuple[np.ndarray, np.ndarray]], width: int = 640) -> Iterator[np.ndarray]:
     """Pictures with a frame on the left and its depth in plasma colours on the right (bright near).
 
     The colour scale follows the predictions slowly, so that it does not flicker.
 
     Args:
-        images: frames [H, W, 3] uint8 RGB.
-        predict: from a frame to z-depth [H, W].
+        predicted: frames [H, W, 3] uint8 RGB, each with its z-depth [H, W].
         width: of each half in pixels; made even.
     """
     ends = None
-    for image in images:
+    for image, depth in predicted:
         size = (width // 2 * 2, round(width * image.shape[0] / image.shape[1] / 2) * 2)
-        depth = np.asarray(predict(image), np.float32)
         now = np.reciprocal(np.array(depth_range(depth)))
         ends = now if ends is None else _MEMORY * ends + (1 - _MEMORY) * now
-        halves = (image, plasma(depth, 1 / ends[0], 1 / ends[1]))
+        halves = (image, plasma(np.asarray(depth, np.float32), 1 / ends[0], 1 / ends[1]))
         yield np.hstack([cv2.resize(half, size, interpolation=cv2.INTER_AREA) for half in halves])
 
 

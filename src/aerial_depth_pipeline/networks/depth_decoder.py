@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.normalisation import group_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -15,6 +16,9 @@ class DepthDecoder(nn.Module):
 
     The sigmoid's range is mapped to inverse depth between 1 / max_depth and 1 / min_depth, as in Godard et al., Digging into
     Self-Supervised Monocular Depth Estimation, ICCV 2019.
+
+    With `level_ground` the sigmoid's argument counts from that of level ground, whose slope is given, or estimated from the
+    deepest features.
     """
 
     def __init__(self, channels: list[int], reductions: list[int], settings: NetworkSettings) -> None:
@@ -28,6 +32,11 @@ class DepthDecoder(nn.Module):
         self.skip_of_level = [skips.get(level, -1) for level in range(deepest)]
         self.before, self.after, self.heads = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         incoming = channels[skips[deepest]]
+        self.initial_inverse = 1 / settings.initial_depth if settings.level_ground else None
+        if settings.level_ground:
+            self.slope = nn.Linear(incoming, 2)
+            nn.init.zeros_(self.slope.weight)
+            nn.init.zeros_(self.slope.bias)
         for level in reversed(range(deepest)):
             skip = channels[skips[level]] if level in skips else 0
             self.before[str(level)] = _convolution(incoming, widths[level], settings.decoder_norm)
@@ -42,13 +51,19 @@ class DepthDecoder(nn.Module):
         share = (1 / depth - self.min_inverse) / (self.max_inverse - self.min_inverse)
         return math.log(share / (1 - share))
 
-    def forward(self, features: list[torch.Tensor], size: tuple[int, int], only_finest: bool = False) -> list[torch.Tensor]:
+    def forward(
+        self, features: list[torch.Tensor], size: tuple[int, int], only_finest: bool = False, slope_B2: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """Inverse depth [B, 1, H / 2^s, W / 2^s] for s = 0, 1, …, finest first, float32, of an image of `size` (height, width).
 
-        `only_finest` computes the first alone.
+        `only_finest` computes the first alone. `slope_B2` is that of level ground (`geometry.ground.ground_slope`), NaN where it is not
+        known; without `level_ground` it is not looked at.
         """
         maps = {}
         x = features[-1]
+        slope = self.estimated_slope(features)
+        if slope is not None and slope_B2 is not None:
+            slope = torch.where(slope_B2.isnan(), slope, slope_B2)
         for level in reversed(range(len(self.skip_of_level))):
             x = _apply(self.before[str(level)], x)
             x = F.interpolate(x, size=(math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)), mode="nearest")
@@ -56,9 +71,26 @@ class DepthDecoder(nn.Module):
                 x = torch.cat([x, features[self.skip_of_level[level]]], 1)
             x = _apply(self.after[str(level)], x)
             if level < self.scales and (level == 0 or not only_finest):
-                share = torch.sigmoid(_apply(self.heads[str(level)], x).float())
+                logit = _apply(self.heads[str(level)], x).float()
+                if slope is not None:
+                    logit = logit + self._logit_of_ground(slope, *logit.shape[-2:])
+                share = torch.sigmoid(logit)
                 maps[level] = self.min_inverse + (self.max_inverse - self.min_inverse) * share
         return [maps[level] for level in sorted(maps)]
+
+    def estimated_slope(self, features: list[torch.Tensor]) -> torch.Tensor | None:
+        """Slope [B, 2] of level ground as the features show it; None without `level_ground`."""
+        if self.initial_inverse is None:
+            return None
+        deepest = features[-1]
+        with torch.autocast(deepest.device.type, enabled=False):
+            return F.linear(deepest.float().mean((2, 3)), self.slope.weight.float(), self.slope.bias.float())
+
+    def _logit_of_ground(self, slope_B2: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """The logit of level ground less that of the initial depth, which the heads' bias holds."""
+        inverse = self.initial_inverse * relative_inverse_depth(slope_B2, height, width)
+        share = (inverse - self.min_inverse) / (self.max_inverse - self.min_inverse)
+        return torch.logit(share, eps=1e-4) - self._initial_logit(1 / self.initial_inverse)
 
 
 def _apply(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -46,6 +46,11 @@ class DepthModel:
         return next(self.network.parameters()).device
 
     @property
+    def takes_slope(self) -> bool:
+        """Whether it makes use of the slope of level ground where that is given."""
+        return self.settings.level_ground
+
+    @property
     def fingerprint(self) -> str:
         """A hash of the weights and of how the network is built."""
         digest = hashlib.blake2b(fingerprint_of(dataclasses.asdict(self.settings)).encode(), digest_size=12)
@@ -59,13 +64,17 @@ class DepthModel:
         self.network.to(device)
         return self
 
-    def __call__(self, image_HW3: np.ndarray) -> np.ndarray:
-        """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8."""
-        return self.predict(np.asarray(image_HW3)[None])[0]
+    def __call__(self, image_HW3: np.ndarray, slope_2: np.ndarray | None = None) -> np.ndarray:
+        """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8; see `predict`."""
+        return self.predict(np.asarray(image_HW3)[None], None if slope_2 is None else np.asarray(slope_2)[None])[0]
 
     @torch.inference_mode()
-    def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray], slope_B2: np.ndarray | None = None) -> np.ndarray:
         """Depth [B, H, W], float32, of RGB pictures of one size [B, H, W, 3], uint8.
+
+        Args:
+            slope_B2: slope of level ground in each picture (`geometry.ground.ground_slope`), NaN where it is not known. A network with
+                `level_ground` estimates what is not given; others do not look at it.
 
         Raises:
             ValueError: where the pictures are not three-channel uint8 of one size.
@@ -77,7 +86,8 @@ class DepthModel:
         x = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2).float() / 255
         if size != (self.height, self.width):
             x = F.interpolate(x, (self.height, self.width), mode="bilinear", antialias=True, align_corners=False)
-        inverse = self.network(x)
+        slope = None if slope_B2 is None else torch.as_tensor(np.asarray(slope_B2), dtype=torch.float32, device=self.device)
+        inverse = self.network(x, slope)
         if size != (self.height, self.width):
             inverse = F.interpolate(inverse, size, mode="bilinear", align_corners=False)
         depth = float(self.metadata.get("depth_scale", 1.0)) / inverse[:, 0]

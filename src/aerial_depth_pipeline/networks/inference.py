@@ -34,9 +34,9 @@ class _Bfloat16Network(nn.Module):
         self.decoder = network.decoder.to(torch.bfloat16, memory_format=torch.channels_last)
         self.decoder.heads["0"] = _InFloat32(self.decoder.heads["0"])
 
-    def forward(self, image_B3HW: torch.Tensor) -> torch.Tensor:
+    def forward(self, image_B3HW: torch.Tensor, slope_B2: torch.Tensor | None = None) -> torch.Tensor:
         normalised = ((image_B3HW - self.mean) / self.std).to(torch.bfloat16, memory_format=torch.channels_last)
-        return self.decoder(self.body(normalised), image_B3HW.shape[-2:], only_finest=True)[0]
+        return self.decoder(self.body(normalised), image_B3HW.shape[-2:], only_finest=True, slope_B2=slope_B2)[0]
 
 
 class _InFloat32(nn.Module):

@@ -27,6 +27,8 @@ class NetworkSettings:
         min_depth, max_depth: bounds of the predicted depth, in training units.
         initial_depth: depth that the untrained decoder predicts, in training units; scenes are scaled so that their median depth lies
             there. `null` leaves the sigmoid at one half, as the original does.
+        level_ground: predict how inverse depth differs from that of level ground. The ground's slope across the picture follows from the
+            camera's attitude where that is known; where it is not, the network estimates it as well.
     """
 
     encoder: str = "resnet18"
@@ -42,12 +44,15 @@ class NetworkSettings:
     min_depth: float = 0.1
     max_depth: float = 100.0
     initial_depth: float | None = 1.0
+    level_ground: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.min_depth < self.max_depth:
             raise ValueError("min_depth must be positive and smaller than max_depth")
         if self.initial_depth is not None and not self.min_depth < self.initial_depth < self.max_depth:
             raise ValueError("initial_depth must lie between min_depth and max_depth")
+        if self.level_ground and self.initial_depth is None:
+            raise ValueError("level_ground needs an initial_depth, from which the ground slopes")
         if not 1 <= self.scales <= len(self.decoder_channels):
             raise ValueError("scales must be at least 1 and at most the number of decoder_channels")
         if min(self.decoder_channels) < 1 or self.pose_channels < 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.prediction.footage import Footage
 
@@ -77,7 +78,7 @@ def read_colmap_views(path: Path) -> ColmapViews:
     return ColmapViews(folder, points, metric)
 
 
-def compare_with_views(views: ColmapViews, footage: Footage, predict: Callable[[np.ndarray], np.ndarray], count: int) -> ColmapRatios:
+def compare_with_views(views: ColmapViews, footage: Footage, predict: Callable[[SourceFrame], np.ndarray], count: int) -> ColmapRatios:
     """The median ratio of the model's depth to the predicted depth in at most `count` frames of the footage that COLMAP placed.
 
     A point's pixel is taken from where COLMAP observed it. Where its pictures were undistorted and the footage is not, that is a pixel or
@@ -86,7 +87,7 @@ def compare_with_views(views: ColmapViews, footage: Footage, predict: Callable[[
     Args:
         views: the COLMAP model; a picture is found by its file's name, a frame of a video by its index in six digits.
         footage: the source.
-        predict: predicted depth [H, W] of a picture [H, W, 3], uint8, of the footage's size.
+        predict: predicted depth [H, W] of a frame, at the footage's size.
         count: frames to look at, evenly spread.
     """
     names = sorted(views.points)
@@ -98,5 +99,5 @@ def compare_with_views(views: ColmapViews, footage: Footage, predict: Callable[[
         if frame.image is not None and name in chosen:
             pixels, depth = views.points[name]
             columns, rows = (pixels * (footage.width, footage.height)).astype(int).T
-            ratios.append(float(np.median(depth / predict(frame.image)[rows, columns])))
+            ratios.append(float(np.median(depth / predict(frame)[rows, columns])))
     return ColmapRatios(views.path, ratios, views.metric)

@@ -18,7 +18,7 @@ from aerial_depth_pipeline.files import write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference import in_bfloat16
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
-from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames
+from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames, slopes
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.prediction.writers import Film, InBackground, colour_range, plasma, write_png, write_points
@@ -88,12 +88,18 @@ def _device(choice: str) -> str:
 
 
 def _predict(footage: Footage, model: Model, settings: PredictSettings, output: Path) -> dict[str, Any]:
+    def depth_of(frames: Sequence[SourceFrame]) -> np.ndarray:
+        images = np.stack([frame.image for frame in frames])
+        if isinstance(model, DepthModel) and model.takes_slope:
+            return model.predict(images, slopes(footage, frames, settings.pitch))
+        return model.predict(images)
+
     samples = sample_frames(footage, settings.scale_frames)
-    depths = [model.predict(sample.image[None])[0] for sample in samples]
+    depths = [depth_of([sample])[0] for sample in samples]
     colmap = None
     if settings.colmap is not None:
         views = read_colmap_views(Path(settings.colmap).expanduser())
-        colmap = compare_with_views(views, footage, lambda image: model.predict(image[None])[0], settings.scale_frames)
+        colmap = compare_with_views(views, footage, lambda frame: depth_of([frame])[0], settings.scale_frames)
     scale = find_scale(settings.scale, model.metadata.get("unit"), footage, depths, [sample.time for sample in samples], colmap)
     depths = [depth * np.float32(scale.factor) for depth in depths]
     near, far = colour_range(depths)
@@ -105,7 +111,7 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
     frames = footage.source.frames(footage.width, footage.height, lambda index: index % settings.stride == 0)
     with writer, progress_bar(None, f"depth of {footage.path.name}", unit="frame") as bar:
         for group in batches(frames, settings.batch_size):
-            predicted = model.predict(np.stack([frame.image for frame in group])) * np.float32(scale.factor)
+            predicted = depth_of(group) * np.float32(scale.factor)
             for frame, depth in zip(group, predicted, strict=True):
                 writer.write(frame, depth)
                 bar.update()

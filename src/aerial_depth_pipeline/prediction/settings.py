@@ -26,6 +26,8 @@ class PredictSettings:
             digits: a scene's folder in `03_primary/`, or any folder with `cameras`, `images` and `points3D`.
         focal_35mm: 35 mm equivalent focal length in millimetres, for sources whose camera is not known; `null` takes 24 mm, as most drones
             have. Point clouds and `scale: height` depend on it.
+        pitch: how the camera was held, degrees (0 looks at the horizon, -90 straight down), for a model that starts from level ground and
+            footage whose telemetry does not say; `null` lets the model estimate it from the picture.
         scale_frames: number of frames that the colour scale and metres are taken from before the first frame is written.
         batch_size: frames that are predicted at once.
         precision: `bfloat16` is faster where the processor or GPU has instructions for it, and changes depth by a few thousandths.
@@ -44,6 +46,7 @@ class PredictSettings:
     scale: Literal["auto", "colmap", "model", "height", "none"] = "auto"
     colmap: str | None = None
     focal_35mm: float | None = None
+    pitch: float | None = None
     scale_frames: int = 12
     batch_size: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -60,5 +63,7 @@ class PredictSettings:
             raise ValueError("max_width must be at least 32 pixels")
         if self.focal_35mm is not None and not 5 <= self.focal_35mm <= 500:
             raise ValueError("focal_35mm must lie between 5 and 500 mm")
+        if self.pitch is not None and not -90 <= self.pitch <= 30:
+            raise ValueError("pitch must lie between -90 degrees (straight down) and 30")
         if not (self.side_by_side or self.tiff_every or self.png_every or self.points_every):
             raise ValueError("nothing would be written: set side_by_side, tiff_every, png_every or points_every")

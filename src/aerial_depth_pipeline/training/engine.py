@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.geometry.poses import pose_from_vectors, rotation_from_axis_angle
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
@@ -21,7 +22,7 @@ from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.compiling import pays
-from aerial_depth_pipeline.training.losses import guide_loss, pose_difference
+from aerial_depth_pipeline.training.losses import guide_loss, masked_mean, pose_difference
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.pictures import training_picture
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
@@ -154,9 +155,11 @@ class TrainingModule(L.LightningModule):
         else:
             seen = batch["images"] if shown is None else batch["images"][:, shown]
         images = batch["images"]
-        inverse_depths, numbers = model(seen, sources, target)
+        with torch.autocast(images.device.type, enabled=False):
+            slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])
+        inverse_depths, numbers, estimated = model(seen, sources, target, slope)
         if loss.consistency > 0:
-            source_inverse = model.depth(seen[:, self.sources].flatten(0, 1)).unflatten(0, (len(seen), -1))[:, :, 0]
+            source_inverse = self._inverse_depth_of_sources(model, seen[:, self.sources], batch)
         with torch.autocast(images.device.type, enabled=False):
             predicted = compose_poses(numbers, batch["T"], self.settings.pose)
             taught = self.step < self.settings.pose.taught_until * self.settings.steps
@@ -171,6 +174,9 @@ class TrainingModule(L.LightningModule):
                 depth = self.settings.network.initial_depth or 1.0
                 terms["pose"] = pose_difference(predicted, batch["T"], batch["usable"], depth)
                 terms["total"] = terms["total"] + terms["pose"]
+            if estimated is not None and loss.slope > 0:
+                terms["slope"] = masked_mean((estimated - slope.nan_to_num()).abs(), slope.isfinite())
+                terms["total"] = terms["total"] + loss.slope * terms["slope"]
             if loss.consistency > 0:
                 terms["consistency"] = consistency_loss(inverse_depths[0], source_inverse, batch["K"], poses, batch["usable"])
                 terms["total"] = terms["total"] + loss.consistency * terms["consistency"]
@@ -181,6 +187,13 @@ class TrainingModule(L.LightningModule):
                 terms["at_an_end"] = self._share_at_an_end(finest)
                 terms["motion"] = poses[..., :3, 3].norm(dim=-1).mean() * finest.mean()
         return terms
+
+    def _inverse_depth_of_sources(self, model: torch.nn.Module, seen_BS3HW: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        sources = seen_BS3HW.shape[1]
+        with torch.autocast(seen_BS3HW.device.type, enabled=False):
+            up = (batch["T"][..., :3, :3] @ batch["up"][:, None, :, None])[..., 0]
+            slope = ground_slope(up.flatten(0, 1), batch["K"].repeat_interleave(sources, 0), *seen_BS3HW.shape[-2:])
+        return model.depth(seen_BS3HW.flatten(0, 1), slope).unflatten(0, (-1, sources))[:, :, 0]
 
     def _share_at_an_end(self, inverse: torch.Tensor) -> torch.Tensor:
         network = self.settings.network
@@ -252,7 +265,7 @@ class TrainingModule(L.LightningModule):
     def _correlation(self) -> float:
         self.model.eval()
         with self.trainer.precision_plugin.forward_context():
-            inverse = self.model.depth(self.probe.images_B3HW)
+            inverse = self.model.depth(self.probe.images_B3HW, self.probe.slope_B2)
         self.model.train()
         return self.probe.correlation(inverse) * (1.0 if self.probe.measured else 0.5)
 
@@ -333,7 +346,8 @@ class TrainingModule(L.LightningModule):
         batch = {name: value.to(self.device) for name, value in self.validation.batch(chosen).items()}
         images = batch["images"].permute(0, 1, 4, 2, 3).float() / 255
         with self.trainer.precision_plugin.forward_context():
-            inverse_depths, numbers = model(images, self.sources, self.target)
+            slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])
+            inverse_depths, numbers, _ = model(images, self.sources, self.target, slope)
         self.model.train()
         picture = training_picture(
             inverse_depths[0].float(),

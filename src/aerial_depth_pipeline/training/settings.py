@@ -22,6 +22,8 @@ class LossSettings:
         guide_until: see `guide`.
         consistency: weight of the disagreement between the target's depth and its sources', so that one scale holds along a flight. The
             network then also predicts the depth of the sources: a step costs about two and a half times as much.
+        slope: weight of the difference between the slope of level ground that the network estimates and the one that follows from the
+            camera's attitude, where that is known (`network.level_ground`).
         robust: pixels whose error is this many times the image's median count half, worse ones less, so that what moves by itself does not
             pull at the depth; 2 to 4 are sensible, 0 counts all alike.
         ssim_range: range of values that SSIM's constants assume (images lie in 0..1).
@@ -36,6 +38,7 @@ class LossSettings:
     guide: float = 0.0
     guide_until: float = 1.0
     consistency: float = 0.0
+    slope: float = 0.1
     robust: float = 0.0
     ssim_range: float = 1.0
 

@@ -19,6 +19,7 @@ from aerial_depth_pipeline.training.settings import PoseSettings
 log = logging.getLogger(__name__)
 
 RANDOM_NUMBERS = 16
+_UP_COLUMNS = ["up_x", "up_y", "up_z"]
 _T_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
 
@@ -34,6 +35,7 @@ class Triplet:
         usable_S: sources whose pose may be trusted.
         lengths_S: length of each step in metres, NaN where unknown.
         gaps_S: number of video frames between target and source.
+        up_3: the upward direction in the target's axes (x right, y down, z forward), NaN where it is not known.
     """
 
     scene: str
@@ -43,6 +45,7 @@ class Triplet:
     usable_S: np.ndarray
     lengths_S: np.ndarray
     gaps_S: np.ndarray
+    up_3: np.ndarray
 
 
 def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings) -> list[Triplet]:
@@ -73,7 +76,8 @@ def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings)
             continue
         K = _read_K(folder / scene / f"{target}_cam.txt")
         picture = folder / scene / f"{target}.jpg"
-        triplets.append(Triplet(f"{domain}/{scene}", picture, K, found.T_S44, found.usable_S, found.lengths_S, found.gaps_S))
+        known = found.T_S44, found.usable_S, found.lengths_S, found.gaps_S, found.up_3
+        triplets.append(Triplet(f"{domain}/{scene}", picture, K, *known))
     if unusable:
         log.info(
             "%s: %d of %d %s triplets have no reliable %s pose and are skipped.", domain, unusable, len(entries), split, settings.source
@@ -108,11 +112,14 @@ class _Poses:
     usable_S: np.ndarray
     lengths_S: np.ndarray
     gaps_S: np.ndarray
+    up_3: np.ndarray
 
 
 def _poses_of(rows: pd.DataFrame | None, target: int, count: int, settings: PoseSettings) -> _Poses:
     """The poses of a target with `count` sources; what is missing or unreliable is not usable."""
-    found = _Poses(np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool), np.full(count, np.nan), np.ones(count))
+    found = _Poses(np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool), np.full(count, np.nan), np.ones(count), np.full(3, np.nan))
+    if rows is not None and set(_UP_COLUMNS) <= set(rows.columns):
+        found.up_3 = rows[_UP_COLUMNS].iloc[0].to_numpy(float)
     if settings.source == "learned":
         found.usable_S[:] = True
         return found
@@ -187,6 +194,7 @@ class TripletStore:
         self.height, self.width = first.shape[1:3]
         self.K = torch.tensor(np.stack([t.K_33 for t in triplets]), dtype=torch.float32)
         self.T = torch.tensor(np.stack([scaled_poses(t, factors[t.scene]) for t in triplets]), dtype=torch.float32)
+        self.up = torch.tensor(np.stack([t.up_3 for t in triplets]), dtype=torch.float32)
         self.usable = torch.tensor(np.stack([t.usable_S for t in triplets]))
         self.cache, self.guides = None, None
         if first.nbytes * len(triplets) <= cache_gigabytes * 1e9:
@@ -218,12 +226,13 @@ class TripletStore:
         return frames
 
     def batch(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S], `guide` [B, 1, h, w] if there are guides."""
+        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S], `up` [B, 3], and `guide` [B, 1, h, w] if
+        there are guides."""
         if self.cache is not None:
             images = self.cache[indices]
         else:
             images = torch.from_numpy(np.stack([self._decode(self.triplets[i]) for i in indices]))
-        batch = {"images": images, "K": self.K[indices], "T": self.T[indices], "usable": self.usable[indices]}
+        batch = {"images": images} | {name: getattr(self, name)[indices] for name in ("K", "T", "usable", "up")}
         if self.guides is not None:
             batch["guide"] = self.guides[indices]
         return batch

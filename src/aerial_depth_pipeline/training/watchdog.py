@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.training.plane_sweep import CLEAR_SHARE, guide
 from aerial_depth_pipeline.training.settings import WatchdogSettings
 from aerial_depth_pipeline.training.triplet_data import Triplet, decode
@@ -53,16 +54,19 @@ class Probe:
         nearness_BHW: larger where nearer: inverse depth of a plane sweep, or the image row where there is none.
         mask_BHW: where `nearness_BHW` says something.
         measured: whether the evidence comes from the pictures; an image row says little about a camera that looks straight down.
+        slope_B2: slope of level ground in each picture, NaN where it is not known; None where it is nowhere known.
     """
 
     images_B3HW: torch.Tensor
     nearness_BHW: torch.Tensor
     mask_BHW: torch.Tensor
     measured: bool = True
+    slope_B2: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> "Probe":
         """The probe on another device."""
-        return Probe(self.images_B3HW.to(device), self.nearness_BHW.to(device), self.mask_BHW.to(device), self.measured)
+        slope = None if self.slope_B2 is None else self.slope_B2.to(device)
+        return Probe(self.images_B3HW.to(device), self.nearness_BHW.to(device), self.mask_BHW.to(device), self.measured, slope)
 
     def correlation(self, inverse_depth_B1HW: torch.Tensor) -> float:
         """Mean over the pictures of the correlation of inverse depth with what is known to be near; 0 where either is flat."""
@@ -82,7 +86,7 @@ def make_probe(triplets: list[Triplet], depths: dict[str, float], count: int = 8
     Args:
         depths: median depth of the scenes whose poses are given, in the unit of their translations.
     """
-    images, nearness, masks = [], [], []
+    images, nearness, masks, slopes = [], [], [], []
     measured = False
     for index in np.unique(np.linspace(0, len(triplets) - 1, count).round().astype(int)):
         triplet = triplets[index]
@@ -97,7 +101,8 @@ def make_probe(triplets: list[Triplet], depths: dict[str, float], count: int = 8
         images.append(target)
         nearness.append(near)
         masks.append(mask)
-    return Probe(torch.stack(images), torch.stack(nearness), torch.stack(masks), measured)
+        slopes.append(ground_slope(torch.tensor(triplet.up_3[None]).float(), torch.tensor(triplet.K_33[None]).float(), *size)[0])
+    return Probe(torch.stack(images), torch.stack(nearness), torch.stack(masks), measured, torch.stack(slopes))
 
 
 class Watchdog:
