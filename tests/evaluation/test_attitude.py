@@ -45,6 +45,7 @@ def errors(model, references):
 def test_the_attitude_of_each_frame_counts_and_the_picture_alone_is_measured_beside(tmp_path):
     found = errors(untrained_model(level_ground=True), write_level_ground(tmp_path / "flight", [35, 50, 65]))
     assert (found["model"] < 0.03).all()
+    assert (found["level_ground"] < 1e-3).all()
     assert (found["model_picture_alone"] > 2 * found["model"]).all()
 
 
@@ -54,6 +55,7 @@ def test_frames_without_attitude_are_predicted_from_the_picture(tmp_path):
     table.loc[1, ["up_x", "up_y", "up_z"]] = np.nan
     table.to_parquet(tmp_path / "flight" / "frames.parquet")
     found = errors(untrained_model(level_ground=True), references)
+    assert found["level_ground"].notna().tolist() == [True, False]
     assert found["model"].iloc[0] < 0.03 and found["model"].iloc[1] == found["model_picture_alone"].iloc[1]
 
 

@@ -1,17 +1,19 @@
 """Whoever predicts depth and wants to be measured: our model, baselines, conventional methods, other people's models."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
 import numpy as np
+import torch
 
 from aerial_depth_pipeline.evaluation.attitude import slope_of
 from aerial_depth_pipeline.evaluation.baselines import TrainingDepth, tilted_plane
 from aerial_depth_pipeline.evaluation.references import Reference, read_depth, read_image
 from aerial_depth_pipeline.evaluation.settings import Output
+from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 
 log = logging.getLogger(__name__)
@@ -114,6 +116,21 @@ def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
         contestants.append(Contestant("mean_depth_map", mean_depth_map, cheap=True))
     contestants.append(Contestant("tilted_plane", _tilted_plane, oracle=True))
     return contestants
+
+
+def level_ground(references: Iterable[Reference]) -> list[Contestant]:
+    """Level ground under the camera, without a look at the picture; where the camera's attitude is known for some of the frames."""
+    if not any(np.isfinite(slope_of(reference, 1, 1)).all() for reference in references):
+        return []
+
+    def ground(frame: Frame) -> np.ndarray:
+        height, width = frame.depth.shape
+        slope = slope_of(frame.reference, height, width)
+        if not np.isfinite(slope).all():
+            raise PredictionError("left out", "the camera's attitude is not known")
+        return relative_inverse_depth(torch.tensor(slope)[None], height, width)[0, 0].numpy()
+
+    return [Contestant("level_ground", ground, "inverse_depth", cheap=True)]
 
 
 def _tilted_plane(frame: Frame) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.baselines import training_depth
 from aerial_depth_pipeline.evaluation.breakdowns import Sums, add_sums, breakdown_table
-from aerial_depth_pipeline.evaluation.contestants import Contestant, baseline_contestants, check_names, model_contestant
+from aerial_depth_pipeline.evaluation.contestants import Contestant, baseline_contestants, check_names, level_ground, model_contestant
 from aerial_depth_pipeline.evaluation.image_records import SceneMeasurement
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.scene_geometry import find_scene_geometry
@@ -79,6 +79,7 @@ def measure(
             "run `kedro run --pipelines=ground_truth`, or put known depth beside the video in `depth/`."
         )
     everyone = [*([model_contestant(predict)] if predict is not None else []), *contestants]
+    everyone += level_ground(reference for references in scenes.values() for reference in references)
     everyone += baseline_contestants(training_depth(train, settings.size))
     check_names([contestant.name for contestant in everyone])
     records, problems, tables = [], [], []

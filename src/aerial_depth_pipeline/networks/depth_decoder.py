@@ -84,7 +84,10 @@ class DepthDecoder(nn.Module):
             return None
         deepest = features[-1]
         with torch.autocast(deepest.device.type, enabled=False):
-            return F.linear(deepest.float().mean((2, 3)), self.slope.weight.float(), self.slope.bias.float())
+            pooled = deepest.float().mean((2, 3))
+            # Of one length: a picture unlike those of the training must not tilt the ground at will.
+            pooled = F.layer_norm(pooled, pooled.shape[1:]) / pooled.shape[1] ** 0.5
+            return F.linear(pooled, self.slope.weight.float(), self.slope.bias.float())
 
     def _logit_of_ground(self, slope_B2: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """The logit of level ground less that of the initial depth, which the heads' bias holds."""
