@@ -102,6 +102,21 @@ def test_sfm_poses_add_rows(flight, tmp_path):
     assert np.allclose(colmap["length"], np.linalg.norm(colmap[["t03", "t13", "t23"]].to_numpy(), axis=1))
 
 
+def test_points_of_the_reconstruction_go_with_their_targets(flight, tmp_path):
+    rng, calls = np.random.default_rng(0), []
+
+    def points_of(frame: int) -> np.ndarray:
+        calls.append(frame)
+        return rng.uniform(1, 5, (700, 3)) + frame
+
+    registered = {frame: flight.poses[frame] for frame in range(10, 30)}
+    result = make_triplets(flight.frames, tmp_path, SETTINGS, registered, True, points_of)
+    table = pd.read_parquet(tmp_path / "points.parquet")
+    assert sorted(set(table["frame"])) == calls == [t for t in result["targets"] if t in registered]
+    assert table.groupby("frame").size().between(200, 256).all()
+    assert ((table[["x", "y", "z"]].to_numpy() - table[["frame"]].to_numpy()) > 0.99).all()
+
+
 def test_triplets_are_deterministic(flight, triplets, tmp_path):
     folder, _ = triplets
     make_triplets(flight.frames, tmp_path, SETTINGS)

@@ -22,6 +22,7 @@ from aerial_depth_pipeline.training.losses import (
     pose_difference,
     robust_weight,
     smoothness,
+    sparse_point_loss,
     ssim,
 )
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
@@ -331,8 +332,29 @@ def test_the_upward_direction_follows_the_picture():
     ratio = (ground(zoomed) / cut)[..., 2:-2, 2:-2]
     torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=2e-3, atol=0)
     turned, _ = augment(batch, replace(off, turn=10.0))
+    # Points move with their picture as directions do.
+    moved, _ = augment(batch | {"points": batch["up"][:, None]}, replace(off, flip=1.0, turn=10.0))
+    torch.testing.assert_close(moved["points"][:, 0], moved["up"])
     angle = torch.full((1, 3), np.radians(10) * (2 * 0.3 - 1))
     torch.testing.assert_close(turned["up"], (rotation_from_axis_angle(angle)[0] @ batch["up"][0])[None].float())
+
+
+def test_sparse_points_count_by_their_relief_whatever_their_unit(scene):
+    rng, inverse = np.random.default_rng(0), 1 / scene["depth"]
+    rows, columns = rng.integers(0, H, 60), rng.integers(0, W, 60)
+    pixels = torch.tensor(np.stack([columns + 0.5, rows + 0.5, np.ones(60)], 1)).float()
+    z = scene["depth"][0, 0, rows, columns]
+    points = (pixels @ torch.linalg.inv(scene["K"][0]).T * z[:, None])[None]
+    hidden = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [100.0, 0.0, 1.0]]])
+    for unit in (1.0, 37.0):
+        known = torch.cat([points * unit, hidden], 1)
+        assert sparse_point_loss(inverse, known, scene["K"]) < 1e-5
+        tilted = (inverse * torch.linspace(0.8, 1.25, H)[:, None]).requires_grad_()
+        loss = sparse_point_loss(tilted, known, scene["K"])
+        assert 0.05 < loss < 0.2
+        loss.backward()
+        assert torch.isfinite(tilted.grad).all() and tilted.grad.abs().sum() > 0
+    assert sparse_point_loss(inverse, hidden, scene["K"]) == 0
 
 
 def test_augmentation_keeps_its_precision_under_autocast(scene):

@@ -485,6 +485,18 @@ def test_optional_terms_are_trained_with_and_cost_nothing_when_off(domain, tmp_p
     assert "train/consistency" not in plain and plain["train/total"][1] != both
 
 
+def test_sparse_points_take_part_where_scenes_have_them(domain, tmp_path):
+    with pytest.raises(UserError, match=r"loss\.sparse needs the sparse points.*no scene has any"):
+        run(domain, tmp_path / "none", loss=LossSettings(sparse=0.1))
+    known = shutil.copytree(domain, tmp_path / "known")
+    frames = [int(line.split()[1]) for line in (known / "train.txt").read_text().splitlines() if line.startswith("world_1 ")]
+    points = pd.DataFrame(np.random.default_rng(0).uniform(-0.3, 0.3, (20, 2)), columns=["x", "y"]).assign(z=1.0)
+    pd.concat([points.assign(frame=frame) for frame in frames]).to_parquet(known / "world_1" / "points.parquet")
+    _, metrics = run(known, tmp_path / "sparse", loss=LossSettings(sparse=0.1))
+    assert all(np.isfinite(value) for value in metrics["train/sparse"].values()) and max(metrics["train/sparse"].values()) > 0
+    assert "train/sparse" not in run(known, tmp_path / "off")[1]
+
+
 def test_augmentation_is_part_of_the_settings(domain, tmp_path):
     _, plain = run(domain, tmp_path / "a", augmentation=AugmentationSettings(flip=0.0, colour=0.0))
     _, zoomed = run(domain, tmp_path / "b", augmentation=AugmentationSettings(flip=0.5, colour=0.3, zoom=1.4))

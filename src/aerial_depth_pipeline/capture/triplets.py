@@ -2,10 +2,12 @@
 
 import errno
 import logging
+import math
 import os
 import shutil
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 UP_COLUMNS = ["up_x", "up_y", "up_z"]
 POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
+_POINTS = 256  # of each target at most
 _SAMPLES = 12  # pairs that `frame_offset: auto` looks at for each offset it tries
 _NEIGHBOURS = 4  # pairs before and after with which a direction of travel is compared
 _DIRECTION_TOLERANCE = np.radians(60)
@@ -63,17 +66,24 @@ class _Segment:
 
 
 def make_triplets(
-    frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict[int, np.ndarray] | None = None, metric: bool = False
+    frames: Path,
+    folder: Path,
+    settings: TripletSettings,
+    sfm_poses: dict[int, np.ndarray] | None = None,
+    metric: bool = False,
+    sfm_points: Callable[[int], np.ndarray] | None = None,
 ) -> dict:
     """Write one scene's triplets in the SfMLearner layout, with relative poses.
 
     Args:
         frames: the scene's folder below 02_intermediate; its name is the scene's.
         folder: an empty local folder, which receives `NNNNNN.jpg` (sources before, target, sources after, side by side), `NNNNNN_cam.txt`,
-            `poses.parquet` and `targets.parquet` (every kept frame with its offset, parallax, and why it is no target).
+            `poses.parquet`, `targets.parquet` (every kept frame with its offset, parallax, and why it is no target) and, with `sfm_points`,
+            `points.parquet` (frame, x, y, z: some of the points that each target shows).
         settings: see `TripletSettings`.
         sfm_poses: `cam_from_world` of frames, [4, 4] or [3, 4]; adds rows of origin `colmap` to `poses.parquet`.
         metric: whether the unit of `sfm_poses` is the metre.
+        sfm_points: gives the sparse points [N, 3] that a frame of `sfm_poses` shows, in its camera's axes.
 
     Returns:
         `targets` (frame numbers), `span` (the widest triplet, first to last source, in frame numbers), `frame_offset` (the commonest),
@@ -87,7 +97,11 @@ def make_triplets(
     try:
         if (frames / FOLDER).is_dir():
             return _use_dump(frames, folder, settings)
-        return _make(frames, folder, settings, sfm_poses, metric)
+        result = _make(frames, folder, settings, sfm_poses, metric)
+        if sfm_points is not None:
+            known = [frame for frame in result["targets"] if frame in sfm_poses]
+            _point_table(known, sfm_points).to_parquet(folder / "points.parquet", index=False)
+        return result
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -411,6 +425,15 @@ def _pose_table(targets: list[_Target], reach: int, kept: pd.DataFrame, sfm_pose
                 rows.append((*ends, *T.ravel(), "colmap", 0, length))
     table = pd.DataFrame(rows, columns=["frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"])
     return table.astype({"frame": np.int64, "source_frame": np.int64, "inliers": np.int64, "length": float})
+
+
+def _point_table(targets: list[int], sfm_points: Callable[[int], np.ndarray]) -> pd.DataFrame:
+    tables = [pd.DataFrame({"frame": pd.Series(dtype=np.int64), **{axis: pd.Series(dtype=np.float32) for axis in "xyz"}})]
+    for target in targets:
+        points = sfm_points(target)
+        points = points[:: max(1, math.ceil(len(points) / _POINTS))].astype(np.float32)
+        tables.append(pd.DataFrame(points, columns=list("xyz")).assign(frame=np.int64(target))[["frame", *"xyz"]])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:

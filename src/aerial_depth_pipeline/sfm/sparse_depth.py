@@ -7,12 +7,17 @@ import numpy as np
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
 
 
+def points_before_camera(model: SceneModel, frame: int) -> np.ndarray:
+    """The sparse points that a frame really observed, in its camera's axes [N, 3]."""
+    pose = model.poses[frame]
+    points = model.points_N3[model.observations[frame]] @ pose[:3, :3].T + pose[:3, 3]
+    return points[points[:, 2] > 0]
+
+
 def sparse_points(model: SceneModel, frame: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels [N, 2] and z-depth [N] of the sparse points that a frame really observed."""
-    pose, K = model.poses[frame], model.camera.K
-    points = model.points_N3[model.observations[frame]] @ pose[:3, :3].T + pose[:3, 3]
-    points = points[points[:, 2] > 0]
-    image = points @ K.T
+    points = points_before_camera(model, frame)
+    image = points @ model.camera.K.T
     return image[:, :2] / image[:, 2:], points[:, 2]
 
 

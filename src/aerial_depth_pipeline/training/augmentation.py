@@ -10,6 +10,8 @@ from aerial_depth_pipeline.geometry.poses import pose_from_vectors
 from aerial_depth_pipeline.geometry.warping import grid_from_pixels, reproject, sample
 from aerial_depth_pipeline.training.settings import AugmentationSettings
 
+_MIRROR = torch.tensor([-1.0, 1.0, 1.0])
+
 
 def flip_triplets(
     images_BL3HW: torch.Tensor, K_B33: torch.Tensor, T_BS44: torch.Tensor, chosen_B: torch.Tensor
@@ -110,9 +112,9 @@ def augment(
     """Apply all changes to a batch.
 
     Args:
-        batch: `images` [B, L, 3, H, W] in 0..1, `K` [B, 3, 3], `T` [B, S, 4, 4], optionally `guide` [B, 1, h, w] and `up` [B, 3] (the
-            upward direction in the target's axes, NaN where it is not known), and `random` [B, 16], uniform numbers in 0..1 that decide
-            everything.
+        batch: `images` [B, L, 3, H, W] in 0..1, `K` [B, 3, 3], `T` [B, S, 4, 4], optionally `guide` [B, 1, h, w], `up` [B, 3] (the
+            upward direction in the target's axes, NaN where it is not known) and `points` [B, N, 3] (in the target's axes), and `random`
+            [B, 16], uniform numbers in 0..1 that decide everything.
         shown: the frames that the network gets to see; None for all.
 
     Returns:
@@ -135,16 +137,20 @@ def _augment(batch: dict[str, torch.Tensor], settings: AugmentationSettings) -> 
         chosen = random[:, 0] < settings.flip
         batch["images"], batch["K"], batch["T"] = flip_triplets(batch["images"], batch["K"], batch["T"], chosen)
         if "up" in batch:
-            batch["up"] = torch.where(chosen[:, None], batch["up"] * batch["up"].new_tensor([-1.0, 1.0, 1.0]), batch["up"])
+            batch["up"] = torch.where(chosen[:, None], batch["up"] * _MIRROR.to(batch["up"]), batch["up"])
+        if "points" in batch:
+            batch["points"] = torch.where(chosen[:, None, None], batch["points"] * _MIRROR.to(batch["points"]), batch["points"])
         if "guide" in batch:
             batch["guide"] = torch.where(chosen.reshape(-1, 1, 1, 1), batch["guide"].flip(-1), batch["guide"])
     if settings.turn > 0:
         turn = math.radians(settings.turn) * (2 * random[:, 10:13] - 1)
         if "guide" in batch:
             batch["guide"] = _turned_guide(batch["guide"], batch["K"], turn, batch["images"].shape[-2:])
+        rotation = pose_from_vectors(turn, torch.zeros_like(turn))[:, :3, :3]
         if "up" in batch:
-            rotation = pose_from_vectors(turn, torch.zeros_like(turn))[:, :3, :3]
             batch["up"] = (rotation @ batch["up"][..., None])[..., 0]
+        if "points" in batch:
+            batch["points"] = batch["points"] @ rotation.transpose(1, 2)
         batch["images"], batch["T"], batch["seen"] = turn_triplets(batch["images"], batch["K"], batch["T"], turn)
     if settings.zoom > 1:
         factor, place = 1 + (settings.zoom - 1) * random[:, 1], random[:, 2:4]

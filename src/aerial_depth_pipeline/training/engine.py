@@ -22,7 +22,7 @@ from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.compiling import pays
-from aerial_depth_pipeline.training.losses import guide_loss, masked_mean, pose_difference
+from aerial_depth_pipeline.training.losses import guide_loss, masked_mean, pose_difference, sparse_point_loss
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.pictures import training_picture
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
@@ -174,6 +174,9 @@ class TrainingModule(L.LightningModule):
                 depth = self.settings.network.initial_depth or 1.0
                 terms["pose"] = pose_difference(predicted, batch["T"], batch["usable"], depth)
                 terms["total"] = terms["total"] + terms["pose"]
+            if "points" in batch:
+                terms["sparse"] = sparse_point_loss(inverse_depths[0], batch["points"], batch["K"])
+                terms["total"] = terms["total"] + loss.sparse * terms["sparse"]
             if estimated is not None and loss.slope > 0:
                 terms["slope"] = masked_mean((estimated - slope.nan_to_num()).abs(), slope.isfinite())
                 terms["total"] = terms["total"] + loss.slope * terms["slope"]

@@ -259,6 +259,28 @@ def depth_inconsistency(
     return disagreement[:, 0], inside[:, 0]
 
 
+def sparse_point_loss(inverse_B1HW: torch.Tensor, points_BN3: torch.Tensor, K_B33: torch.Tensor) -> torch.Tensor:
+    """Mean absolute logarithm (a scalar) of the ratio of depth to that of known points, freed of its median in each picture.
+
+    The median takes the unit away, which structure from motion need not share with the given poses.
+
+    Args:
+        inverse_B1HW: inverse depth of the target.
+        points_BN3: points in the target camera's axes; z of 0 where there is none. Those outside of the picture do not count.
+        K_B33: calibration in pixels at that size.
+    """
+    height, width = inverse_B1HW.shape[-2:]
+    z = points_BN3[..., 2]
+    image = points_BN3 @ K_B33.transpose(1, 2)
+    pixels = image[..., :2] / z.clamp_min(1e-9)[..., None]
+    size = pixels.new_tensor([width, height])
+    inside = (z > 0) & ((pixels >= 0) & (pixels <= size)).all(-1)
+    predicted = sample(inverse_B1HW, pixels.transpose(1, 2)[:, :, None])[:, 0, 0]
+    ratio = torch.log(predicted.clamp_min(1e-9) * torch.where(inside, z, torch.ones_like(z)))
+    middle = torch.where(inside, ratio, torch.nan).nanmedian(1, keepdim=True).values.detach()
+    return masked_mean((ratio - middle.nan_to_num()).abs(), inside)
+
+
 def pose_difference(T_BS44: torch.Tensor, given_BS44: torch.Tensor, usable_BS: torch.Tensor, depth: float) -> torch.Tensor:
     """How far predicted poses are from given ones (a scalar), as a share of the given step's length, over the pairs that may be trusted.
 

@@ -24,6 +24,8 @@ class LossSettings:
             network then also predicts the depth of the sources: a step costs about two and a half times as much.
         slope: weight of the difference between the slope of level ground that the network estimates and the one that follows from the
             camera's attitude, where that is known (`network.level_ground`).
+        sparse: weight of the mean difference of logarithms between depth and the sparse points of structure from motion, freed of a common
+            factor in each picture; for scenes that have a reconstruction. 0.01 to 0.1 are sensible.
         robust: pixels whose error is this many times the image's median count half, worse ones less, so that what moves by itself does not
             pull at the depth; 2 to 4 are sensible, 0 counts all alike.
         ssim_range: range of values that SSIM's constants assume (images lie in 0..1).
@@ -39,6 +41,7 @@ class LossSettings:
     guide_until: float = 1.0
     consistency: float = 0.0
     slope: float = 0.1
+    sparse: float = 0.0
     robust: float = 0.0
     ssim_range: float = 1.0
 

@@ -26,7 +26,7 @@ from aerial_depth_pipeline.training.engine import TrainingModule
 from aerial_depth_pipeline.training.launch import in_a_rank, train_in_ranks
 from aerial_depth_pipeline.training.plane_sweep import guide
 from aerial_depth_pipeline.training.settings import TrainSettings
-from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_triplets, with_step_lengths
+from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_points, read_triplets, with_step_lengths
 from aerial_depth_pipeline.training.units import scene_depths
 from aerial_depth_pipeline.training.watchdog import check_calibration, make_probe
 
@@ -92,6 +92,8 @@ def train(
     held_out_store = TripletStore(held_out, factors, settings.pose, settings.cache_gigabytes) if held_out else None
     if settings.loss.guide > 0:
         store.add_guides(_guides(triplets, depths, factors))
+    if settings.loss.sparse > 0:
+        store.add_points(read_points(triplets))
     start = [] if initial is None else [initial.fingerprint]
     whole = fingerprint_of(fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets], *start)
     content = _to_continue(checkpoints / LAST, settings, whole)

@@ -148,6 +148,27 @@ def _read_K(path: Path) -> np.ndarray:
         raise UserError(f"{path} is not a calibration of nine comma-separated numbers ({error}). Make the triplets again.") from error
 
 
+def read_points(triplets: list[Triplet]) -> list[np.ndarray]:
+    """The sparse points [N, 3] that each target shows, in its camera's axes; none where its scene has no reconstruction.
+
+    Raises:
+        UserError: where no scene has points.
+    """
+    by_scene: dict[Path, dict[int, np.ndarray]] = {}
+    for folder in {t.image.parent for t in triplets}:
+        path = folder / "points.parquet"
+        if path.is_file():
+            by_scene[folder] = {
+                int(frame): rows[["x", "y", "z"]].to_numpy(np.float32) for frame, rows in pd.read_parquet(path).groupby("frame")
+            }
+    if not any(by_scene.values()):
+        raise UserError(
+            "train.loss.sparse needs the sparse points of structure from motion, and no scene has any. Run the pipelines ground_truth and "
+            "triplets first, or set train.loss.sparse to 0."
+        )
+    return [by_scene.get(t.image.parent, {}).get(int(t.image.stem), np.zeros((0, 3), np.float32)) for t in triplets]
+
+
 def decode(path: Path, count: int = 3) -> np.ndarray:
     """The frames [L, H, W, 3], uint8, of a picture that holds `count` of them side by side.
 
@@ -196,7 +217,7 @@ class TripletStore:
         self.T = torch.tensor(np.stack([scaled_poses(t, factors[t.scene]) for t in triplets]), dtype=torch.float32)
         self.up = torch.tensor(np.stack([t.up_3 for t in triplets]), dtype=torch.float32)
         self.usable = torch.tensor(np.stack([t.usable_S for t in triplets]))
-        self.cache, self.guides = None, None
+        self.cache, self.guides, self.points = None, None, None
         if first.nbytes * len(triplets) <= cache_gigabytes * 1e9:
             self.cache = torch.empty((len(triplets), *first.shape), dtype=torch.uint8)
             with ThreadPoolExecutor() as pool:
@@ -216,6 +237,13 @@ class TripletStore:
         """Give every triplet a rough inverse depth [H, W] in training units, 0 where it is not known, of any one size."""
         self.guides = torch.stack(list(guides)).half()[:, None]
 
+    def add_points(self, points: list[np.ndarray]) -> None:
+        """Give every triplet the sparse points [N, 3] that its target shows, in the target's axes; any number of them."""
+        padded = np.zeros((len(points), max(1, *(len(p) for p in points)), 3), np.float32)
+        for row, known in zip(padded, points, strict=True):
+            row[: len(known)] = known
+        self.points = torch.from_numpy(padded)
+
     def _decode(self, triplet: Triplet) -> np.ndarray:
         frames = decode(triplet.image, self.frames)
         if frames.shape[1:3] != (self.height, self.width):
@@ -226,8 +254,8 @@ class TripletStore:
         return frames
 
     def batch(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S], `up` [B, 3], and `guide` [B, 1, h, w] if
-        there are guides."""
+        """`images` [B, L, H, W, 3] uint8, `K` [B, 3, 3], `T` [B, S, 4, 4], `usable` [B, S], `up` [B, 3]; `guide` [B, 1, h, w] and
+        `points` [B, N, 3] where they were added."""
         if self.cache is not None:
             images = self.cache[indices]
         else:
@@ -235,6 +263,8 @@ class TripletStore:
         batch = {"images": images} | {name: getattr(self, name)[indices] for name in ("K", "T", "usable", "up")}
         if self.guides is not None:
             batch["guide"] = self.guides[indices]
+        if self.points is not None:
+            batch["points"] = self.points[indices]
         return batch
 
 

@@ -34,12 +34,15 @@ def make_scene_triplets(
 
     def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
         from aerial_depth_pipeline.capture.triplets import make_triplets
-        from aerial_depth_pipeline.sfm.poses import read_sfm_poses
+        from aerial_depth_pipeline.sfm.scene_model import read_scene_model
+        from aerial_depth_pipeline.sfm.sparse_depth import points_before_camera
 
         reconstruction = ground_truth.get(scene.name)
-        poses = None if reconstruction is None else read_sfm_poses(reconstruction.path)
-        metric = reconstruction is not None and bool(reconstruction.summary.get("metric"))
-        return make_triplets(scene.path, folder, settings, poses, metric)
+        if reconstruction is None:
+            return make_triplets(scene.path, folder, settings)
+        model = read_scene_model(reconstruction.path)
+        metric = bool(reconstruction.summary.get("metric"))
+        return make_triplets(scene.path, folder, settings, model.poses, metric, lambda frame: points_before_camera(model, frame))
 
     def made_from(scene: SceneFolder) -> list[Any]:
         reconstruction = ground_truth.get(scene.name)
