@@ -10,12 +10,14 @@ from PIL import Image
 from aerial_depth_pipeline.capture.attitude import known_angles, up_from_motion, up_of_gimbal
 from aerial_depth_pipeline.capture.exif import read_exif
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
 from aerial_depth_pipeline.capture.telemetry import Telemetry, up_at_times
 from aerial_depth_pipeline.capture.telemetry_files import read_srt, read_table
+from aerial_depth_pipeline.capture.triplets import make_triplets
 from aerial_depth_pipeline.geometry.poses import angle_between, camera_center
 
 HALF = np.sqrt(0.5)
+UP = ["up_x", "up_y", "up_z"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_photographs(tmp_path, xmp):
     summary = extract_frames(tmp_path / "raw", tmp_path / "frames", FrameExtractionSettings(), no_calibration)
     table = pd.read_parquet(tmp_path / "frames" / "frames.parquet")
     assert summary["attitude"] == "telemetry" and table["kept"].all()
-    up = table[["up_x", "up_y", "up_z"]].to_numpy()
+    up = table[UP].to_numpy()
     assert np.isnan(up[0]).all()
     np.testing.assert_allclose(up[1:], [up_of_gimbal(np.float64(-45), np.float64(3.5))] * 2)
 
@@ -170,16 +172,22 @@ def test_what_the_motion_does_not_determine_is_unknown():
     assert up_from_motion(rotations, directions, positions) is None
 
 
+def _triplet_attitudes(frames, folder, **changes) -> tuple[str | None, pd.DataFrame]:
+    folder.mkdir()
+    result = make_triplets(frames, folder, TripletSettings(width=96, height=64, corners=500, min_inliers=60, **changes))
+    return result["attitude"], pd.read_parquet(folder / "attitude.parquet")
+
+
 def test_a_video(flight, tmp_path):
-    assert flight.summary["attitude"] == "motion"
-    table = pd.read_parquet(flight.frames / "frames.parquet")
-    kept = table["kept"].to_numpy()
-    up = table[["up_x", "up_y", "up_z"]].to_numpy()
-    assert np.isfinite(up[kept]).all() and np.isnan(up[~kept]).all()
+    assert flight.summary["attitude"] is None
+    origin, table = _triplet_attitudes(flight.frames, tmp_path / "auto")
+    kept = pd.read_parquet(flight.frames / "frames.parquet").query("kept")["frame"]
+    assert origin == "motion" and table["frame"].tolist() == kept.tolist()
     truth = np.array([flight.poses[frame][:3, 2] for frame in table["frame"]])
-    assert np.degrees(angle_between(up[kept], truth[kept])).max() < 1.5
-    summary = extract_frames(flight.raw, tmp_path, FrameExtractionSettings(attitude="none"), no_calibration)
-    assert summary["attitude"] is None and pd.read_parquet(tmp_path / "frames.parquet")[["up_x", "up_y", "up_z"]].isna().all(axis=None)
+    assert np.degrees(angle_between(table[UP].to_numpy(), truth)).max() < 1.5
+    for attitude in ("telemetry", "none"):
+        origin, table = _triplet_attitudes(flight.frames, tmp_path / attitude, attitude=attitude)
+        assert origin is None and table[UP].isna().all(axis=None)
 
 
 def test_a_video_whose_subtitles_state_the_angles(flight, tmp_path):
@@ -189,18 +197,21 @@ def test_a_video_whose_subtitles_state_the_angles(flight, tmp_path):
     (raw / "camera.yaml").symlink_to(flight.raw / "camera.yaml")
     text = bracketed_srt([(47.0, 8.0, 30.0, 400.0)] * 40, 10)
     (raw / "video.SRT").write_text(text.replace("[ct: 5500]", "[gb_yaw: 10.0 gb_pitch: -60.0 gb_roll: 0.0]"))
-    assert extract_frames(raw, folder, FrameExtractionSettings(attitude="telemetry"), no_calibration)["attitude"] == "telemetry"
-    up = pd.read_parquet(folder / "frames.parquet")[["up_x", "up_y", "up_z"]].to_numpy()
-    np.testing.assert_allclose(up, np.tile([0, -0.5, -np.sqrt(0.75)], (len(up), 1)), atol=1e-9)
+    assert extract_frames(raw, folder, FrameExtractionSettings(), no_calibration)["attitude"] == "telemetry"
+    origin, table = _triplet_attitudes(folder, tmp_path / "triplets")
+    assert origin == "telemetry"
+    for up in (pd.read_parquet(folder / "frames.parquet")[UP].to_numpy(), table[UP].to_numpy()):
+        np.testing.assert_allclose(up, np.tile([0, -0.5, -np.sqrt(0.75)], (len(up), 1)), atol=1e-9)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flight_name", ["autzen_woods", "autzen_stadium"])
 def test_flights_over_real_terrain(shared_data, tmp_path, flight_name):
-    settings = FrameExtractionSettings(stride=2)
-    summary = extract_frames(shared_data / "flights" / flight_name, tmp_path, settings, no_calibration)
-    assert summary["attitude"] == "motion"
-    table = pd.read_parquet(tmp_path / "frames.parquet").query("kept")
-    truth = pd.read_csv(tmp_path / "poses.csv").set_index("frame").loc[table["frame"], [f"cam_from_world_{i}2" for i in range(3)]]
-    error = np.degrees(angle_between(table[["up_x", "up_y", "up_z"]].to_numpy(), truth.to_numpy()))
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    extract_frames(shared_data / "flights" / flight_name, frames, FrameExtractionSettings(stride=2), no_calibration)
+    origin, table = _triplet_attitudes(frames, tmp_path / "triplets")
+    assert origin == "motion"
+    truth = pd.read_csv(frames / "poses.csv").set_index("frame").loc[table["frame"], [f"cam_from_world_{i}2" for i in range(3)]]
+    error = np.degrees(angle_between(table[UP].to_numpy(), truth.to_numpy()))
     assert np.median(error) < 0.5 and error.max() < 1.5

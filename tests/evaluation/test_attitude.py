@@ -1,5 +1,7 @@
 """A model that starts from level ground is told how each test frame's camera was held, as far as that is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -31,10 +33,9 @@ def write_level_ground(folder, pitches):
     references = write_scene(folder, depths)
     (folder / "camera.yaml").write_text(camera_to_yaml(camera))
     up = np.array([(0.0, -np.cos(p), -np.sin(p)) for p in np.radians(pitches)])
-    pd.DataFrame({"frame": [r.frame for r in references], "up_x": up[:, 0], "up_y": up[:, 1], "up_z": up[:, 2]}).to_parquet(
-        folder / "frames.parquet"
-    )
-    return references
+    table = pd.DataFrame({"frame": [r.frame for r in references], "up_x": up[:, 0], "up_y": up[:, 1], "up_z": up[:, 2]})
+    table.to_parquet(folder / "attitude.parquet")
+    return [replace(reference, attitudes=folder / "attitude.parquet") for reference in references]
 
 
 def errors(model, references):
@@ -51,9 +52,9 @@ def test_the_attitude_of_each_frame_counts_and_the_picture_alone_is_measured_bes
 
 def test_frames_without_attitude_are_predicted_from_the_picture(tmp_path):
     references = write_level_ground(tmp_path / "flight", [35, 50])
-    table = pd.read_parquet(tmp_path / "flight" / "frames.parquet")
+    table = pd.read_parquet(tmp_path / "flight" / "attitude.parquet")
     table.loc[1, ["up_x", "up_y", "up_z"]] = np.nan
-    table.to_parquet(tmp_path / "flight" / "frames.parquet")
+    table.to_parquet(tmp_path / "flight" / "attitude.parquet")
     found = errors(untrained_model(level_ground=True), references)
     assert found["level_ground"].notna().tolist() == [True, False]
     assert found["model"].iloc[0] < 0.03 and found["model"].iloc[1] == found["model_picture_alone"].iloc[1]

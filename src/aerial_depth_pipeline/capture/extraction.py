@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image, TiffImagePlugin
 
-from aerial_depth_pipeline.capture.attitude import known_angles, up_of_frames, up_of_gimbal
+from aerial_depth_pipeline.capture.attitude import known_angles, up_of_gimbal
 from aerial_depth_pipeline.capture.camera_resolution import known_camera, resize_camera
 from aerial_depth_pipeline.capture.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.images import fit_width, read_image, write_jpeg
-from aerial_depth_pipeline.capture.selection import THINNED, Considered, reasons, select, thin_out
+from aerial_depth_pipeline.capture.selection import Considered, reasons, select, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources import Fix, Source, open_source
-from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_metres, smooth_positions, up_at_times
+from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_metres, up_at_times
 from aerial_depth_pipeline.capture.telemetry_files import find_telemetry
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError, UserError
@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 _INTERIM_QUALITY = 98  # frames that are compressed once more after self-calibration
 _CALIBRATION_STEP = 0.12  # flow between two calibration frames, share of the width, that matching still bridges with ease
 _CANDIDATES_PER_SECOND = 15
-_SMOOTHING_SECONDS = 1.0  # half the window over which positions are smoothed before they tell the attitude
 
 
 def extract_frames(raw: Path, folder: Path, settings: FrameExtractionSettings, self_calibrate: Callable[[list[Path]], Camera]) -> dict:
@@ -120,7 +119,7 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
     (folder / "camera.yaml").write_text(camera_to_yaml(undistortion.camera), encoding="utf-8")
 
     positions, origin = _positions(source, rows, telemetry, warnings)
-    up, origin_of_up = _attitude(source, rows, telemetry, positions, frames, undistortion.camera, settings.attitude)
+    up = _attitude(source, rows, telemetry)
     exact = _carry_depth(source, depths, kept, folder, undistortion)
     _carry_poses(raw, folder, kept)
     source.hand_on(folder)
@@ -145,7 +144,7 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
         "telemetry": telemetry.source if telemetry is not None else ("exif" if origin is not None else None),
         "origin": None if origin is None else {"latitude": origin.latitude, "longitude": origin.longitude, "altitude": origin.altitude},
         "metric": origin is not None,
-        "attitude": origin_of_up,
+        "attitude": "telemetry" if np.isfinite(up).any() else None,
         "exact_depth": exact,
         "true_poses": (folder / "poses.csv").is_file(),
         "warnings": warnings,
@@ -305,31 +304,13 @@ def _positions(source: Source, rows: list[Considered], telemetry: Telemetry | No
     return local_metres(positions, origin), origin
 
 
-def _attitude(
-    source: Source, rows: list[Considered], telemetry: Telemetry | None, positions_N3, frames: Path, camera: Camera, chosen: str
-) -> tuple[np.ndarray, str | None]:
-    """The upward direction in the camera's axes [N, 3] of every considered frame (from motion: of every kept one), and where it is from."""
-    times = np.array([row.time for row in rows])
-    up = np.full((len(rows), 3), np.nan)
-    if chosen == "none":
-        return up, None
+def _attitude(source: Source, rows: list[Considered], telemetry: Telemetry | None) -> np.ndarray:
+    """The upward direction in the camera's axes [N, 3] of every considered frame, from a gimbal's angles; NaN where these are not known."""
     if telemetry is not None and not source.turned:
-        up = up_at_times(telemetry, times)
-    elif not source.continuous:
-        stated = source.angles()
-        angles = known_angles([stated.get(row.frame, (np.nan, np.nan)) for row in rows])
-        up = up if angles is None else up_of_gimbal(*angles.T)
-    if np.isfinite(up).any():
-        return up, "telemetry"
-    if chosen == "auto" and source.continuous:
-        kept = np.array([row.kept for row in rows])
-        # Frames that were thinned out afterwards were steps all the same.
-        steps = np.array([row.motion if row.kept or row.reason == THINNED else 0.0 for row in rows])
-        smooth = smooth_positions(times, positions_N3, _SMOOTHING_SECONDS)
-        segments = np.array([row.segment for row in rows])
-        paths = [frames / f"{row.frame:06d}.jpg" for row in rows if row.kept]
-        up[kept] = up_of_frames(paths, camera.K, segments[kept], np.cumsum(np.nan_to_num(steps))[kept], smooth[kept])
-    return up, "motion" if np.isfinite(up).any() else None
+        return up_at_times(telemetry, np.array([row.time for row in rows]))
+    stated = {} if source.continuous else source.angles()
+    angles = known_angles([stated.get(row.frame, (np.nan, np.nan)) for row in rows])
+    return np.full((len(rows), 3), np.nan) if angles is None else up_of_gimbal(*angles.T)
 
 
 def _depth_files(raw: Path) -> dict[int, Path]:

@@ -26,9 +26,6 @@ class FrameExtractionSettings:
         min_tracked: where fewer than this share of the corners can be followed from one considered frame to the next, there is a cut.
         camera: where the camera comes from. `auto` takes the first of camera.yaml, the archive's own, EXIF, self-calibration.
         calibration_frames: at most this many frames are used for self-calibration.
-        attitude: where the upward direction in the camera's axes comes from. `telemetry` takes the gimbal's angles from the log beside the
-            video or from the photographs; `auto` does so where they are there and else, for videos, takes it from the camera's motion, as
-            far as that determines it; `none` leaves it unknown.
         jpeg_quality: quality of the frames that are written, 1 to 100.
     """
 
@@ -42,7 +39,6 @@ class FrameExtractionSettings:
     min_tracked: float = 0.25
     camera: Literal["auto", "file", "exif", "self_calibration"] = "auto"
     calibration_frames: int = 40
-    attitude: Literal["auto", "telemetry", "none"] = "auto"
     jpeg_quality: int = 95
 
     def __post_init__(self) -> None:
@@ -99,6 +95,9 @@ class TripletSettings:
         min_inliers: a target is rejected where a two-view pose rests on fewer points than this; 0 keeps targets without a pose as well.
         max_epipolar_error: MAGSAC's inlier threshold in pixels of the frames.
         max_exposure_change: a target whose sources differ from it in brightness by more than this share is rejected.
+        attitude: where the upward direction in the cameras' axes comes from. `telemetry`: the gimbal's angles in the log beside the video
+            or in the photographs; `auto`: these where they are known, else the camera's motion in a video, as far as that determines it;
+            `none`: it is left unknown.
         jpeg_quality: quality of the triplets, 1 to 100.
         split: how targets are divided into training, validation and test.
     """
@@ -113,6 +112,7 @@ class TripletSettings:
     min_inliers: int = 100
     max_epipolar_error: float = 0.4
     max_exposure_change: float = 0.2
+    attitude: Literal["auto", "telemetry", "none"] = "auto"
     jpeg_quality: int = 95
     split: SplitSettings = field(default_factory=SplitSettings)
 

@@ -16,7 +16,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from aerial_depth_pipeline.capture.attitude import up_of_frames
 from aerial_depth_pipeline.capture.images import read_image
+from aerial_depth_pipeline.capture.selection import THINNED
 from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.capture.sfmlearner_dump import CALIBRATION_SUFFIX, FOLDER, DumpedTriplet, parts_of, read_dump
 from aerial_depth_pipeline.capture.telemetry import smooth_positions
@@ -36,7 +38,7 @@ _POINTS = 256  # of each target at most
 _SAMPLES = 12  # pairs that `frame_offset: auto` looks at for each offset it tries
 _NEIGHBOURS = 4  # pairs before and after with which a direction of travel is compared
 _DIRECTION_TOLERANCE = np.radians(60)
-_SMOOTHING_SECONDS = 1.0  # half the window over which positions are smoothed before they give the length of a step
+_SMOOTHING_SECONDS = 1.0  # half the window over which positions are smoothed before they give lengths of steps and heights
 
 
 @dataclass
@@ -78,8 +80,9 @@ def make_triplets(
     Args:
         frames: the scene's folder below 02_intermediate; its name is the scene's.
         folder: an empty local folder, which receives `NNNNNN.jpg` (sources before, target, sources after, side by side), `NNNNNN_cam.txt`,
-            `poses.parquet`, `targets.parquet` (every kept frame with its offset, parallax, and why it is no target) and, with `sfm_points`,
-            `points.parquet` (frame, x, y, z: some of the points that each target shows).
+            `poses.parquet`, `targets.parquet` (every kept frame with its offset, parallax, and why it is no target), `attitude.parquet`
+            (frame, up_x, up_y, up_z: the upward direction in the axes of every kept frame, NaN where it is not known) and, with
+            `sfm_points`, `points.parquet` (frame, x, y, z: some of the points that each target shows).
         settings: see `TripletSettings`.
         sfm_poses: `cam_from_world` of frames, [4, 4] or [3, 4]; adds rows of origin `colmap` to `poses.parquet`.
         metric: whether the unit of `sfm_poses` is the metre.
@@ -87,7 +90,8 @@ def make_triplets(
 
     Returns:
         `targets` (frame numbers), `span` (the widest triplet, first to last source, in frame numbers), `frame_offset` (the commonest),
-        `parallax` (median share of the width), `reasons` (count by reason), `kept`, `two_view` (share of the pairs with a pose).
+        `parallax` (median share of the width), `reasons` (count by reason), `kept`, `two_view` (share of the pairs with a pose), `attitude`
+        (`telemetry`, `motion` or None).
 
     Raises:
         SceneError: where no frame can be a target.
@@ -110,11 +114,11 @@ def make_triplets(
 
 def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict[int, np.ndarray] | None, metric: bool) -> dict:
     try:
-        table = pd.read_parquet(frames / "frames.parquet")
+        table = pd.read_parquet(frames / "frames.parquet").sort_values("frame", ignore_index=True)
         camera = read_camera(frames / "camera.yaml")
     except (OSError, ValueError) as error:
         raise SceneError(f"{frames} is not a folder of extracted frames ({error}); run the pipeline frame_extraction first.") from error
-    kept = table[table["kept"]].sort_values("frame")
+    kept = table[table["kept"]]
     segments = [
         _Segment(part["frame"].astype(int).tolist(), part["brightness"].tolist() if "brightness" in part else [float("nan")] * len(part))
         for _, part in kept.groupby("segment", sort=True)
@@ -139,8 +143,9 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
             )
         write_pictures({t.frame: _members(t, reach) for t in admitted}, frames / "frames", folder, camera, settings, pool)
     poses = _pose_table(admitted, reach, kept, sfm_poses, metric)
-    if set(UP_COLUMNS) <= set(kept.columns):
-        poses = poses.merge(kept[["frame", *UP_COLUMNS]], on="frame", how="left")
+    attitude, origin = _attitude(table, frames / "frames", camera.K, settings)
+    attitude.to_parquet(folder / "attitude.parquet", index=False)
+    poses = poses.merge(attitude, on="frame", how="left")
     poses.insert(0, "scene", frames.name)
     poses.to_parquet(folder / "poses.parquet", index=False)
     pd.DataFrame(
@@ -160,10 +165,31 @@ def _make(frames: Path, folder: Path, settings: TripletSettings, sfm_poses: dict
         "span": max(_sources(t, reach)[-1] - _sources(t, reach)[0] for t in admitted),
         "frame_offset": Counter(t.offset for t in admitted).most_common(1)[0][0],
         "parallax": float(np.nanmedian([t.parallax for t in admitted])) if any(np.isfinite(t.parallax) for t in admitted) else None,
+        "attitude": origin,
         "reasons": dict(sorted(Counter(t.reason for t in targets if t.reason).items())),
         "two_view": len(two_view) / (2 * reach * len(admitted)),
         "colmap": int((poses["origin"] == "colmap").sum()) / (2 * reach * len(admitted)),
     }
+
+
+def _attitude(table: pd.DataFrame, frames: Path, K_33: np.ndarray, settings: TripletSettings) -> tuple[pd.DataFrame, str | None]:
+    """The upward direction in the axes of every kept frame, and what tells it."""
+    kept = table["kept"].to_numpy()
+    up, origin = np.full((int(kept.sum()), 3), np.nan), None
+    if settings.attitude != "none" and set(UP_COLUMNS) <= set(table.columns) and table.loc[kept, UP_COLUMNS].notna().any(axis=None):
+        up, origin = table.loc[kept, UP_COLUMNS].to_numpy(float), "telemetry"
+    elif settings.attitude == "auto" and table["motion"].notna().any():
+        # Frames that were thinned out afterwards were steps all the same.
+        steps = np.where(kept | (table["reason"] == THINNED), table["motion"].fillna(0.0), 0.0)
+        positions = np.full((len(table), 3), np.nan)
+        if {"east", "north", "up"} <= set(table.columns):
+            known = table[["east", "north", "up"]].to_numpy(float)
+            positions = smooth_positions(table["time"].to_numpy(float), known, _SMOOTHING_SECONDS)
+        paths = [frames / f"{frame:06d}.jpg" for frame in table.loc[kept, "frame"]]
+        up = up_of_frames(paths, K_33, table.loc[kept, "segment"].to_numpy(), np.cumsum(steps)[kept], positions[kept])
+        origin = "motion" if np.isfinite(up).any() else None
+    columns = dict(zip(UP_COLUMNS, up.T, strict=True))
+    return pd.DataFrame({"frame": table.loc[kept, "frame"].to_numpy(np.int64), **columns}), origin
 
 
 def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
@@ -212,6 +238,7 @@ def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
         "span": 2 * reach,
         "frame_offset": 1,
         "parallax": float(table["parallax"].median()) if table["parallax"].notna().any() else None,
+        "attitude": None,
         "reasons": {},
         "two_view": len(poses) / (2 * reach * len(table)),
         "colmap": 0.0,

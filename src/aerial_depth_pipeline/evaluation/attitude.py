@@ -1,4 +1,4 @@
-"""How level ground slopes in a test frame, where frame extraction knows the camera's attitude."""
+"""How level ground slopes in a test frame, where the camera's attitude is known."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,9 @@ _UP = ["up_x", "up_y", "up_z"]
 
 def slope_of(reference: Reference, height: int, width: int) -> np.ndarray:
     """Slope [2] of level ground (`geometry.ground.ground_slope`) in a frame of that size; NaN where the attitude is not known."""
-    table = reference.scene_folder / "frames.parquet"
-    known = _attitudes(reference.scene_folder, table.stat().st_mtime_ns) if table.is_file() else None
+    known = None
+    if reference.attitudes is not None and reference.attitudes.is_file():
+        known = _attitudes(reference.attitudes, reference.scene_folder, reference.attitudes.stat().st_mtime_ns)
     if known is None or reference.frame not in known[1]:
         return np.full(2, np.nan)
     K_33, ups = known
@@ -26,14 +27,14 @@ def slope_of(reference: Reference, height: int, width: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _attitudes(scene: Path, changed: int) -> tuple[np.ndarray, dict[int, np.ndarray]] | None:
-    """Calibration and upward directions of a scene's frames; None where it has none, or none that can be read.
+def _attitudes(table: Path, scene: Path, changed: int) -> tuple[np.ndarray, dict[int, np.ndarray]] | None:
+    """Calibration and upward directions of a scene's frames; None where they cannot be read.
 
-    `changed` is when the table was written: a scene that was made again is read again.
+    `changed` is when the table was written: one that was made again is read again.
     """
     try:
-        table = pd.read_parquet(scene / "frames.parquet", columns=["frame", *_UP]).dropna()
+        attitudes = pd.read_parquet(table, columns=["frame", *_UP]).dropna()
         camera = read_camera(scene / "camera.yaml")
     except (OSError, ValueError, KeyError):
         return None
-    return camera.K, dict(zip(table["frame"].astype(int), table[_UP].to_numpy(float), strict=True))
+    return camera.K, dict(zip(attitudes["frame"].astype(int), attitudes[_UP].to_numpy(float), strict=True))

@@ -24,6 +24,7 @@ class Reference:
         kind: `exact` for depth that came with the scene, else the backend that made it (`plane_sweep`, `patch_match`, …).
         metric: whether the depth is in metres.
         ground_truth: the scene's folder in `03_primary/`, where conventional methods left their depth; None without one.
+        attitudes: table with the upward direction in the axes of the scene's frames (`attitude.parquet` of its triplets); None without one.
     """
 
     frame: int
@@ -32,6 +33,7 @@ class Reference:
     kind: str
     metric: bool
     ground_truth: Path | None = None
+    attitudes: Path | None = None
 
     @property
     def scene_folder(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aerial_depth_pipeline.datasets.scene_folders import SceneFolders
@@ -40,7 +40,9 @@ class DomainData:
         for scene, wanted in targets.items():
             reconstruction = self.ground_truth.get(scene)
             references = find_references(self.frames[scene].path, None if reconstruction is None else reconstruction.path)
-            found[scene] = [reference for reference in references if reference.frame in wanted]
+            attitudes = self.triplets.folder / scene / "attitude.parquet"
+            known = attitudes if attitudes.is_file() else None
+            found[scene] = [replace(reference, attitudes=known) for reference in references if reference.frame in wanted]
         return found
 
 
