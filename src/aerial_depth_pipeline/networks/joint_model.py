@@ -62,15 +62,16 @@ class JointModel(nn.Module):
         size = images_BL3HW.shape[-2:]
         target_image = images_BL3HW[:, target]
         shared = self.pose_decoder is not None and self.pose_encoder is None and self.settings.pose_trains_encoder
-        # One pass over all frames, where all need it: larger batches use the machine better than several small ones.
-        shown = [target_image, *(images_BL3HW[:, s] for s in sources)] if shared else [target_image]
-        of_all = self.depth.encoder(torch.cat(shown))
-        batch = len(target_image)
-        features = [f[:batch] for f in of_all]
+        if shared:
+            # One pass over all frames: larger batches use the machine better than several small ones.
+            of_all = self.depth.encoder(torch.cat([target_image, *(images_BL3HW[:, s] for s in sources)]))
+            features = [f[: len(target_image)] for f in of_all]
+        else:
+            features = self.depth.encoder(target_image)
         maps, slope = self.depth.decoder(features, size, slope_B2=slope_B2), self.depth.decoder.estimated_slope(features)
         if self.pose_decoder is None:
             return maps, None, slope
-        deepest = list(of_all[-1].split(batch)) if shared else self._pose_features(images_BL3HW, features[-1], sources, target)
+        deepest = list(of_all[-1].split(len(target_image))) if shared else self._pose_features(images_BL3HW, features[-1], sources, target)
         poses = [self.pose_decoder(deepest[0], source) for source in deepest[1:]]
         return maps, torch.stack(poses, 1), slope
 

@@ -100,7 +100,7 @@ def _at_one_size(inverse_depths, target, sources, K, T, usable, picture, setting
     facts = {
         "unwarped": masked_mean(still, in_view),
         "warped": masked_mean(error, in_view).detach(),
-        "used": mask.float().mean(),
+        "used": mask.count_nonzero() / mask.numel(),
     }
     if settings.robust > 0:
         weight = robust_weight(error, mask, settings.robust)
