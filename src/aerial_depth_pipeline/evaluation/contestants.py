@@ -84,7 +84,7 @@ def model_contestant(predict: Callable[[np.ndarray], np.ndarray], name: str = "m
 
     A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is known.
     """
-    if not (isinstance(predict, DepthModel) and predict.takes_slope):
+    if not _takes_slope(predict):
         return Contestant(name, lambda frame: predict(frame.image), "depth", alone=True)
 
     def with_attitude(frame: Frame) -> np.ndarray:
@@ -96,9 +96,13 @@ def model_contestant(predict: Callable[[np.ndarray], np.ndarray], name: str = "m
 
 def alone_with_the_picture(predict: Callable[[np.ndarray], np.ndarray]) -> list[Contestant]:
     """The model without what is known beside the picture, where it makes use of that."""
-    if not (isinstance(predict, DepthModel) and predict.takes_slope):
+    if not _takes_slope(predict):
         return []
     return [Contestant("model_picture_alone", lambda frame: predict(frame.image), "depth", alone=True)]
+
+
+def _takes_slope(predict: Callable[..., np.ndarray]) -> bool:
+    return isinstance(predict, DepthModel) and predict.takes_slope
 
 
 def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
