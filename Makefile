@@ -23,7 +23,11 @@ lint: $(INSTALLED)
 
 install: $(INSTALLED)
 
+# What the packages take and what pip unpacks on the way, in kilobytes.
+NEEDED := 11000000
+
 $(INSTALLED): pyproject.toml
+	@free=$$(df -Pk . | awk 'NR == 2 {print $$4}'); if [ ! -d $(VENV) ] && [ "$$free" -lt $(NEEDED) ]; then echo "Installing needs about 11 GB of free disk; $$(pwd) has $$((free / 1000000)) GB. Free some, or set NEEDED=0 to try all the same." >&2; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"

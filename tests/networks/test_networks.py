@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 
 import numpy as np
@@ -186,6 +187,17 @@ def test_group_normalisation_leaves_no_trace_of_the_batch(encoder):
     with torch.no_grad():
         together, alone = network(images)[:1], network(images[:1])
     assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_frozen_normalisation_neither_learns_nor_counts():
+    model = JointModel(dataclasses.replace(SMALL, encoder_norm="frozen")).train()
+    frozen = [m for m in model.depth.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    before = copy.deepcopy(model.depth.encoder.state_dict())
+    maps, numbers, _ = model(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
+    (sum(m.mean() for m in maps) + numbers.square().mean()).backward()
+    assert frozen and all(p.grad is None for m in frozen for p in m.parameters())
+    assert all(p.grad is not None for n, p in model.depth.encoder.named_parameters() if p.requires_grad)
+    assert all(torch.equal(v, before[k]) for k, v in model.depth.encoder.state_dict().items())
 
 
 LEVEL = dataclasses.replace(SMALL, level_ground=True, initial_depth=2.0)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.networks.normalisation import replace_batch_norm
+from aerial_depth_pipeline.networks.normalisation import freeze_batch_norm, replace_batch_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 # Encoders whose ImageNet weights come as a package, so that no model hub has to be reached: the extra `pretrained`.
@@ -33,6 +33,8 @@ class Encoder(nn.Module):
         self.body = _create(settings, load_weights)
         if settings.encoder_norm == "group":
             replace_batch_norm(self.body)
+        if settings.encoder_norm == "frozen":
+            freeze_batch_norm(self.body)
         self.channels: list[int] = list(self.body.feature_info.channels())
         self.reductions: list[int] = list(self.body.feature_info.reduction())
         if any(r & (r - 1) or r < 2 for r in self.reductions) or sorted(set(self.reductions)) != self.reductions:

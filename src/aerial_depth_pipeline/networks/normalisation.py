@@ -1,9 +1,10 @@
-"""Group normalisation in the place of batch normalisation, for batches too small to have statistics."""
+"""What can take the place of batch normalisation, for batches too small to have statistics."""
 
 import math
 
 from timm.layers import BatchNormAct2d, GroupNormAct
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 _GROUPS = 32
 
@@ -26,3 +27,10 @@ def replace_batch_norm(module: nn.Module) -> None:
         if child.affine:
             layer.weight, layer.bias = child.weight, child.bias
         setattr(module, name, layer)
+
+
+def freeze_batch_norm(module: nn.Module) -> None:
+    """Train no scale and no shift of a batch normalisation, in place; the joint model then leaves the statistics alone as well."""
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm) and layer.affine:
+            layer.requires_grad_(False)

@@ -19,7 +19,8 @@ class NetworkSettings:
             saves about a third of a step; sensible where the pose starts from classical geometry.
         decoder_channels: channels of the depth decoder at full size, half, quarter, eighth, … of the image.
         encoder_norm: `own` keeps the encoder's normalisation; `group` puts group normalisation in the place of batch normalisation, which
-            does not depend on the size of the batch. Pretrained scales and shifts are kept.
+            does not depend on the size of the batch, with the scales and shifts that are there; `frozen` keeps batch normalisation and
+            trains none of it: means and variances stay those of the pretrained weights (0 and 1 after a random start).
         decoder_norm: `batch` or `group` normalises inside the depth decoder, which shortens a training from scratch; `none` is the
             original's choice.
         pose_channels: channels inside the pose decoder.
@@ -37,7 +38,7 @@ class NetworkSettings:
     pose_encoder: Literal["shared", "separate"] = "shared"
     pose_trains_encoder: bool = True
     decoder_channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128, 256])
-    encoder_norm: Literal["own", "group"] = "own"
+    encoder_norm: Literal["own", "group", "frozen"] = "own"
     decoder_norm: Literal["none", "batch", "group"] = "batch"
     pose_channels: int = 256
     scales: int = 4
