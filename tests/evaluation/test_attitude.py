@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from evaluation_scenes import HEIGHT, WIDTH, write_scene
 
-from aerial_depth_pipeline.evaluation.contestants import alone_with_the_picture
+from aerial_depth_pipeline.evaluation.contestants import other_uses
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
@@ -38,8 +39,8 @@ def write_level_ground(folder, pitches):
     return [replace(reference, attitudes=folder / "attitude.parquet") for reference in references]
 
 
-def errors(model, references):
-    table = measure(model, {"flight": references}, {}, "town", SETTINGS, alone_with_the_picture(model)).per_image
+def errors(model, references, mirrored=False):
+    table = measure(model, {"flight": references}, {}, "town", SETTINGS, other_uses(model, mirrored)).per_image
     return table.pivot(index="frame", columns="contestant", values="abs_rel")
 
 
@@ -63,3 +64,13 @@ def test_frames_without_attitude_are_predicted_from_the_picture(tmp_path):
 def test_a_model_without_level_ground_competes_once(tmp_path):
     found = errors(untrained_model(level_ground=False), write_level_ground(tmp_path / "flight", [35, 50]))
     assert "model" in found and "model_picture_alone" not in found
+
+
+@pytest.mark.parametrize("level_ground", [True, False])
+def test_the_mean_with_the_mirrored_picture_competes_where_that_is_wanted(level_ground, tmp_path):
+    model, references = untrained_model(level_ground), write_level_ground(tmp_path / "flight", [35, 50])
+    assert "model_mirrored" not in errors(model, references)
+    found = errors(model, references, mirrored=True)
+    # The ground of these cameras is the same mirrored: only the untrained network's relief differs.
+    assert (found["model_mirrored"] != found["model"]).all()
+    np.testing.assert_allclose(found["model_mirrored"], found["model"], atol=0.02)

@@ -19,6 +19,7 @@ from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
+from aerial_depth_pipeline.networks.mirroring import mirrored_mean
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.prediction.footage import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
@@ -384,3 +385,16 @@ def test_level_ground_slopes_as_the_gimbal_says(flight, tmp_path):
     write_srt(flight.with_suffix(".srt"), field="gb_pitch: -50.0 gb_roll: 0.0] [rel_alt")
     np.testing.assert_allclose(depth_at("telemetry", pitch=-40.0), ground(-50.0), rtol=0.1)
     assert np.abs(ground(-40.0) / ground(-50.0) - 1).max() > 0.15
+
+
+def test_the_mean_with_the_mirrored_picture_is_one_setting_away(flight, tmp_path):
+    torch.manual_seed(0)
+    network = NetworkSettings(encoder="test_resnet", decoder_channels=[4, 4, 8, 8, 8])
+    model = DepthModel(DepthNetwork(network), network, 64, 32)
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight)  # so that there is relief
+    settings = PredictSettings(stride=11, side_by_side=False, scale="none", device="cpu", mirrored=True)
+    predict(flight, model, settings, tmp_path / "out")
+    depth = np.array(Image.open(tmp_path / "out" / "depth" / "000011.tiff"))
+    picture = decode(flight)[11]
+    np.testing.assert_allclose(depth, mirrored_mean(model.predict, picture[None])[0], rtol=1e-4)
+    assert not np.allclose(depth, model(picture), rtol=1e-3)

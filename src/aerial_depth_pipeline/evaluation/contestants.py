@@ -1,5 +1,6 @@
 """Whoever predicts depth and wants to be measured: our model, baselines, conventional methods, other people's models."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ import torch
 from aerial_depth_pipeline.evaluation.attitude import slope_of
 from aerial_depth_pipeline.evaluation.baselines import TrainingDepth, tilted_plane
 from aerial_depth_pipeline.evaluation.references import Reference, read_depth, read_image
-from aerial_depth_pipeline.evaluation.settings import Output
+from aerial_depth_pipeline.evaluation.settings import LEVEL_GROUND, MIRRORED, PICTURE_ALONE, Output
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.mirroring import mirrored_mean
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +96,23 @@ def model_contestant(predict: Callable[[np.ndarray], np.ndarray], name: str = "m
     return Contestant(name, with_attitude, "depth", alone=True)
 
 
-def alone_with_the_picture(predict: Callable[[np.ndarray], np.ndarray]) -> list[Contestant]:
-    """The model without what is known beside the picture, where it makes use of that."""
-    if not _takes_slope(predict):
-        return []
-    return [Contestant("model_picture_alone", lambda frame: predict(frame.image), "depth", alone=True)]
+def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> list[Contestant]:
+    """The model without what is known beside the picture, where it makes use of that, and averaged with the mirrored picture's depth."""
+    found = []
+    if _takes_slope(predict):
+        found.append(Contestant(PICTURE_ALONE, lambda frame: predict(frame.image), "depth", alone=True))
+    if mirrored:
+
+        def averaged(frame: Frame) -> np.ndarray:
+            slope = slope_of(frame.reference, *frame.image.shape[:2])[None] if _takes_slope(predict) else None
+            return mirrored_mean(functools.partial(_one_by_one, predict), frame.image[None], slope)[0]
+
+        found.append(Contestant(MIRRORED, averaged, "depth", alone=True))
+    return found
+
+
+def _one_by_one(predict: Callable[..., np.ndarray], images: np.ndarray, *slopes: np.ndarray) -> np.ndarray:
+    return np.stack([predict(*each) for each in zip(images, *slopes, strict=True)])
 
 
 def _takes_slope(predict: Callable[..., np.ndarray]) -> bool:
@@ -134,7 +148,7 @@ def level_ground(references: Iterable[Reference]) -> list[Contestant]:
             raise PredictionError("left out", "the camera's attitude is not known")
         return relative_inverse_depth(torch.tensor(slope)[None], height, width)[0, 0].numpy()
 
-    return [Contestant("level_ground", ground, "inverse_depth", cheap=True)]
+    return [Contestant(LEVEL_GROUND, ground, "inverse_depth", cheap=True)]
 
 
 def _tilted_plane(frame: Frame) -> np.ndarray:

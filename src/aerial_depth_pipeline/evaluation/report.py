@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, alone_with_the_picture, model_contestant
+from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, model_contestant, other_uses
 from aerial_depth_pipeline.evaluation.conventional import conventional_contestants
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.outside_contestants import outside_contestants
@@ -71,7 +71,11 @@ def write_report(
     """
     domains = []
     for name, scenes in test.items():
-        others = [*(contestants or {}).get(name, ()), *alone_with_the_picture(model), *outside_contestants(settings.contestants, name)]
+        others = [
+            *(contestants or {}).get(name, ()),
+            *other_uses(model, settings.mirrored),
+            *outside_contestants(settings.contestants, name),
+        ]
         with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
             others += conventional_contestants(scenes, settings, Path(work))
             measured = measure(model, scenes, train.get(name, {}), name, settings, others)

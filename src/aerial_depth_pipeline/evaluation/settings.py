@@ -12,11 +12,13 @@ Conventional = Literal["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
 BASELINES = ("constant", "mean_depth_map", "tilted_plane")
 """Contestants that know nothing of the image; they stand in every table."""
 DENSE_CONVENTIONAL = ("plane_sweep", "sgbm", "patch_match")
+PICTURE_ALONE, MIRRORED, LEVEL_GROUND = "model_picture_alone", "model_mirrored", "level_ground"
+"""The model used otherwise, and what its attitude alone would give."""
 CONVENTIONAL = ("colmap_sparse", *DENSE_CONVENTIONAL)
 """Contestants of conventional photogrammetry; they take part in scenes with an exact reference and structure from motion."""
 NO_CAP = "none"
 """Name of the cap that is none."""
-RESERVED_NAMES = ("model", *BASELINES, *CONVENTIONAL)
+RESERVED_NAMES = ("model", PICTURE_ALONE, MIRRORED, LEVEL_GROUND, *BASELINES, *CONVENTIONAL)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class EvaluationSettings:
         caps: depth caps in metres, for scenes that are metric. Everything is measured without a cap, and again with each:
             reference pixels beyond it are left out and predictions are clipped to it.
         contestants: other people's models that are measured beside ours.
+        mirrored: whether the model is also measured with its depth averaged with that of the mirrored picture (`predict.mirrored`).
         conventional: methods of conventional photogrammetry that are measured beside ours, in scenes with an exact reference and structure
             from motion: `colmap_sparse`, the sparse points; `plane_sweep`, the sweep with semi-global matching; `sgbm`, OpenCV's on
             rectified pairs; `patch_match`, COLMAP's, left out where CUDA is missing. Depth that `ground_truth` made is used again.
@@ -106,6 +109,7 @@ class EvaluationSettings:
     main_alignment: Alignment = "median_per_image"
     caps: list[float] = field(default_factory=list)
     contestants: list[ContestantSettings] = field(default_factory=list)
+    mirrored: bool = False
     conventional: list[Conventional] = field(default_factory=lambda: list(CONVENTIONAL))
     conventional_frames: int = 12
     sweep_planes: list[int] = field(default_factory=lambda: [8, 16, 32])

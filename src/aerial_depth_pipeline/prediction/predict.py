@@ -17,6 +17,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference import in_bfloat16
+from aerial_depth_pipeline.networks.mirroring import mirrored_mean
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
 from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames, slopes
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
@@ -90,9 +91,8 @@ def _device(choice: str) -> str:
 def _predict(footage: Footage, model: Model, settings: PredictSettings, output: Path) -> dict[str, Any]:
     def depth_of(frames: Sequence[SourceFrame]) -> np.ndarray:
         images = np.stack([frame.image for frame in frames])
-        if isinstance(model, DepthModel) and model.takes_slope:
-            return model.predict(images, slopes(footage, frames, settings.pitch))
-        return model.predict(images)
+        known = [slopes(footage, frames, settings.pitch)] if isinstance(model, DepthModel) and model.takes_slope else []
+        return mirrored_mean(model.predict, images, *known) if settings.mirrored else model.predict(images, *known)
 
     samples = sample_frames(footage, settings.scale_frames)
     depths = [depth_of([sample])[0] for sample in samples]

@@ -28,6 +28,7 @@ class PredictSettings:
             have. Point clouds and `scale: height` depend on it.
         pitch: how the camera was held, degrees (0 looks at the horizon, -90 straight down), for a model that starts from level ground and
             footage whose telemetry does not say; `null` lets the model estimate it from the picture.
+        mirrored: average the prediction with that of the mirrored picture: mostly a little better, half as fast.
         scale_frames: number of frames that the colour scale and metres are taken from before the first frame is written.
         batch_size: frames that are predicted at once.
         precision: `bfloat16` is faster where the processor or GPU has instructions for it, and changes depth by a few thousandths.
@@ -47,6 +48,7 @@ class PredictSettings:
     colmap: str | None = None
     focal_35mm: float | None = None
     pitch: float | None = None
+    mirrored: bool = False
     scale_frames: int = 12
     batch_size: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
