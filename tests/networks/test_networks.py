@@ -254,3 +254,18 @@ def test_level_ground_is_kept_in_files_and_in_half_the_bits(tmp_path):
 def test_level_ground_needs_a_depth_to_start_from():
     with pytest.raises(ValueError, match="level_ground needs an initial_depth"):
         dataclasses.replace(SMALL, level_ground=True, initial_depth=None)
+
+
+def test_mixed_precision_leaves_depth_finer_than_a_thousandth():
+    torch.manual_seed(0)
+    model = JointModel(NetworkSettings(), with_pose=False).eval()
+    image = torch.rand(2, 1, 3, 64, 96)
+    with torch.no_grad():
+        for head in model.depth.decoder.heads.values():
+            head.weight *= 8
+        exact = model(image, [], 0)[0]
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model(image, [], 0)[0]
+    for precise, coarse in zip(exact, rounded, strict=True):
+        assert 0.001 < (precise / precise.mean()).std() < 0.1  # relief as small as that of a flight over open country
+        assert (coarse / precise - 1).abs().mean() < 1e-3

@@ -71,7 +71,7 @@ class DepthDecoder(nn.Module):
                 x = torch.cat([x, features[self.skip_of_level[level]]], 1)
             x = _apply(self.after[str(level)], x)
             if level < self.scales and (level == 0 or not only_finest):
-                logit = _apply(self.heads[str(level)], x).float()
+                logit = _logit(self.heads[str(level)], x)
                 if slope is not None:
                     logit = logit + self._logit_of_ground(slope, *logit.shape[-2:])
                 share = torch.sigmoid(logit)
@@ -99,14 +99,24 @@ class DepthDecoder(nn.Module):
 def _apply(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     if not torch.is_autocast_enabled(x.device.type):
         return layer(x)
-    # Autocast would repeat the border in float32: two copies of every feature map, a tenth of a training step.
-    convolution, *rest = layer if isinstance(layer, nn.Sequential) else [layer]
-    with torch.autocast(x.device.type, enabled=False):
-        x = F.pad(x, (1, 1, 1, 1), mode=convolution.padding_mode)
-    x = F.conv2d(x, convolution.weight, convolution.bias)
+    convolution, *rest = layer
+    x = F.conv2d(_padded(x), convolution.weight, convolution.bias)
     for module in rest:
         x = module(x)
     return x
+
+
+def _logit(head: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
+    if not torch.is_autocast_enabled(x.device.type):
+        return head(x)
+    # The bias is far from 0: added in bfloat16 it would leave depth in steps of a hundredth and more.
+    return F.conv2d(_padded(x), head.weight).float() + head.bias[:, None, None]
+
+
+def _padded(x: torch.Tensor) -> torch.Tensor:
+    # Autocast would repeat the border in float32: two copies of every feature map, a tenth of a training step.
+    with torch.autocast(x.device.type, enabled=False):
+        return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
