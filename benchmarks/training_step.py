@@ -7,7 +7,8 @@ device (colours only of what the network sees), one pass over all frames, one wa
 shared windows, a gradient by hand and loops compiled where training compiles them (`train.compile: auto`).
 
 Both with given poses, which is the default, and with learned ones. Each form runs in a process of its own, so that its memory is its own;
-all are timed in turns, and processor time stands beside the clock. The last line's ratio is that of the default, by the clock.
+all are timed in turns of several steps, as a training runs, and processor time stands beside the clock. The last line's ratio is that of
+the default, by the clock.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.compiling import pays
 from aerial_depth_pipeline.training.engine import compose_poses
 from aerial_depth_pipeline.training.objective import self_supervised_loss
+from aerial_depth_pipeline.training.optimizers import AdamW
 from aerial_depth_pipeline.training.settings import AugmentationSettings, LossSettings, PoseSettings, TrainSettings
 from aerial_depth_pipeline.training.train import uses_bf16
 
@@ -129,7 +131,7 @@ class OurForm:
     def __init__(self, folder: Path, batch: int, width: int, height: int, device: str, with_pose: bool) -> None:
         self.device = device
         self.model = JointModel(NetworkSettings(), with_pose).to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
+        self.optimizer = AdamW(self.model.parameters(), lr=1e-4, fused=True)
         pictures = [np.stack(np.split(np.asarray(Image.open(p)), 3, axis=1)) for p in sorted(folder.glob("*.jpg"))]
         self.cache = torch.from_numpy(np.stack(pictures))
         self.K, self.T, self.usable = geometry(batch, width, height, device)
@@ -172,7 +174,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--height", type=int, default=128)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=9, help="timed steps of each form; the median counts")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each form; the median of all steps counts")
+    parser.add_argument("--steps", type=int, default=5, help="steps of a turn")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for torch's choice")
     parser.add_argument("--form", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -186,13 +189,14 @@ def main() -> None:
         command = [sys.executable, __file__, *sys.argv[1:], "--folder", temporary, "--form"]
         workers = {form: subprocess.Popen([*command, form], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for form in forms}
         answers = {form: [] for form in forms}
-        for round_ in range(arguments.rounds + 2):
+        for round_ in range(arguments.rounds + 1):
             for form, worker in workers.items():
-                worker.stdin.write("step\n")
-                worker.stdin.flush()
-                answer = json.loads(worker.stdout.readline())
-                if round_ >= 2:  # the first steps allocate and choose kernels
-                    answers[form].append(answer)
+                for _ in range(arguments.steps):
+                    worker.stdin.write("step\n")
+                    worker.stdin.flush()
+                    answer = json.loads(worker.stdout.readline())
+                    if round_ > 0:  # the first steps allocate and choose kernels
+                        answers[form].append(answer)
         for worker in workers.values():
             worker.stdin.close()
             worker.wait()

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from aerial_depth_pipeline.geometry import poses, projection
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.geometry.warping import reproject, sample, warp
+from aerial_depth_pipeline.geometry.warping import grid_from_pixels, reproject, sample, warp, warp_grid
 
 CAMERA = Camera.pinhole(160, 96, 140.0, 138.0, 83.0, 45.0)
 
@@ -162,3 +162,21 @@ def test_warp_is_differentiable_in_depth_and_pose() -> None:
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="expected depth"):
         projection.backproject(torch.ones(2, 3, 4, 4), torch.eye(3).expand(2, 3, 3))
+
+
+def test_the_gradient_of_where_the_warp_looks_is_that_of_its_formula():
+    torch.manual_seed(0)
+    K = torch.tensor([[[9.0, 0.0, 5.5], [0.0, 8.0, 3.5], [0.0, 0.0, 1.0]], [[7.0, 0.0, 4.5], [0.0, 9.0, 4.0], [0.0, 0.0, 1.0]]]).double()
+    T = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1) + 0.1 * torch.randn(2, 4, 4, dtype=torch.float64)
+    depth = 1 + torch.rand(2, 1, 8, 11, dtype=torch.float64)
+    depth[0, 0, 2, 3] = -5  # behind the source's camera
+    arguments = [x.requires_grad_() for x in (depth, K, T)]
+    grid, inside = warp_grid(*arguments)
+    pixels, _, expected_inside = reproject(*arguments)
+    expected = grid_from_pixels(pixels, 8, 11)
+    weight = torch.randn_like(grid)
+    given = torch.autograd.grad((grid * weight).sum(), arguments)
+    by_formula = torch.autograd.grad((expected * weight).sum(), arguments)
+    assert torch.equal(inside, expected_inside) and 0.1 < inside.double().mean() < 0.9 and not inside[0, 0, 2, 3]
+    assert torch.allclose(grid, expected)
+    assert all(torch.allclose(a, b, rtol=1e-9) and b.abs().max() > 0 for a, b in zip(given, by_formula, strict=True))

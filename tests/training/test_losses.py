@@ -14,6 +14,7 @@ from aerial_depth_pipeline.training.augmentation import augment, flip_triplets, 
 from aerial_depth_pipeline.training.losses import (
     box_mean,
     depth_inconsistency,
+    enlarged,
     masked_mean,
     mean_over_sources,
     minimum_over_sources,
@@ -115,6 +116,28 @@ def test_minimum_and_mean_look_only_at_usable_sources():
     assert torch.allclose(smallest, torch.tensor([[[0.1, 0.5, 0.0]]])) and mask.tolist() == [[[True, True, False]]]
     mean, mask = mean_over_sources(error, usable)
     assert torch.allclose(mean, torch.tensor([[[0.25, 0.5, 0.0]]])) and mask.tolist() == [[[True, True, False]]]
+
+
+def test_the_gradient_of_the_minimum_goes_to_the_smallest_usable_error_alone():
+    torch.manual_seed(0)
+    error, usable = torch.rand(2, 3, 5, 4, dtype=torch.float64, requires_grad=True), torch.rand(2, 3, 5, 4) > 0.3
+    smallest, mask = minimum_over_sources(error, usable)
+    weight = torch.rand_like(smallest)
+    (given,) = torch.autograd.grad((smallest * weight).sum(), error)
+    expected = torch.zeros_like(error)
+    chosen = torch.where(usable, error.detach(), torch.inf).argmin(1, keepdim=True)
+    expected.scatter_(1, chosen, (weight * mask)[:, None])
+    assert torch.equal(mask, usable.any(1)) and torch.equal(given, expected)
+
+
+def test_enlarging_is_bilinear_and_a_validation_before_a_training_does_no_harm():
+    small = torch.rand(2, 1, 7, 10, dtype=torch.float64, requires_grad=True)
+    with torch.inference_mode():
+        enlarged(small.detach(), 13, 20)
+    weight = torch.rand(2, 1, 13, 20, dtype=torch.float64)
+    results = [enlarged(small, 13, 20), torch.nn.functional.interpolate(small, (13, 20), mode="bilinear", align_corners=False)]
+    assert torch.allclose(*results, atol=1e-12)
+    assert torch.allclose(*(torch.autograd.grad((r * weight).sum(), small)[0] for r in results), atol=1e-12)
 
 
 def test_an_empty_mask_gives_zero_and_a_finite_gradient():

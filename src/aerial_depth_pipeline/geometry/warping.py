@@ -1,5 +1,8 @@
 """The warp at the heart of self-supervised depth: a source image as the target camera would have seen it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -18,9 +21,13 @@ def sample_grid(image_BCHW: torch.Tensor, grid_BHW2: torch.Tensor) -> torch.Tens
 
 def grid_from_pixels(pixels_B2HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """grid_sample's coordinates [B, H, W, 2] of pixels [B, 2, H, W] of an image of that size."""
-    size = torch.tensor([width, height], device=pixels_B2HW.device, dtype=pixels_B2HW.dtype)
-    # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU.
-    return torch.nan_to_num(pixels_B2HW, nan=-1e6).clamp(-1e6, 1e6).permute(0, 2, 3, 1) * (2 / size) - 1
+    return _grid(*pixels_B2HW.unbind(1), height, width)
+
+
+def _grid(u_BHW: torch.Tensor, v_BHW: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU. (u == u is many times isnan's speed.)
+    u_BHW, v_BHW = (torch.where(x == x, x, -1e6).clamp(-1e6, 1e6) for x in (u_BHW, v_BHW))  # noqa: PLR0124
+    return torch.stack([u_BHW * (2 / width) - 1, v_BHW * (2 / height) - 1], -1)
 
 
 def reproject(
@@ -37,26 +44,102 @@ def reproject(
         Pixels in the source [B, 2, H, W], z-depth there [B, 1, H, W], and the mask [B, 1, H, W] of pixels that lie in front of the source
         camera and inside its image.
     """
-    batch, channels, height, width = depth_B1HW.shape
-    if channels != 1 or K_B33.shape != (batch, 3, 3):
+    turned, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33)
+    *_, z = image = _source_image(depth_B1HW[:, 0], turned, offset)
+    u, v = _pixels(*image)
+    return torch.stack([u, v], 1), z[:, None], (_margin(u, v, z) >= 0)[:, None]
+
+
+def _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33=None) -> tuple[torch.Tensor, torch.Tensor]:
+    """A pixel p with depth d lies at d turned [B, 3, 3] p + offset [B, 3] in the source's homogeneous pixels: no way through points."""
+    if depth_B1HW.shape[1] != 1 or K_B33.shape != (len(depth_B1HW), 3, 3):
         raise ValueError(f"expected depth [B,1,H,W] and K [B,3,3], got {tuple(depth_B1HW.shape)} and {tuple(K_B33.shape)}")
-    # Depth times a fixed ray plus a fixed offset, both already in the source's pixels: far fewer passes than going through points.
     K_source = K_B33 if K_source_B33 is None else K_source_B33
-    turned = K_source @ T_source_from_target_B44[:, :3, :3] @ torch.linalg.inv(K_B33)
-    rays = (turned @ pixel_centers(height, width, depth_B1HW.device, depth_B1HW.dtype)).unflatten(2, (height, width))
-    offset = (K_source @ T_source_from_target_B44[:, :3, 3:])[..., None]
-    image = torch.addcmul(offset, rays, depth_B1HW)
-    z = image[:, 2:]
-    pixels = image[:, :2] / z.clamp_min(MINIMUM_DEPTH)
-    u, v = pixels[:, :1], pixels[:, 1:]
-    inside = (z > MINIMUM_DEPTH) & (u >= 0) & (u <= width) & (v >= 0) & (v <= height)
-    return pixels, z, inside
+    return K_source @ T_source_from_target_B44[:, :3, :3] @ torch.linalg.inv(K_B33), (K_source @ T_source_from_target_B44[:, :3, 3:])[
+        ..., 0
+    ]
 
 
-def warp_grid(depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of pixels that the source really saw."""
-    pixels, _, inside = reproject(depth_B1HW, K_B33, T_source_from_target_B44)
-    return grid_from_pixels(pixels, *depth_B1HW.shape[-2:]), inside
+def _rays(depth_BHW: torch.Tensor, turned_B33: torch.Tensor) -> list[torch.Tensor]:
+    """The three coordinates [B, H, W] of `turned` times each pixel; without a product of matrices, so that a compiler makes one loop."""
+    height, width = depth_BHW.shape[1:]
+    column = torch.arange(width, device=depth_BHW.device, dtype=depth_BHW.dtype) + 0.5
+    row = torch.arange(height, device=depth_BHW.device, dtype=depth_BHW.dtype)[:, None] + 0.5
+    a = turned_B33[..., None, None]
+    return [a[:, i, 0] * column + a[:, i, 1] * row + a[:, i, 2] for i in range(3)]
+
+
+def _source_image(depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor) -> list[torch.Tensor]:
+    return [ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(_rays(depth_BHW, turned_B33))]
+
+
+def _pixels(x_BHW: torch.Tensor, y_BHW: torch.Tensor, z_BHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    inverse = 1 / z_BHW.clamp_min(MINIMUM_DEPTH)
+    return x_BHW * inverse, y_BHW * inverse
+
+
+def _margin(u_BHW: torch.Tensor, v_BHW: torch.Tensor, z_BHW: torch.Tensor) -> torch.Tensor:
+    """0 or more for pixels in front of the source camera and inside its image."""
+    height, width = u_BHW.shape[1:]
+    across, down = torch.minimum(u_BHW, width - u_BHW), torch.minimum(v_BHW, height - v_BHW)
+    return torch.minimum(torch.minimum(across, down), z_BHW - MINIMUM_DEPTH)
+
+
+def _grid_and_margin(depth_BHW, turned_B33, offset_B3):
+    *_, z = image = _source_image(depth_BHW, turned_B33, offset_B3)
+    u, v = _pixels(*image)
+    return _grid(u, v, *depth_BHW.shape[1:]), _margin(u, v, z)
+
+
+def _grid_gradient(gradient_BHW2, depth_BHW, turned_B33, offset_B3):
+    """From the gradient with respect to the coordinates that with respect to the source's homogeneous pixels, and to depth."""
+    height, width = depth_BHW.shape[1:]
+    rays = _rays(depth_BHW, turned_B33)
+    x, y, z = (ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(rays))
+    inverse = 1 / z.clamp_min(MINIMUM_DEPTH)
+    to_x, to_y = gradient_BHW2[..., 0] * (2 / width) * inverse, gradient_BHW2[..., 1] * (2 / height) * inverse
+    to_z = torch.where(z > MINIMUM_DEPTH, -(to_x * x + to_y * y) * inverse, 0.0)
+    return (to_x, to_y, to_z), to_x * rays[0] + to_y * rays[1] + to_z * rays[2]
+
+
+class _Grid(torch.autograd.Function):
+    """`_grid_and_margin` with its gradient by hand, which needs nothing kept but its arguments."""
+
+    @staticmethod
+    def forward(ctx, depth, turned, offset, compiled):
+        ctx.compiled = compiled
+        ctx.save_for_backward(depth, turned, offset)
+        grid, margin = compiled(_grid_and_margin)(depth, turned, offset)
+        inside = margin >= 0  # masks are what a compiler does worst
+        ctx.mark_non_differentiable(inside)
+        return grid, inside
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient, _):
+        depth, turned, offset = ctx.saved_tensors
+        to_image, to_depth = ctx.compiled(_grid_gradient)(gradient, depth, turned, offset)
+        to_turned = to_offset = None
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            image = torch.stack(to_image, 1)
+            centers = pixel_centers(*depth.shape[1:], depth.device, depth.dtype)
+            to_turned, to_offset = (image * depth[:, None]).flatten(2) @ centers.T, image.sum((2, 3))
+        return to_depth, to_turned, to_offset, None
+
+
+def warp_grid(
+    depth_B1HW: torch.Tensor,
+    K_B33: torch.Tensor,
+    T_source_from_target_B44: torch.Tensor,
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of pixels that the source really saw.
+
+    `compiled` gives a faster form of a function, such as torch.compile's.
+    """
+    turned, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44)
+    grid, inside = _Grid.apply(depth_B1HW[:, 0], turned, offset, compiled)
+    return grid, inside[:, None]
 
 
 def warp(

@@ -24,6 +24,7 @@ from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoi
 from aerial_depth_pipeline.training.compiling import pays
 from aerial_depth_pipeline.training.losses import guide_loss, masked_mean, pose_difference, sparse_point_loss
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
+from aerial_depth_pipeline.training.optimizers import Adam, AdamW
 from aerial_depth_pipeline.training.pictures import training_picture
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
 from aerial_depth_pipeline.training.triplet_data import TripletStore
@@ -119,9 +120,9 @@ class TrainingModule(L.LightningModule):
         groups.append({"params": list(self.model.depth.encoder.parameters()), "share": settings.encoder_rate})
         # Fused: one pass over all weights instead of a dozen, a tenth of a small step on a CPU.
         if settings.optimizer == "adam":
-            optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
+            optimizer = Adam(groups, lr=settings.learning_rate, fused=True)
         else:
-            optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+            optimizer = AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
             self.optimizer_state = None

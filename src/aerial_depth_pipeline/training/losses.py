@@ -28,25 +28,21 @@ def box_mean(image_BCHW: torch.Tensor) -> torch.Tensor:
     return columns.mul_(1 / SSIM_WINDOW**2)
 
 
-def _spread(value_BCHW: torch.Tensor) -> torch.Tensor:
-    """The adjoint of `box_mean`: what windows [B, C, H, W] say, handed to their pixels [B, C, H + 2, W + 2]."""
-    return box_mean(torch.nn.functional.pad(value_BCHW, (2, 2, 2, 2)))
-
-
 @dataclass
 class _Similarity:
     """SSIM of y to x over 3x3 windows, and what its derivatives are made of.
 
-    With the windows' means, variances and covariance it is p q, where p = (2 mx my + c1) / d1, d1 = mx^2 + my^2 + c1, compares brightness
-    and q = (2 cov + c2) / d2, d2 = var x + var y + c2, compares structure.
+    With the windows' means, variances and covariance it is n1 n2 / (d1 d2), where n1 = 2 mx my + c1 and d1 = mx^2 + my^2 + c1 compare
+    brightness, n2 = 2 cov + c2 and d2 = var x + var y + c2 structure. `inverse` is 1 / (d1 d2): one division for everything.
     """
 
     mean_x: torch.Tensor
     mean_y: torch.Tensor
-    p: torch.Tensor
-    q: torch.Tensor
+    n1: torch.Tensor
+    n2: torch.Tensor
     d1: torch.Tensor
     d2: torch.Tensor
+    inverse: torch.Tensor
 
     @classmethod
     def of(cls, x: torch.Tensor, y: torch.Tensor, value_range: float) -> "_Similarity":
@@ -54,20 +50,25 @@ class _Similarity:
         mean_x, mean_y = box_mean(x), box_mean(y)
         product = mean_x * mean_y
         squares = mean_x.square() + mean_y.square()
-        q = box_mean(x * y).sub_(product).mul_(2).add_(c2)
-        d2 = box_mean(y.square()).add_(box_mean(x.square())).sub_(squares).add_(c2)
+        n2 = box_mean(x * y).sub_(product).mul_(2).add_(c2)
+        d2 = box_mean(x.square() + y.square()).sub_(squares).add_(c2)
         d1 = squares.add_(c1)
-        return cls(mean_x, mean_y, product.mul_(2).add_(c1).div_(d1), q.div_(d2), d1, d2)
+        return cls(mean_x, mean_y, product.mul_(2).add_(c1), n2, d1, d2, (d1 * d2).reciprocal_())
 
-    def gradient(self, x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Gradient with respect to y of the sum of `weight` [B, 1, H - 2, W - 2] x SSIM, by way of the windows' means of y, y^2 and x y."""
-        structure = (self.p / self.d2).mul_(weight)
-        brightness = (self.q / self.d1).mul_(weight)
-        to_mean = torch.addcmul(self.mean_x, self.mean_y, self.p, value=-1).mul_(brightness)
-        to_mean.add_(torch.addcmul(-self.mean_x, self.mean_y, self.q).mul_(structure))
-        result = _spread(to_mean)
-        result.addcmul_(x, _spread(structure))
-        return result.addcmul_(y, _spread(structure.mul_(self.q)), value=-1).mul_(2)
+    def value(self) -> torch.Tensor:
+        return (self.n1 * self.n2).mul_(self.inverse)
+
+    def derivatives(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What each window has for its pixels: the derivative of `weight` x SSIM is the first + x times the second - y times the third.
+
+        They are halves of the derivatives with respect to the windows' mean of y, mean of x y and, negative, mean of y^2.
+        """
+        weight = self.inverse * weight
+        structure, brightness = self.n1 * weight, self.n2 * weight
+        p, q = (self.n1 * self.inverse).mul_(self.d2), (self.n2 * self.inverse).mul_(self.d1)
+        to_mean = torch.addcmul(self.mean_x, self.mean_y, p, value=-1).mul_(brightness)
+        to_mean.add_(torch.addcmul(-self.mean_x, self.mean_y, q).mul_(structure))
+        return to_mean, structure, q.mul_(structure)
 
 
 def ssim(x_BCHW: torch.Tensor, y_BCHW: torch.Tensor, value_range: float = 1.0) -> torch.Tensor:
@@ -80,8 +81,7 @@ def ssim(x_BCHW: torch.Tensor, y_BCHW: torch.Tensor, value_range: float = 1.0) -
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, IEEE TIP 2004.
     """
     with torch.no_grad():
-        similarity = _Similarity.of(x_BCHW, y_BCHW, value_range)
-        return similarity.p * similarity.q
+        return _Similarity.of(x_BCHW, y_BCHW, value_range).value()
 
 
 def _error(
@@ -92,7 +92,7 @@ def _error(
     if ssim_weight > 0:
         similarity = _Similarity.of(target, prediction, value_range)
         # Between -1 and 1 by Cauchy and Schwarz; rounding alone could leave the range.
-        error = (0.5 * ssim_weight) - (0.5 * ssim_weight / channels) * (similarity.p * similarity.q).sum(-3, keepdim=True)
+        error = (0.5 * ssim_weight) - (0.5 * ssim_weight / channels) * similarity.value().sum(-3, keepdim=True)
         error.clamp_(min=0)
     if ssim_weight < 1:
         difference = interior(prediction) - interior(target)
@@ -100,28 +100,40 @@ def _error(
     return error, similarity
 
 
+def _derivatives(gradient: torch.Tensor, similarity: _Similarity, ssim_weight: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return similarity.derivatives(gradient * (-ssim_weight / similarity.n1.shape[-3]))
+
+
 def _gradient(
-    gradient: torch.Tensor, prediction: torch.Tensor, target: torch.Tensor, ssim_weight: float, similarity: _Similarity | None
+    gradient: torch.Tensor,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    ssim_weight: float,
+    derivatives: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None,
 ) -> torch.Tensor:
-    """Gradient with respect to the prediction, from that with respect to its error."""
-    channels = prediction.shape[-3]
-    if similarity is None:
-        result = torch.zeros_like(prediction)
-    else:
-        result = similarity.gradient(target, prediction, gradient * (-0.5 * ssim_weight / channels))
+    """Gradient with respect to the prediction, from that with respect to its error and the windows' derivatives, both padded by 2.
+
+    The mean over windows is its own adjoint: what windows have for their pixels is summed as the pixels of a window are.
+    """
+    result = torch.zeros_like(prediction)
+    if derivatives is not None:
+        to_mean, to_product, to_square = (box_mean(d) for d in derivatives)
+        result = to_mean.addcmul_(target, to_product).addcmul_(prediction, to_square, value=-1)
     if ssim_weight < 1:
-        sign = (interior(prediction) - interior(target)).sign_()
-        interior(result).addcmul_(sign, gradient * ((1 - ssim_weight) / channels))
+        result.addcmul_((prediction - target).sign_(), interior(gradient), value=(1 - ssim_weight) / prediction.shape[-3])
     return result
+
+
+def _padded(window_map: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.pad(window_map, (2, 2, 2, 2))
 
 
 def _error_alone(prediction, target, ssim_weight, value_range):
     return _error(prediction, target, ssim_weight, value_range)[0]
 
 
-def _gradient_anew(gradient, prediction, target, ssim_weight, value_range):
-    similarity = _Similarity.of(target, prediction, value_range) if ssim_weight > 0 else None
-    return _gradient(gradient, prediction, target, ssim_weight, similarity)
+def _derivatives_anew(gradient, prediction, target, ssim_weight, value_range):
+    return _derivatives(gradient, _Similarity.of(target, prediction, value_range), ssim_weight)
 
 
 class _PhotometricError(torch.autograd.Function):
@@ -140,12 +152,14 @@ class _PhotometricError(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
         prediction, target = ctx.saved_tensors
-        if ctx.fast:
-            # Computing the windows once more is faster than reading them from memory.
-            result = compiled(_gradient_anew)(gradient, prediction, target, *ctx.constants)
-        else:
-            result = _gradient(gradient, prediction, target, ctx.constants[0], ctx.similarity)
-        return result, None, None, None, None
+        ssim_weight, derivatives, padded = ctx.constants[0], None, _padded(gradient)
+        if ctx.fast and ssim_weight > 0:
+            # Computing the windows once more is faster than reading them from memory, and padding the pictures than padding what follows.
+            derivatives = compiled(_derivatives_anew)(padded, _padded(prediction), _padded(target), *ctx.constants)
+        elif ssim_weight > 0:
+            derivatives = tuple(_padded(d) for d in _derivatives(gradient, ctx.similarity, ssim_weight))
+        gradient_of = compiled(_gradient) if ctx.fast else _gradient
+        return gradient_of(padded, prediction, target, ssim_weight, derivatives), None, None, None, None
 
 
 def photometric_error(
@@ -165,15 +179,46 @@ def photometric_error(
     return _PhotometricError.apply(prediction_BCHW, target_BCHW, ssim_weight, value_range, fast)
 
 
+class _Smallest(torch.autograd.Function):
+    """The smallest error over the usable sources; all of its gradient goes to that source, the first of equals."""
+
+    @staticmethod
+    def forward(ctx, error, usable):
+        # Pair by pair: with a handful of sources that is faster than a reduction.
+        candidates = error.masked_fill(~usable, torch.inf).unbind(1)
+        smallest, nearer = candidates[0], []
+        for candidate in candidates[1:]:
+            nearer.append(candidate < smallest)
+            smallest = torch.minimum(smallest, candidate)
+        any_usable = functools.reduce(torch.logical_or, usable.unbind(1))
+        ctx.save_for_backward(any_usable, *nearer)
+        ctx.mark_non_differentiable(any_usable)
+        return smallest.masked_fill(~any_usable, 0), any_usable
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient, _):
+        any_usable, *nearer = ctx.saved_tensors
+        rest = gradient * _as_numbers(any_usable)
+        result = rest.new_empty((len(rest), len(nearer) + 1, *rest.shape[1:]))
+        for s in range(len(nearer), 0, -1):
+            torch.mul(rest, _as_numbers(nearer[s - 1]), out=result[:, s])
+            rest -= result[:, s]
+        result[:, 0] = rest
+        return result, None
+
+
+def _as_numbers(mask: torch.Tensor) -> torch.Tensor:
+    """A mask's memory as 0 and 1, which torch turns into other numbers many times as fast as it does a mask."""
+    return mask.view(torch.uint8)
+
+
 def minimum_over_sources(error_BSHW: torch.Tensor, usable_BSHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The smallest error [B, H, W] over the sources that may be used, 0 where none may, and the mask [B, H, W] where one may.
 
     Source: Godard et al., Digging into Self-Supervised Monocular Depth Estimation, ICCV 2019, section 3.2.
     """
-    # Pair by pair: with a handful of sources that is faster than a reduction.
-    smallest = functools.reduce(torch.minimum, error_BSHW.masked_fill(~usable_BSHW, torch.inf).unbind(1))
-    any_usable = functools.reduce(torch.logical_or, usable_BSHW.unbind(1))
-    return smallest.masked_fill(~any_usable, 0), any_usable
+    return _Smallest.apply(error_BSHW, usable_BSHW)
 
 
 def mean_over_sources(error_BSHW: torch.Tensor, usable_BSHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -204,10 +249,28 @@ def smoothness(inverse_depth_B1HW: torch.Tensor, image_B3HW: torch.Tensor) -> to
     return total
 
 
+def enlarged(map_B1HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """A map at another size, bilinear, as `interpolate` does without aligned corners; as two products of matrices, three times as fast."""
+    if map_B1HW.shape[-2:] == (height, width):
+        return map_B1HW
+    rows, columns = (
+        _interpolation(old, new, map_B1HW.device, map_B1HW.dtype) for old, new in zip(map_B1HW.shape[-2:], (height, width), strict=True)
+    )
+    return rows.T @ (map_B1HW @ columns)
+
+
+@functools.lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what a validation makes, a training must be able to use
+def _interpolation(old: int, new: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """What `old` values contribute to `new` ones between them [old, new]."""
+    each = torch.eye(old, device=device, dtype=dtype)[None]
+    return torch.nn.functional.interpolate(each, size=new, mode="linear", align_corners=False)[0]
+
+
 def masked_mean(value_BHW: torch.Tensor, mask_BHW: torch.Tensor) -> torch.Tensor:
     """Mean (a scalar) of the values where the mask is true; 0 where it is true nowhere."""
     # Counting is many times as fast as the sum of a mask, which becomes 64-bit integers first.
-    return (value_BHW * mask_BHW).sum() / mask_BHW.count_nonzero().clamp_min(1)
+    return (value_BHW * _as_numbers(mask_BHW)).sum() / mask_BHW.count_nonzero().clamp_min(1)
 
 
 def guide_loss(inverse_depth_B1HW: torch.Tensor, guide_B1HW: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from aerial_depth_pipeline.geometry.warping import sample_grid, warp_grid
 from aerial_depth_pipeline.training.compiling import compiled
 from aerial_depth_pipeline.training.losses import (
     depth_inconsistency,
+    enlarged,
     interior,
     masked_mean,
     mean_over_sources,
@@ -58,7 +59,7 @@ def self_supervised_loss(
         without the warp, over the pixels in view) and `used` (the share of pixels that count), all scalars.
     """
     error_of = functools.partial(photometric_error, ssim_weight=settings.ssim_weight, value_range=settings.ssim_range, fast=fast)
-    pieces = _Pieces(compiled(warp_grid) if fast else warp_grid, error_of)
+    pieces = _Pieces(functools.partial(warp_grid, compiled=compiled) if fast else warp_grid, error_of)
     common = (target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, seen_B1HW, settings, pieces)
     if settings.scales_at_full_size:
         photometric, facts = _at_one_size(inverse_depths, *common)
@@ -89,21 +90,20 @@ def _at_own_size(inverse, target, sources, K, T, usable, picture, settings, piec
 def _at_one_size(inverse_depths, target, sources, K, T, usable, picture, settings: LossSettings, pieces):
     """Photometric loss of several scales, all brought to the target's size."""
     size = target.shape[-2:]
-    full = [d if d.shape[-2:] == size else F.interpolate(d, size, mode="bilinear", align_corners=False) for d in inverse_depths]
-    depth = 1 / torch.stack(full)  # [N, B, 1, H, W]
+    depth = 1 / torch.stack([enlarged(d, *size) for d in inverse_depths])  # [N, B, 1, H, W]
     parts = []
     for p in _parts(target):
         pictures = None if picture is None else picture[p]
         parts.append(_errors(depth[:, p], target[p], sources[p], K[p], T[p], usable[p], pictures, settings, pieces))
-    error, in_view, still = (torch.cat(part, 1).flatten(0, 1) for part in zip(*parts, strict=True))
-    mask = in_view & moving_pixels(error, still) if settings.auto_mask else in_view
+    error, in_view, still = (torch.cat(part, 1) for part in zip(*parts, strict=True))
+    mask = in_view & moving_pixels(error.detach(), still) if settings.auto_mask else in_view
     facts = {
         "unwarped": masked_mean(still, in_view),
-        "warped": masked_mean(error, in_view).detach(),
+        "warped": masked_mean(error.detach(), in_view),
         "used": mask.count_nonzero() / mask.numel(),
     }
     if settings.robust > 0:
-        weight = robust_weight(error, mask, settings.robust)
+        weight = robust_weight(error.flatten(0, 1), mask.flatten(0, 1), settings.robust).unflatten(0, error.shape[:2])
         return (error * weight * mask).sum() / (weight * mask).sum().clamp_min(1), facts
     return masked_mean(error, mask), facts
 
@@ -116,7 +116,7 @@ def _parts(images_B3HW: torch.Tensor) -> list[slice]:
 
 
 def _errors(depth, target, sources, K, T, usable, picture, settings: LossSettings, pieces):
-    """The smallest (or mean) error over the sources with and without the warp, and where it counts: [N scales, B, H - 2, W - 2] each."""
+    """The smallest (or mean) error over the sources, where it counts, both [N scales, B, H - 2, W - 2], and without the warp [1, B, …]."""
     scales, batch = depth.shape[:2]
     count = sources.shape[1]
     errors, seen, unwarped = [], [], []
@@ -136,7 +136,7 @@ def _errors(depth, target, sources, K, T, usable, picture, settings: LossSetting
     error, in_view = combine(torch.cat(errors, 1), usable_pixels)
     still, _ = combine(torch.cat(unwarped, 1), (usable[:, :, None, None] & torch.ones_like(unwarped[0], dtype=torch.bool)))
     shape = (scales, batch)
-    return error.unflatten(0, shape), in_view.unflatten(0, shape), still.expand(scales, *still.shape)
+    return error.unflatten(0, shape), in_view.unflatten(0, shape), still[None]
 
 
 def consistency_loss(
