@@ -90,12 +90,12 @@ def _at_own_size(inverse, target, sources, K, T, usable, picture, settings, piec
 def _at_one_size(inverse_depths, target, sources, K, T, usable, picture, settings: LossSettings, pieces):
     """Photometric loss of several scales, all brought to the target's size."""
     size = target.shape[-2:]
-    depth = 1 / torch.stack([enlarged(d, *size) for d in inverse_depths])  # [N, B, 1, H, W]
+    depth = 1 / torch.cat([enlarged(d, *size) for d in inverse_depths], 1)  # [B, N, H, W]
     parts = []
     for p in _parts(target):
         pictures = None if picture is None else picture[p]
-        parts.append(_errors(depth[:, p], target[p], sources[p], K[p], T[p], usable[p], pictures, settings, pieces))
-    error, in_view, still = (torch.cat(part, 1) for part in zip(*parts, strict=True))
+        parts.append(_errors(depth[p], target[p], sources[p], K[p], T[p], usable[p], pictures, settings, pieces))
+    error, in_view, still = (torch.cat(part) for part in zip(*parts, strict=True))
     mask = in_view & moving_pixels(error.detach(), still) if settings.auto_mask else in_view
     facts = {
         "unwarped": masked_mean(still, in_view),
@@ -116,27 +116,27 @@ def _parts(images_B3HW: torch.Tensor) -> list[slice]:
 
 
 def _errors(depth, target, sources, K, T, usable, picture, settings: LossSettings, pieces):
-    """The smallest (or mean) error over the sources, where it counts, both [N scales, B, H - 2, W - 2], and without the warp [1, B, …]."""
-    scales, batch = depth.shape[:2]
-    count = sources.shape[1]
+    """The smallest (or mean) error over the sources, where it counts, both [B, N scales, H - 2, W - 2], and without the warp [B, 1, …]."""
+    scales, (height, width) = depth.shape[1], depth.shape[2:]
     errors, seen, unwarped = [], [], []
-    for s in range(count):
+    for s in range(sources.shape[1]):
         source = sources[:, s]
-        grid, inside = pieces.grid_of(depth.flatten(0, 1), K.repeat(scales, 1, 1), T[:, s].repeat(scales, 1, 1))
-        warped = sample_grid(source.repeat(scales, 1, 1, 1), grid).unflatten(0, (scales, batch))
-        errors.append(pieces.error_of(warped, target).flatten(0, 1))
-        seen.append(interior(inside) if settings.mask_out_of_view else torch.ones_like(interior(inside)))
+        grid, inside = pieces.grid_of(depth.flatten(0, 1)[:, None], K.repeat_interleave(scales, 0), T[:, s].repeat_interleave(scales, 0))
+        # All scales look into one picture: below each other they need no copies of it.
+        warped = sample_grid(source, grid.view(-1, scales * height, width, 2)).unflatten(2, (scales, height)).movedim(2, 1)
+        errors.append(pieces.error_of(warped, target[:, None])[:, :, 0])
+        inside = interior(inside.view_as(depth))
+        seen.append(inside if settings.mask_out_of_view else torch.ones_like(inside))
         with torch.no_grad():
             unwarped.append(pieces.error_of(source, target))
-    trusted = usable.repeat(scales, 1)[:, :, None, None]
-    usable_pixels = torch.cat(seen, 1) & trusted
+    trusted = usable[:, :, None, None]
+    usable_pixels = torch.stack(seen, 1) & trusted[..., None]  # [B, S, N, H - 2, W - 2]
     if picture is not None:
-        usable_pixels &= interior(picture).repeat(scales, 1, 1, 1)
+        usable_pixels &= interior(picture)[:, None]
     combine = minimum_over_sources if settings.minimum else mean_over_sources
-    error, in_view = combine(torch.cat(errors, 1), usable_pixels)
-    still, _ = combine(torch.cat(unwarped, 1), (usable[:, :, None, None] & torch.ones_like(unwarped[0], dtype=torch.bool)))
-    shape = (scales, batch)
-    return error.unflatten(0, shape), in_view.unflatten(0, shape), still[None]
+    error, in_view = combine(torch.stack(errors, 1), usable_pixels)
+    still, _ = combine(torch.stack(unwarped, 1), (trusted[..., None] & torch.ones_like(unwarped[0][:, None], dtype=torch.bool)))
+    return error, in_view, still
 
 
 def consistency_loss(
