@@ -7,8 +7,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
+from aerial_depth_pipeline.networks.convolutions import convolve, convolve_doubled, convolve_to_one
 from aerial_depth_pipeline.networks.normalisation import group_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+
+# With more channels than this, adding up the weights takes what fewer products save.
+_WIDEST_DOUBLED = 64
 
 
 class DepthDecoder(nn.Module):
@@ -66,10 +70,8 @@ class DepthDecoder(nn.Module):
             slope = torch.where(slope_B2.isnan(), slope, slope_B2)
         for level in reversed(range(len(self.skip_of_level))):
             x = _apply(self.before[str(level)], x)
-            x = F.interpolate(x, size=(math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)), mode="nearest")
-            if self.skip_of_level[level] >= 0:
-                x = torch.cat([x, features[self.skip_of_level[level]]], 1)
-            x = _apply(self.after[str(level)], x)
+            skip = features[self.skip_of_level[level]] if self.skip_of_level[level] >= 0 else None
+            x = _apply_enlarged(self.after[str(level)], x, (math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)), skip)
             if level < self.scales and (level == 0 or not only_finest):
                 logit = _logit(self.heads[str(level)], x)
                 if slope is not None:
@@ -100,8 +102,25 @@ def _apply(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     if not torch.is_autocast_enabled(x.device.type):
         return layer(x)
     convolution, *rest = layer
-    x = F.conv2d(_padded(x), convolution.weight, convolution.bias)
-    for module in rest:
+    return _in_turn(rest, convolve(x, convolution.weight, convolution.bias))
+
+
+def _apply_enlarged(layer: nn.Module, x: torch.Tensor, size: tuple[int, int], skip: torch.Tensor | None) -> torch.Tensor:
+    """The layer on the map at another size, each pixel repeated, with the encoder's beside it."""
+    channels = x.shape[1]
+    doubled = size == (2 * x.shape[2], 2 * x.shape[3])
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and doubled and channels <= _WIDEST_DOUBLED and layer[0].bias is None:
+        convolution, *rest = layer
+        result = convolve_doubled(x, convolution.weight[:, :channels])
+        if skip is not None:
+            result = convolve(skip, convolution.weight[:, channels:]).add_(result)
+        return _in_turn(rest, result)
+    x = F.interpolate(x, size=size, mode="nearest")
+    return _apply(layer, x if skip is None else torch.cat([x, skip], 1))
+
+
+def _in_turn(modules: list[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    for module in modules:
         x = module(x)
     return x
 
@@ -109,14 +128,9 @@ def _apply(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
 def _logit(head: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     if not torch.is_autocast_enabled(x.device.type):
         return head(x)
+    logit = convolve_to_one(x, head.weight) if x.device.type == "cpu" else convolve(x, head.weight).float()
     # The bias is far from 0: added in bfloat16 it would leave depth in steps of a hundredth and more.
-    return F.conv2d(_padded(x), head.weight).float() + head.bias[:, None, None]
-
-
-def _padded(x: torch.Tensor) -> torch.Tensor:
-    # Autocast would repeat the border in float32: two copies of every feature map, a tenth of a training step.
-    with torch.autocast(x.device.type, enabled=False):
-        return F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return logit + head.bias[:, None, None]
 
 
 def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
