@@ -269,3 +269,20 @@ def test_mixed_precision_leaves_depth_finer_than_a_thousandth():
     for precise, coarse in zip(exact, rounded, strict=True):
         assert 0.001 < (precise / precise.mean()).std() < 0.1  # relief as small as that of a flight over open country
         assert (coarse / precise - 1).abs().mean() < 1e-3
+
+
+def test_mixed_precision_gives_the_gradient_of_full_precision():
+    torch.manual_seed(0)
+    model = JointModel(NetworkSettings(), with_pose=False).to(memory_format=torch.channels_last)
+    image = torch.rand(4, 1, 3, 64, 96)
+    gradients = []
+    for mixed in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            maps = model(image, [], 0)[0]
+        sum(inverse.square().mean() for inverse in maps).backward()
+        gradients.append({name: p.grad for name, p in model.depth.decoder.named_parameters() if p.grad is not None})
+    exact, rounded = gradients
+    assert exact.keys() == rounded.keys()
+    for name, gradient in exact.items():
+        assert torch.cosine_similarity(gradient.flatten(), rounded[name].flatten(), 0) > 0.95, name
