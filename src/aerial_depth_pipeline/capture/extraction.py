@@ -28,7 +28,7 @@ from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_m
 from aerial_depth_pipeline.capture.telemetry_files import find_telemetry
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
+from aerial_depth_pipeline.geometry.camera_files import UP_COLUMNS, camera_to_yaml
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.progress import progress_bar
 
@@ -391,9 +391,7 @@ def _write_table(folder: Path, rows: list[Considered], positions_N3: np.ndarray,
             "east": positions_N3[:, 0],
             "north": positions_N3[:, 1],
             "up": positions_N3[:, 2],
-            "up_x": up_N3[:, 0],
-            "up_y": up_N3[:, 1],
-            "up_z": up_N3[:, 2],
+            **dict(zip(UP_COLUMNS, up_N3.T, strict=True)),
         }
     )
     table.to_parquet(folder / "frames.parquet", index=False)

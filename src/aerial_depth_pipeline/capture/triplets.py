@@ -25,13 +25,12 @@ from aerial_depth_pipeline.capture.telemetry import smooth_positions
 from aerial_depth_pipeline.capture.triplet_pictures import write_pictures
 from aerial_depth_pipeline.capture.two_view import TwoView, View, prepare, relative_pose
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.geometry.camera_files import UP_COLUMNS, read_camera
 from aerial_depth_pipeline.geometry.poses import angle_between, invert
 from aerial_depth_pipeline.progress import progress
 
 logger = logging.getLogger(__name__)
 
-UP_COLUMNS = ["up_x", "up_y", "up_z"]
 POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
 _POINTS = 256  # of each target at most

@@ -8,10 +8,8 @@ import pandas as pd
 import torch
 
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.geometry.camera_files import UP_COLUMNS, read_camera
 from aerial_depth_pipeline.geometry.ground import ground_slope
-
-_UP = ["up_x", "up_y", "up_z"]
 
 
 def slope_of(reference: Reference, height: int, width: int) -> np.ndarray:
@@ -33,8 +31,8 @@ def _attitudes(table: Path, scene: Path, changed: int) -> tuple[np.ndarray, dict
     `changed` is when the table was written: one that was made again is read again.
     """
     try:
-        attitudes = pd.read_parquet(table, columns=["frame", *_UP]).dropna()
+        attitudes = pd.read_parquet(table, columns=["frame", *UP_COLUMNS]).dropna()
         camera = read_camera(scene / "camera.yaml")
     except (OSError, ValueError, KeyError):
         return None
-    return camera.K, dict(zip(attitudes["frame"].astype(int), attitudes[_UP].to_numpy(float), strict=True))
+    return camera.K, dict(zip(attitudes["frame"].astype(int), attitudes[UP_COLUMNS].to_numpy(float), strict=True))

@@ -1,10 +1,13 @@
-"""`camera.yaml`: COLMAP's model name and parameters, readable by people."""
+"""Cameras in files: `camera.yaml` (COLMAP's model name and parameters, readable by people) and how a table names their attitudes."""
 
 from pathlib import Path
 
 import yaml
 
 from aerial_depth_pipeline.geometry.cameras import Camera
+
+# The upward direction in a camera's axes, in tables of frames and of triplets.
+UP_COLUMNS = ["up_x", "up_y", "up_z"]
 
 
 def camera_to_yaml(camera: Camera) -> str:

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.geometry.camera_files import UP_COLUMNS
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.training.settings import PoseSettings
 
 log = logging.getLogger(__name__)
 
 RANDOM_NUMBERS = 16
-_UP_COLUMNS = ["up_x", "up_y", "up_z"]
 _T_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
 
@@ -118,8 +118,8 @@ class _Poses:
 def _poses_of(rows: pd.DataFrame | None, target: int, count: int, settings: PoseSettings) -> _Poses:
     """The poses of a target with `count` sources; what is missing or unreliable is not usable."""
     found = _Poses(np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool), np.full(count, np.nan), np.ones(count), np.full(3, np.nan))
-    if rows is not None and set(_UP_COLUMNS) <= set(rows.columns):
-        found.up_3 = rows[_UP_COLUMNS].iloc[0].to_numpy(float)
+    if rows is not None and set(UP_COLUMNS) <= set(rows.columns):
+        found.up_3 = rows[UP_COLUMNS].iloc[0].to_numpy(float)
     if settings.source == "learned":
         found.usable_S[:] = True
         return found
