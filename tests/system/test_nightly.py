@@ -48,6 +48,7 @@ class Service:
             "learning_rate": 5e-4,
             "hold_out": 0.4,
             "minimum_images": 3,
+            "tolerance": 0.25,  # three images after seconds of training say little about the old scene
             "first_must_beat": "none",
             "command": f"{sys.executable} {script} {self.told_file}",
         }
@@ -161,7 +162,8 @@ def test_nothing_new_ends_at_once_and_a_busy_night_is_left_alone(service) -> Non
 def test_a_poisoned_scene_is_refused_and_waits(service) -> None:
     champion = service.champion()
     shuffle_frames(service.made / "01_raw" / "town" / "town_c", service.data / "01_raw" / "town" / "shuffled")
-    code, output = service.night()
+    # At the usual tolerance: against a champion of a few seconds, shuffled frames may well win on three images of their own.
+    code, output = service.night("--params=nightly.tolerance=0.02")
     assert code == 3, output[-4000:]
     assert "is refused" in output and "Traceback" not in output
     assert service.champion() == champion and service.told()[-1] == "refused"
