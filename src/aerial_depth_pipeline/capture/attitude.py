@@ -11,12 +11,13 @@ from aerial_depth_pipeline.capture.images import fit_width, read_image, scale_do
 from aerial_depth_pipeline.capture.two_view import TwoView, View, prepare, relative_pose
 
 _FEWEST_FRAMES = 8  # kept frames of a segment, and frames of a chain, from which on motion is used
-_CHAIN = 40  # frames of a chain, more where they would lie further apart than
-_WIDEST_STEP, _NARROWEST_STEP = 0.08, 0.015  # flow from one frame of a chain to the next, share of the width
-_WIDTH, _CORNERS, _THRESHOLD, _FEWEST_INLIERS = 768, 1000, 0.4, 50  # of the pictures that are matched, pixels
+CHAIN = 40  # frames of a chain, more where they would lie further apart than
+WIDEST_STEP, NARROWEST_STEP = 0.08, 0.015  # flow from one frame of a chain to the next, share of the width
+MATCHED_WIDTH = 768  # of the pictures that are matched, pixels
+_CORNERS, _THRESHOLD, _FEWEST_INLIERS = 1000, 0.4, 50
 _LEVEL = np.radians(1.0)  # by how much a gimbal's x axis is off level, one standard deviation
 _HEIGHT = 0.5  # metres by which smoothed heights are off
-_ALIKE = 8  # neighbouring frames of a chain err alike: so many count as one measurement
+ALIKE = 8  # neighbouring frames of a chain err alike: so many count as one measurement
 _KNOWN = np.radians(3.0)  # standard deviation above which up is not known
 _ROUNDS = 30
 
@@ -48,7 +49,9 @@ def known_angles(angles_N2: np.ndarray) -> np.ndarray | None:
     return np.stack([pitch, np.where(known, np.nan_to_num(roll), np.nan)], 1)
 
 
-def up_from_motion(rotations_N33: np.ndarray, directions_M3: np.ndarray, positions_N3: np.ndarray | None) -> np.ndarray | None:
+def up_from_motion(
+    rotations_N33: np.ndarray, directions_M3: np.ndarray, positions_N3: np.ndarray | None, alike: float = ALIKE
+) -> np.ndarray | None:
     """The upward direction of a chain of cameras, from level picture rows and, where positions are known, from heights.
 
     A gimbal keeps the picture's rows level, so up is perpendicular to all x axes; and the component along up of the way that the cameras
@@ -58,6 +61,7 @@ def up_from_motion(rotations_N33: np.ndarray, directions_M3: np.ndarray, positio
         rotations_N33: `camera_from_chain` of N cameras; x right, y down, z forward.
         directions_M3: from each camera to the next, M = N - 1, of length 1, in the chain's axes.
         positions_N3: east, north, up in metres, or None where they are not known.
+        alike: neighbouring cameras err alike; so many count as one measurement.
 
     Returns:
         [3] of length 1 in the chain's axes; None where it is not determined to within about three degrees.
@@ -77,7 +81,7 @@ def up_from_motion(rotations_N33: np.ndarray, directions_M3: np.ndarray, positio
         return None
     costs = np.array([((A @ up - b) ** 2).sum() for up in found])
     up = found[int(costs.argmin())]
-    scale = _ALIKE * max(1.0, costs.min() / max(len(A) - 3, 1))
+    scale = alike * max(1.0, costs.min() / max(len(A) - 3, 1))
     across = _across(up)
     information = np.linalg.eigvalsh(across.T @ A.T @ A @ across)[0] / scale
     if information < _KNOWN**-2:
@@ -132,19 +136,15 @@ def up_of_frames(paths: list[Path], K_33: np.ndarray, segments_N: np.ndarray, wa
         if len(members) < _FEWEST_FRAMES:
             continue
         way = way_N[members] - way_N[members[0]]
-        step = float(np.clip(way[-1] / (_CHAIN - 1), _NARROWEST_STEP, _WIDEST_STEP))
+        step = float(np.clip(way[-1] / (CHAIN - 1), NARROWEST_STEP, WIDEST_STEP))
         chosen = np.unique(np.searchsorted(way, np.arange(0, way[-1] + step / 2, step) - 1e-9).clip(max=len(way) - 1))
         links = _links([paths[members[i]] for i in chosen], K_33)
         for first, last in _runs(links):
-            if last - first + 1 < _FEWEST_FRAMES:
-                continue
             run = chosen[first : last + 1]
-            rotations, directions = _chain(links[first:last])
-            positions = positions_N3[members[run]]
-            up = up_from_motion(rotations, directions, positions if np.isfinite(positions).all() else None)
+            up = up_of_chain(links[first:last], positions_N3[members[run]])
             if up is not None:
                 near = (way >= way[run[0]] - step) & (way <= way[run[-1]] + step)
-                up_N3[members[near]] = _between(way[near], way[run], rotations @ up)
+                up_N3[members[near]] = between(way[near], way[run], up)
     return up_N3
 
 
@@ -152,15 +152,44 @@ def _links(paths: list[Path], K_33: np.ndarray) -> list[TwoView | None]:
     """The relative pose of each frame and the next; None where it does not hold."""
 
     def look(path: Path) -> View:
-        return prepare(cv2.cvtColor(scale_down(read_image(path), width, height), cv2.COLOR_RGB2GRAY), _CORNERS)
+        return matchable(cv2.cvtColor(scale_down(read_image(path), width, height), cv2.COLOR_RGB2GRAY))
 
     written_height, written_width = read_image(paths[0]).shape[:2]
-    width, height = fit_width(written_width, written_height, _WIDTH)
+    width, height = fit_width(written_width, written_height, MATCHED_WIDTH)
     K = np.diag([width / written_width, height / written_height, 1.0]) @ K_33
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
         views = list(pool.map(look, paths))
-        found = list(pool.map(lambda pair: relative_pose(*pair, K, _THRESHOLD), zip(views[:-1], views[1:], strict=True)))
-    return [link if link is not None and link.inliers >= _FEWEST_INLIERS else None for link in found]
+        return list(pool.map(lambda pair: link(*pair, K), zip(views[:-1], views[1:], strict=True)))
+
+
+def matchable(gray_HW: np.ndarray) -> View:
+    """A picture, at most `MATCHED_WIDTH` wide, prepared for `link`."""
+    return prepare(gray_HW, _CORNERS)
+
+
+def link(first: View, second: View, K_33: np.ndarray) -> TwoView | None:
+    """The relative pose of a frame of a chain and the next; None where it does not hold."""
+    found = relative_pose(first, second, K_33, _THRESHOLD)
+    return found if found is not None and found.inliers >= _FEWEST_INLIERS else None
+
+
+def up_of_chain(links: list[TwoView], positions_N3: np.ndarray | None, alike: float = ALIKE) -> np.ndarray | None:
+    """The upward direction in the axes of each camera of a chain.
+
+    Args:
+        links: from each camera to the next.
+        positions_N3: as in `up_from_motion`; they count where all of them are known.
+        alike: as in `up_from_motion`.
+
+    Returns:
+        [N, 3] of length 1; None where the chain is too short or does not determine it.
+    """
+    if len(links) + 1 < _FEWEST_FRAMES:
+        return None
+    rotations, directions = _chain(links)
+    known = positions_N3 is not None and np.isfinite(positions_N3).all()
+    up = up_from_motion(rotations, directions, positions_N3 if known else None, alike)
+    return None if up is None else rotations @ up
 
 
 def _runs(links: list[TwoView | None]) -> list[tuple[int, int]]:
@@ -178,7 +207,7 @@ def _chain(links: list[TwoView]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rotations), np.array(directions)
 
 
-def _between(way_N: np.ndarray, known_M: np.ndarray, up_M3: np.ndarray) -> np.ndarray:
+def between(way_N: np.ndarray, known_M: np.ndarray, up_M3: np.ndarray) -> np.ndarray:
     """Directions linear in between, the nearest one outside; of length 1."""
     up = np.stack([np.interp(way_N, known_M, up_M3[:, axis]) for axis in range(3)], 1)
     return up / np.linalg.norm(up, axis=1, keepdims=True)

@@ -1,25 +1,20 @@
 """What is predicted: a video, a picture or a folder, with its camera and telemetry where they are known."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from aerial_depth_pipeline.capture.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.camera_resolution import known_camera, resize_camera
 from aerial_depth_pipeline.capture.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.images import fit_width
 from aerial_depth_pipeline.capture.photographs import PhotographSource
 from aerial_depth_pipeline.capture.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Source, SourceFrame, open_source, visible_files
-from aerial_depth_pipeline.capture.telemetry import Telemetry, up_at_times
+from aerial_depth_pipeline.capture.telemetry import Telemetry
 from aerial_depth_pipeline.capture.telemetry_files import find_telemetry
 from aerial_depth_pipeline.capture.video import VideoSource
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.geometry.ground import ground_slope
 
 _USUAL_FOCAL_35MM = 24.0
 _FEW_KEYFRAMES = 4
@@ -117,23 +112,6 @@ def _camera(path: Path, source: Source, telemetry: Telemetry | None, focal_35mm:
     ]
     equivalent, origin = next((value, origin) for value, origin in equivalents if value)
     return camera_from_35mm(equivalent, source.width, source.height), origin
-
-
-def slopes(footage: Footage, frames: Sequence[SourceFrame], pitch: float | None = None) -> np.ndarray:
-    """Slope [B, 2] of level ground (`geometry.ground.ground_slope`) in frames of the footage, NaN where nothing tells the attitude.
-
-    The gimbal's angles in the telemetry beside a video, or in the photographs, come first; then `pitch` in degrees.
-    """
-    up_B3 = np.full((len(frames), 3), np.nan)
-    if footage.telemetry is not None and not footage.source.turned:
-        up_B3 = up_at_times(footage.telemetry, np.array([frame.time for frame in frames]))
-    elif not footage.source.continuous:
-        stated = footage.source.angles()
-        up_B3 = up_of_gimbal(*np.array([stated.get(frame.index, (np.nan, np.nan)) for frame in frames]).T)
-    if pitch is not None:
-        up_B3 = np.where(np.isfinite(up_B3), up_B3, up_of_gimbal(np.float64(pitch), np.float64(0)))
-    K_B33 = torch.tensor(footage.camera.K).expand(len(frames), 3, 3)
-    return ground_slope(torch.tensor(up_B3), K_B33, footage.height, footage.width).numpy()
 
 
 def sample_frames(footage: Footage, count: int) -> list[SourceFrame]:

@@ -18,8 +18,9 @@ from aerial_depth_pipeline.files import write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference import in_bfloat16
 from aerial_depth_pipeline.networks.mirroring import mirrored_mean
+from aerial_depth_pipeline.prediction.attitude import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
-from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames, slopes
+from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.prediction.writers import Film, InBackground, colour_range, plasma, write_png, write_points
@@ -61,7 +62,8 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
             Files are named after the frame's index in the source, pictures also after the file.
 
     Returns:
-        The content of `prediction.json`: unit and where it comes from, camera, colour scale, files, and what was wrong with the source.
+        The content of `prediction.json`: unit and where it comes from, camera, attitude (of a model that starts from level ground: where it
+        comes from and of what share of the frames it was known), colour scale, and what was wrong with the source.
 
     Raises:
         UserError: where the source cannot be used, the disk is full, or the output folder is not empty.
@@ -89,9 +91,12 @@ def _device(choice: str) -> str:
 
 
 def _predict(footage: Footage, model: Model, settings: PredictSettings, output: Path) -> dict[str, Any]:
+    attitude = Attitude(footage, settings) if isinstance(model, DepthModel) and model.takes_slope else None
+    known_attitudes = 0
+
     def depth_of(frames: Sequence[SourceFrame]) -> np.ndarray:
         images = np.stack([frame.image for frame in frames])
-        known = [slopes(footage, frames, settings.pitch)] if isinstance(model, DepthModel) and model.takes_slope else []
+        known = [] if attitude is None else [attitude.slopes(frames)]
         return mirrored_mean(model.predict, images, *known) if settings.mirrored else model.predict(images, *known)
 
     samples = sample_frames(footage, settings.scale_frames)
@@ -112,12 +117,17 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
     with writer, progress_bar(None, f"depth of {footage.path.name}", unit="frame") as bar:
         for group in batches(frames, settings.batch_size):
             predicted = depth_of(group) * np.float32(scale.factor)
+            known_attitudes += 0 if attitude is None else int(np.isfinite(attitude.slopes(group)).all(1).sum())
             for frame, depth in zip(group, predicted, strict=True):
                 writer.write(frame, depth)
                 bar.update()
-    for warning in footage.source.warnings:
+    # A video that was read twice has told twice what is wrong with it.
+    warnings = list(dict.fromkeys(footage.source.warnings))
+    for warning in warnings:
         logger.warning("predict: %s", warning)
-    report = _report(footage, model, settings, scale, writer)
+    report = _report(footage, model, settings, scale, writer) | {"warnings": warnings}
+    if attitude is not None:
+        report["attitude"] = {"origin": attitude.origin or "picture", "known": known_attitudes / max(1, writer.count)}
     write_json(output / REPORT, report)
     return report
 
@@ -196,7 +206,6 @@ def _report(footage: Footage, model: Model, settings: PredictSettings, scale: Sc
             "looks_at": f"{model.width}x{model.height}",
             **{key: model.metadata[key] for key in ("unit", "domains", "data_fingerprint") if key in model.metadata},
         },
-        "warnings": list(source.warnings),
     }
     if settings.png_every:
         report["png_step"] = writer.png_step

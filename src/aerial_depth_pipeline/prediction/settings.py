@@ -26,8 +26,11 @@ class PredictSettings:
             digits: a scene's folder in `03_primary/`, or any folder with `cameras`, `images` and `points3D`.
         focal_35mm: 35 mm equivalent focal length in millimetres, for sources whose camera is not known; `null` takes 24 mm, as most drones
             have. Point clouds and `scale: height` depend on it.
-        pitch: how the camera was held, degrees (0 looks at the horizon, -90 straight down), for a model that starts from level ground and
-            footage whose telemetry does not say; `null` lets the model estimate it from the picture.
+        attitude: how a model that starts from level ground learns how the camera was held. `telemetry`: the gimbal's angles in the log
+            beside a video or in the photographs; `auto`: these, else what the motion of a video tells, which is read once more for it;
+            `none`. What stays unknown the model estimates from the picture.
+        pitch: how the camera was held, degrees (0 looks at the horizon, -90 straight down), where the telemetry does not say; `null`
+            leaves it to `attitude`.
         mirrored: average the prediction with that of the mirrored picture: mostly a little better, half as fast.
         scale_frames: number of frames that the colour scale and metres are taken from before the first frame is written.
         batch_size: frames that are predicted at once.
@@ -47,6 +50,7 @@ class PredictSettings:
     scale: Literal["auto", "colmap", "model", "height", "none"] = "auto"
     colmap: str | None = None
     focal_35mm: float | None = None
+    attitude: Literal["auto", "telemetry", "none"] = "auto"
     pitch: float | None = None
     mirrored: bool = False
     scale_frames: int = 12
