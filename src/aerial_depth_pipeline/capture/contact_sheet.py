@@ -68,7 +68,7 @@ def _triplet_with_flow(folder: Path, target: int) -> np.ndarray:
     drawn = np.ascontiguousarray(parts[middle])
     color = tuple(int(_COLORS["flow"][i : i + 2], 16) for i in (1, 3, 5))
     corners = corners_of(grays[middle], _ARROWS, max(4.0, grays[middle].shape[1] / 24))
-    ends, good = follow(grays[middle], grays[middle + 1], corners, 4, 1.0)
+    ends, good = follow(grays[middle], grays[middle + 1], corners)
     for start, end in zip(corners[good], ends[good], strict=True):
         cv2.arrowedLine(
             drawn, *(tuple(int(round(float(v))) for v in point) for point in (start, end)), color, 1, cv2.LINE_AA, tipLength=0.25

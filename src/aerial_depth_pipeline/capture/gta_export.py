@@ -67,7 +67,7 @@ class GtaExport(SourceBase):
         self._camera = camera
         self.width, self.height = camera.width, camera.height
         if count < len(self._snapshots):
-            self.warnings.append(f"{len(self._snapshots) - count} snapshots of {archive.name} have another camera and are left out.")
+            self.warn(f"{len(self._snapshots) - count} snapshots of {archive.name} have another camera and are left out.")
 
     def _read_table(self, archive: Path) -> pd.DataFrame:
         beside = archive.parent / "snapshots.csv"
@@ -96,7 +96,7 @@ class GtaExport(SourceBase):
                 continue
             snapshots.append(Snapshot(entry, time, camera, projection))
         if unusable:
-            self.warnings.append(f"{unusable} snapshots of {self.path.name} have no usable projection matrix and are left out.")
+            self.warn(f"{unusable} snapshots of {self.path.name} have no usable projection matrix and are left out.")
         return sorted(snapshots, key=lambda s: (s.time, s.entry))
 
     def own_camera(self) -> tuple[Camera, str]:
@@ -119,7 +119,7 @@ class GtaExport(SourceBase):
                 continue
             yield SourceFrame(index, time, scale_down(image, width, height), "", name)
         if damaged:
-            self.warnings.append(f"{damaged} pictures in {self.path.name} cannot be read and are left out.")
+            self.warn(f"{damaged} pictures in {self.path.name} cannot be read and are left out.")
 
     def depth_frames(self) -> set[int]:
         return {index for index, snapshot in enumerate(self._snapshots) if snapshot.camera == self._camera}

@@ -35,7 +35,7 @@ class PhotographSource(SourceBase):
                 "of their own."
             )
         if count < sizes.total():
-            self.warnings.append(
+            self.warn(
                 f"{sizes.total() - count} of {sizes.total()} photographs in {folder} are left out: they are not {self.width}x{self.height}."
             )
 
@@ -57,7 +57,7 @@ class PhotographSource(SourceBase):
                 continue
             yield SourceFrame(index, time, scale_down(image, width, height), "", path.name)
         if damaged:
-            self.warnings.append(f"{damaged} files in {self.path} cannot be read as images and are left out.")
+            self.warn(f"{damaged} files in {self.path} cannot be read as images and are left out.")
 
     def own_camera(self) -> tuple[Camera, str] | None:
         """A pinhole camera with the median focal length of the photographs that have one and the principal point in the middle."""

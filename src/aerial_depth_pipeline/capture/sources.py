@@ -134,6 +134,11 @@ class SourceBase:
     turned: bool = False
     warnings: list[str] = field(default_factory=list)
 
+    def warn(self, sentence: str) -> None:
+        """Add to the warnings, once however often the footage is read."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
     def own_camera(self) -> tuple[Camera, str] | None:
         return None
 

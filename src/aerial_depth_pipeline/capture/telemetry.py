@@ -88,7 +88,7 @@ def _earth_centred(position_N3: np.ndarray) -> np.ndarray:
     )
 
 
-def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float) -> np.ndarray:
+def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float = 1.0) -> np.ndarray:
     """Positions freed of the receiver's noise: at each time the value of a parabola fitted to what lies within `window` seconds of it.
 
     Positions that are not known (NaN) stay unknown; where fewer than five lie in the window they stay as they are.

@@ -16,7 +16,12 @@ def corners_of(gray_HW: np.ndarray, count: int, spacing: float) -> np.ndarray:
 
 
 def follow(
-    from_HW: np.ndarray, to_HW: np.ndarray, points_N2: np.ndarray, levels: int, tolerance: float, guess_N2: np.ndarray | None = None
+    from_HW: np.ndarray,
+    to_HW: np.ndarray,
+    points_N2: np.ndarray,
+    levels: int = 4,
+    tolerance: float = 1.0,
+    guess_N2: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Follow points with pyramidal Lucas-Kanade, forwards and back (Bouguet 2000; Kalal et al. 2010).
 
@@ -73,7 +78,7 @@ def measure_motion(from_HW: np.ndarray, to_HW: np.ndarray, points_N2: np.ndarray
         points_N2: corners of the first.
         focals: focal lengths to try, as shares of the width, principal point in the middle; the one that leaves least is taken.
     """
-    there, good = follow(from_HW, to_HW, points_N2, 4, 1.0)
+    there, good = follow(from_HW, to_HW, points_N2)
     if good.sum() < 8:
         return Motion(float(good.sum()) / max(len(points_N2), 1), float("nan"), float("nan"))
     height, width = from_HW.shape

@@ -37,7 +37,6 @@ _POINTS = 256  # of each target at most
 _SAMPLES = 12  # pairs that `frame_offset: auto` looks at for each offset it tries
 _NEIGHBOURS = 4  # pairs before and after with which a direction of travel is compared
 _DIRECTION_TOLERANCE = np.radians(60)
-_SMOOTHING_SECONDS = 1.0  # half the window over which positions are smoothed before they give lengths of steps and heights
 
 
 @dataclass
@@ -183,7 +182,7 @@ def _attitude(table: pd.DataFrame, frames: Path, K_33: np.ndarray, settings: Tri
         positions = np.full((len(table), 3), np.nan)
         if {"east", "north", "up"} <= set(table.columns):
             known = table[["east", "north", "up"]].to_numpy(float)
-            positions = smooth_positions(table["time"].to_numpy(float), known, _SMOOTHING_SECONDS)
+            positions = smooth_positions(table["time"].to_numpy(float), known)
         paths = [frames / f"{frame:06d}.jpg" for frame in table.loc[kept, "frame"]]
         up = up_of_frames(paths, K_33, table.loc[kept, "segment"].to_numpy(), np.cumsum(steps)[kept], positions[kept])
         origin = "motion" if np.isfinite(up).any() else None
@@ -470,5 +469,5 @@ def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
     positions = kept[columns].to_numpy(float)
     if not np.isfinite(positions).all() or len(positions) == 0 or np.ptp(positions, axis=0).max() < 1.0:
         return {}
-    smooth = smooth_positions(kept["time"].to_numpy(float), positions, _SMOOTHING_SECONDS)
+    smooth = smooth_positions(kept["time"].to_numpy(float), positions)
     return dict(zip(kept["frame"].astype(int), smooth, strict=True))

@@ -138,10 +138,10 @@ class VideoSource(SourceBase):
                 smeared = smeared or before_hole
         if damaged or torn:
             kind = damaged[0] if damaged else "frames are lost or patched up by the decoder"
-            self.warnings.append(f"{self.path.name} is damaged in {len(damaged) + torn} places ({kind}); what decodes is used.")
+            self.warn(f"{self.path.name} is damaged in {len(damaged) + torn} places ({kind}); what decodes is used.")
         missing = self._expected - count
         if missing > max(2, 0.01 * self._expected):
-            self.warnings.append(
+            self.warn(
                 f"{self.path.name} should have {self._expected} frames, {count} decode: {missing} are missing; the file is incomplete."
             )
 

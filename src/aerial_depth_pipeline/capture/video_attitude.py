@@ -10,7 +10,6 @@ from aerial_depth_pipeline.capture.tracking import follow
 from aerial_depth_pipeline.capture.two_view import TwoView, View
 
 _FOLLOWED = 0.5  # share of the corners that are to be found again
-_LEVELS, _RETURN_TOLERANCE = 4, 1.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class _Walk:
     def _moved(self, gray_HW: np.ndarray) -> float:
         """Median flow since the chain's last frame, share of the width; NaN where it cannot be followed."""
         corners = self._last.corners
-        there, good = follow(self._last.gray, gray_HW, corners, _LEVELS, _RETURN_TOLERANCE)
+        there, good = follow(self._last.gray, gray_HW, corners)
         if good.sum() <= _FOLLOWED * len(corners):
             return float("nan")
         return float(np.median(np.linalg.norm(there[good] - corners[good], axis=1))) / gray_HW.shape[1]

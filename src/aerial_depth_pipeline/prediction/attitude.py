@@ -15,13 +15,11 @@ from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_m
 from aerial_depth_pipeline.capture.undistortion import plan_undistortion
 from aerial_depth_pipeline.capture.video_attitude import UpOverTime, up_over_time
 from aerial_depth_pipeline.geometry.ground import ground_slope
-from aerial_depth_pipeline.prediction.footage import Footage
+from aerial_depth_pipeline.prediction.footage import USUAL_FPS, Footage
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.progress import progress
 
 _LOOKS_A_SECOND = 6.0
-_USUAL_FPS = 25.0
-_SMOOTHING_SECONDS = 1.0  # half the window over which positions are smoothed
 
 
 class Attitude:
@@ -72,7 +70,7 @@ def _up_from_motion(footage: Footage) -> UpOverTime:
         undistortion = plan_undistortion(camera) if camera.is_distorted else None
     except ValueError:  # no undistorted picture exists
         return UpOverTime(())
-    every = max(1, round((source.fps or _USUAL_FPS) / _LOOKS_A_SECOND))
+    every = max(1, round((source.fps or USUAL_FPS) / _LOOKS_A_SECOND))
 
     def pictures() -> Iterator[tuple[float, np.ndarray]]:
         frames = source.frames(width, height, lambda index: index % every == 0)
@@ -91,4 +89,4 @@ def _smoothed(telemetry: Telemetry) -> Telemetry:
     known = np.isfinite(telemetry.position_N3).all(1)
     origin = Fix(*telemetry.position_N3[known][0]) if known.any() else Fix(0.0, 0.0, 0.0)
     metres = local_metres(telemetry.position_N3, origin)
-    return replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres, _SMOOTHING_SECONDS))
+    return replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))

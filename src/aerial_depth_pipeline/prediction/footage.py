@@ -16,6 +16,7 @@ from aerial_depth_pipeline.capture.video import VideoSource
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
 
+USUAL_FPS = 25.0
 _USUAL_FOCAL_35MM = 24.0
 _FEW_KEYFRAMES = 4
 # The names under which DJI's subtitles and the tables of flight logs give the barometer's height above the start.

@@ -20,7 +20,7 @@ from aerial_depth_pipeline.networks.inference import in_bfloat16
 from aerial_depth_pipeline.networks.mirroring import mirrored_mean
 from aerial_depth_pipeline.prediction.attitude import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
-from aerial_depth_pipeline.prediction.footage import Footage, batches, open_footage, sample_frames
+from aerial_depth_pipeline.prediction.footage import USUAL_FPS, Footage, batches, open_footage, sample_frames
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.prediction.writers import Film, InBackground, colour_range, plasma, write_png, write_points
@@ -29,7 +29,6 @@ from aerial_depth_pipeline.progress import progress_bar
 logger = logging.getLogger(__name__)
 
 REPORT = "prediction.json"
-_USUAL_FPS = 25.0
 
 
 class Model(Protocol):
@@ -94,17 +93,22 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
     attitude = Attitude(footage, settings) if isinstance(model, DepthModel) and model.takes_slope else None
     known_attitudes = 0
 
-    def depth_of(frames: Sequence[SourceFrame]) -> np.ndarray:
+    def depth_of(frames: Sequence[SourceFrame]) -> tuple[np.ndarray, int]:
+        """Depth, and of how many frames the attitude is known."""
         images = np.stack([frame.image for frame in frames])
-        known = [] if attitude is None else [attitude.slopes(frames)]
-        return mirrored_mean(model.predict, images, *known) if settings.mirrored else model.predict(images, *known)
+        slopes = [] if attitude is None else [attitude.slopes(frames)]
+        depth = mirrored_mean(model.predict, images, *slopes) if settings.mirrored else model.predict(images, *slopes)
+        return depth, sum(int(np.isfinite(slope_B2).all(1).sum()) for slope_B2 in slopes)
+
+    def depth_of_one(frame: SourceFrame) -> np.ndarray:
+        return depth_of([frame])[0][0]
 
     samples = sample_frames(footage, settings.scale_frames)
-    depths = [depth_of([sample])[0] for sample in samples]
+    depths = [depth_of_one(sample) for sample in samples]
     colmap = None
     if settings.colmap is not None:
         views = read_colmap_views(Path(settings.colmap).expanduser())
-        colmap = compare_with_views(views, footage, lambda frame: depth_of([frame])[0], settings.scale_frames)
+        colmap = compare_with_views(views, footage, depth_of_one, settings.scale_frames)
     scale = find_scale(settings.scale, model.metadata.get("unit"), footage, depths, [sample.time for sample in samples], colmap)
     depths = [depth * np.float32(scale.factor) for depth in depths]
     near, far = colour_range(depths)
@@ -116,16 +120,14 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
     frames = footage.source.frames(footage.width, footage.height, lambda index: index % settings.stride == 0)
     with writer, progress_bar(None, f"depth of {footage.path.name}", unit="frame") as bar:
         for group in batches(frames, settings.batch_size):
-            predicted = depth_of(group) * np.float32(scale.factor)
-            known_attitudes += 0 if attitude is None else int(np.isfinite(attitude.slopes(group)).all(1).sum())
-            for frame, depth in zip(group, predicted, strict=True):
+            predicted, known = depth_of(group)
+            known_attitudes += known
+            for frame, depth in zip(group, predicted * np.float32(scale.factor), strict=True):
                 writer.write(frame, depth)
                 bar.update()
-    # A video that was read twice has told twice what is wrong with it.
-    warnings = list(dict.fromkeys(footage.source.warnings))
-    for warning in warnings:
+    for warning in footage.source.warnings:
         logger.warning("predict: %s", warning)
-    report = _report(footage, model, settings, scale, writer) | {"warnings": warnings}
+    report = _report(footage, model, settings, scale, writer)
     if attitude is not None:
         report["attitude"] = {"origin": attitude.origin or "picture", "known": known_attitudes / max(1, writer.count)}
     write_json(output / REPORT, report)
@@ -155,7 +157,7 @@ class _FrameWriter:
         footage, settings = self._footage, self._settings
         self._film = None
         if settings.side_by_side and footage.is_video:
-            fps = (footage.source.fps or _USUAL_FPS) / settings.stride
+            fps = (footage.source.fps or USUAL_FPS) / settings.stride
             self._film = self._stack.enter_context(Film(self._output / "side_by_side.mp4", 2 * footage.width, footage.height, fps))
         self._in_order = self._stack.enter_context(InBackground(threads=1, waiting=8))
         self._files = self._stack.enter_context(InBackground(threads=2, waiting=16))
@@ -206,6 +208,7 @@ def _report(footage: Footage, model: Model, settings: PredictSettings, scale: Sc
             "looks_at": f"{model.width}x{model.height}",
             **{key: model.metadata[key] for key in ("unit", "domains", "data_fingerprint") if key in model.metadata},
         },
+        "warnings": list(source.warnings),
     }
     if settings.png_every:
         report["png_step"] = writer.png_step
