@@ -11,6 +11,7 @@ from aerial_depth_pipeline.capture.attitude import known_angles, up_from_motion,
 from aerial_depth_pipeline.capture.exif import read_exif
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.capture.sources import open_source
 from aerial_depth_pipeline.capture.telemetry import Telemetry, up_at_times
 from aerial_depth_pipeline.capture.telemetry_files import read_srt, read_table
 from aerial_depth_pipeline.capture.triplets import make_triplets
@@ -101,6 +102,12 @@ def _photograph(path, xmp: str, orientation: int = 1):
     exif[0x0112], exif[0x0110] = orientation, "FC3411"
     pixels = np.random.default_rng(int(path.stem)).integers(0, 255, (120, 160, 3), np.uint8)
     Image.fromarray(cv2.resize(pixels, (320, 240))).save(path, xmp=f"<x:xmpmeta>{xmp}</x:xmpmeta>".encode(), exif=exif)
+
+
+def test_photographs_whose_gimbal_was_never_set(tmp_path):
+    for number in range(3):
+        _photograph(tmp_path / f"{number}.jpg", ATTRIBUTES.replace("+3.50", "+0.00").replace("-45.00", "+0.00"))
+    assert open_source(tmp_path).angles() == {}
 
 
 @pytest.mark.parametrize("xmp", [ATTRIBUTES, ELEMENTS])

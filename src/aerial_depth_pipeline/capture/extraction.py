@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, TiffImagePlugin
 
-from aerial_depth_pipeline.capture.attitude import known_angles, up_of_gimbal
+from aerial_depth_pipeline.capture.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.camera_resolution import known_camera, resize_camera
 from aerial_depth_pipeline.capture.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.images import fit_width, read_image, write_jpeg
@@ -309,8 +309,7 @@ def _attitude(source: Source, rows: list[Considered], telemetry: Telemetry | Non
     if telemetry is not None and not source.turned:
         return up_at_times(telemetry, np.array([row.time for row in rows]))
     stated = {} if source.continuous else source.angles()
-    angles = known_angles([stated.get(row.frame, (np.nan, np.nan)) for row in rows])
-    return np.full((len(rows), 3), np.nan) if angles is None else up_of_gimbal(*angles.T)
+    return up_of_gimbal(*np.array([stated.get(row.frame, (np.nan, np.nan)) for row in rows]).T)
 
 
 def _depth_files(raw: Path) -> dict[int, Path]:

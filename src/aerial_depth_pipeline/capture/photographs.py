@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from aerial_depth_pipeline.capture.attitude import known_angles
 from aerial_depth_pipeline.capture.exif import Exif, read_exif
 from aerial_depth_pipeline.capture.images import read_image, scale_down
 from aerial_depth_pipeline.capture.sources import Fix, SourceBase, SourceFrame
@@ -71,4 +72,6 @@ class PhotographSource(SourceBase):
         return {index: e.fix for index, e in enumerate(self._exif) if e is not None and e.fix is not None}
 
     def angles(self) -> dict[int, tuple[float, float]]:
-        return {index: e.angles for index, e in enumerate(self._exif) if e is not None and e.angles is not None}
+        stated = {index: e.angles for index, e in enumerate(self._exif) if e is not None and e.angles is not None}
+        angles = known_angles(list(stated.values()))
+        return {} if angles is None else dict(zip(stated, map(tuple, angles.tolist()), strict=True))
