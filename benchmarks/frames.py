@@ -1,6 +1,8 @@
-"""Frames written per second by frame extraction against bare PyAV decoding of the same clip: 1080p H.264, every fifth frame.
+"""Frames written per second by frame extraction against bare PyAV decoding of the same clip: 1080p
+H.264, every fifth frame.
 
-Both sides run in turns in one process; the medians are compared. `ratio` is extraction's speed as a share of bare decoding's.
+Both sides run in turns in one process; the medians are compared. `ratio` is extraction's speed as a
+share of bare decoding's.
 """
 
 import argparse
@@ -15,21 +17,24 @@ import numpy as np
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
+from aerial_depth_pipeline.formats.cameras import camera_to_yaml
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 WIDTH, HEIGHT, FPS, STRIDE = 1920, 1080, 30, 5
 
 
 def write_clip(path: Path, frames: int) -> None:
-    """A flight over a painted plain with the detail and the bit rate of a drone's video (about 20 Mbit/s)."""
+    """A flight over a painted plain with the detail and the bit rate of a drone's video (about 20
+    Mbit/s)."""
     random = np.random.default_rng(0)
     size = (HEIGHT + 40, WIDTH + 12 * frames)
     ground = np.zeros((*size, 3), np.float32)
     for step, weight in ((2, 14), (6, 20), (20, 22), (90, 22)):
         noise = random.normal(size=(size[0] // step + 1, size[1] // step + 1, 3)).astype(np.float32)
         ground += weight * cv2.resize(
-            noise.mean(2, keepdims=True).repeat(3, 2) * 1.6 + 0.4 * noise, size[::-1], interpolation=cv2.INTER_LINEAR
+            noise.mean(2, keepdims=True).repeat(3, 2) * 1.6 + 0.4 * noise,
+            size[::-1],
+            interpolation=cv2.INTER_LINEAR,
         )
     ground = np.clip(ground + 120, 0, 255).astype(np.uint8)
     with av.open(str(path), "w") as container:
@@ -42,7 +47,11 @@ def write_clip(path: Path, frames: int) -> None:
             zoom = 1 + 0.02 * np.sin(i / 20)
             matrix = np.array([[zoom, 0, 10.0 * i], [0, zoom, 20 - 20 * zoom]], np.float32)
             image = cv2.warpAffine(
-                ground, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
+                ground,
+                matrix,
+                (WIDTH, HEIGHT),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REFLECT,
             )
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 container.mux(packet)
@@ -80,7 +89,9 @@ def main() -> None:
         raw = Path(temporary) / "clip"
         raw.mkdir()
         write_clip(raw / "video.mp4", arguments.frames)
-        (raw / "camera.yaml").write_text(camera_to_yaml(Camera.pinhole(WIDTH, HEIGHT, 1500, 1500, WIDTH / 2, HEIGHT / 2)))
+        (raw / "camera.yaml").write_text(
+            camera_to_yaml(Camera.pinhole(WIDTH, HEIGHT, 1500, 1500, WIDTH / 2, HEIGHT / 2))
+        )
         candidates = -(-arguments.frames // STRIDE)
         bare, ours, kept = [], [], 0
         for number in range(arguments.rounds + 1):
@@ -93,10 +104,17 @@ def main() -> None:
                 bare.append(candidates / (middle - start))
                 ours.append(kept / (end - middle))
     rate = arguments.frames / candidates
-    print(f"{WIDTH}x{HEIGHT} H.264, {arguments.frames} frames, every {STRIDE}th considered, {kept} of {candidates} kept and written")
+    print(
+        f"{WIDTH}x{HEIGHT} H.264, {arguments.frames} frames, every {STRIDE}th considered, {kept} of"
+        f" {candidates} kept and written"
+    )
     print(f"{'':<28}{'considered or written / s':>28}{'frames of the clip / s':>28}")
-    print(f"{'bare PyAV decoding':<28}{statistics.median(bare):>28.1f}{statistics.median(bare) * rate:>28.1f}")
-    print(f"{'frame extraction':<28}{statistics.median(ours):>28.1f}{statistics.median(ours) * rate:>28.1f}")
+    print(
+        f"{'bare PyAV decoding':<28}{statistics.median(bare):>28.1f}{statistics.median(bare) * rate:>28.1f}"
+    )
+    print(
+        f"{'frame extraction':<28}{statistics.median(ours):>28.1f}{statistics.median(ours) * rate:>28.1f}"
+    )
     print(f"ratio: {statistics.median(o / b for o, b in zip(ours, bare, strict=True)):.3f}")
 
 

@@ -1,4 +1,5 @@
-"""From dictionaries of configuration to typed settings: an unknown key is an error that names the closest known one."""
+"""From dictionaries of configuration to typed settings: an unknown key is an error that names the
+closest known one."""
 
 import dataclasses
 import difflib
@@ -14,35 +15,44 @@ from aerial_depth_pipeline.errors import UserError
 Settings = TypeVar("Settings")
 
 
-def read_settings(settings_class: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
+def read_settings(
+    settings_class: type[Settings], values: Mapping[str, Any], where: str
+) -> Settings:
     """Make the dataclass `settings_class` from a dictionary of configuration.
 
     Args:
-        settings_class: a dataclass whose fields carry types; a field that is itself a dataclass reads a nested dictionary,
-            `list[T]` of a dataclass a list of dictionaries, `Literal` a choice. A list may also be text with spaces
-            between its items, since commas separate the parameters of `kedro run --params`.
+        settings_class: a dataclass whose fields carry types; a field that is itself a dataclass
+            reads a nested dictionary, `list[T]` of a dataclass a list of dictionaries, `Literal` a
+            choice. A list may also be text with spaces between its items, since commas separate the
+            parameters of `kedro run --params`.
         values: the dictionary; keys that are left out take the field's default.
         where: the name of the parameter group, for messages (`train`, `triplets.split`).
 
     Raises:
-        UserError: for an unknown key (naming the closest known one), a missing key without a default, or a value of the wrong type.
+        UserError: for an unknown key (naming the closest known one), a missing key without a
+            default, or a value of the wrong type.
     """
     if not isinstance(values, Mapping):
-        raise UserError(f"Parameter group '{where}' must be a mapping of keys to values, not {values!r}.")
+        raise UserError(
+            f"Parameter group '{where}' must be a mapping of keys to values, not {values!r}."
+        )
     hints = typing.get_type_hints(settings_class)
     fields = {field.name: field for field in dataclasses.fields(settings_class)}
     for key in values:
         if key not in fields:
             close = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
             raise UserError(
-                f"Unknown parameter '{where}.{key}'. Did you mean '{where}.{close[0]}'? Known keys: {', '.join(sorted(fields))}."
+                f"Unknown parameter '{where}.{key}'. Did you mean '{where}.{close[0]}'? Known keys:"
+                f" {', '.join(sorted(fields))}."
             )
     arguments = {}
     for name, field in fields.items():
         if name in values:
             arguments[name] = _convert(values[name], hints[name], f"{where}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise UserError(f"Parameter '{where}.{name}' is missing; add it to conf/base/parameters_*.yml.")
+            raise UserError(
+                f"Parameter '{where}.{name}' is missing; add it to conf/base/parameters_*.yml."
+            )
     try:
         return settings_class(**arguments)
     except ValueError as error:
@@ -57,8 +67,13 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return _convert_union(value, options, where)
     if origin is typing.Literal:
         if value not in options:
-            close = difflib.get_close_matches(str(value), [str(o) for o in options], n=1, cutoff=0.0)
-            raise UserError(f"Parameter '{where}' is {value!r}; it must be one of {list(options)}. Did you mean '{close[0]}'?")
+            close = difflib.get_close_matches(
+                str(value), [str(o) for o in options], n=1, cutoff=0.0
+            )
+            raise UserError(
+                f"Parameter '{where}' is {value!r}; it must be one of {list(options)}. Did you mean"
+                f" '{close[0]}'?"
+            )
         return value
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, hint) else read_settings(hint, value, where)
@@ -68,7 +83,9 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise UserError(f"Parameter '{where}' is {value!r}; it must be a list.")
         inner = options[0] if options else Any
-        return origin(_convert(item, inner, f"{where}[{index}]") for index, item in enumerate(value))
+        return origin(
+            _convert(item, inner, f"{where}[{index}]") for index, item in enumerate(value)
+        )
     if origin is dict or hint is dict:
         if not isinstance(value, Mapping):
             raise UserError(f"Parameter '{where}' is {value!r}; it must be a mapping.")

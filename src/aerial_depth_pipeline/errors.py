@@ -2,8 +2,10 @@
 
 
 class UserError(Exception):
-    """Something the user can mend. The message names the file, what is wrong and what to do about it."""
+    """Something the user can mend. The message names the file, what is wrong and what to do about
+    it."""
 
 
 class SceneError(UserError):
-    """One scene cannot be processed. It is written into the scene report and left out; the others go on."""
+    """One scene cannot be processed. It is written into the scene report and left out; the others
+    go on."""

@@ -1,4 +1,5 @@
-"""Files that are either whole or not there, and fingerprints that say whether a result is still current."""
+"""Files that are either whole or not there, and fingerprints that say whether a result is still
+current."""
 
 import hashlib
 import json
@@ -15,9 +16,11 @@ _SAMPLE_BYTES = 1 << 20
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved over it when the block ends without an error and removed otherwise.
+    """A temporary path beside `path`, moved over it when the block ends without an error and
+    removed otherwise.
 
-    Works for a file and for a folder. A killed process leaves at worst a `.partial-*` entry that nobody reads.
+    Works for a file and for a folder. A killed process leaves at worst a `.partial-*` entry that
+    nobody reads.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,8 +35,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def replace(new: Path, path: Path) -> None:
-    """Move `new` to `path`; a folder that stands there is put aside first and removed afterwards."""
-    if new.stat().st_dev != path.parent.stat().st_dev:  # a rename cannot cross file systems; a copy beside the target can be renamed
+    """Move `new` to `path`; a folder that stands there is put aside first and removed
+    afterwards."""
+    if (
+        new.stat().st_dev != path.parent.stat().st_dev
+    ):  # a rename cannot cross file systems; a copy beside the target can be renamed
         copy = path.parent / f".partial-{uuid.uuid4().hex[:12]}"
         shutil.move(new, copy)
         new = copy
@@ -86,8 +92,9 @@ def fingerprint_of(*parts: Any) -> str:
 def fingerprint_of_files(folder: Path) -> str:
     """A hash of all visible files below `folder`: their names, sizes and a sample of their content.
 
-    Large files are sampled at the beginning, the middle and the end, so that gigabytes of video do not have to be read; copying a file,
-    which changes its time but not its content, does not change the fingerprint.
+    Large files are sampled at the beginning, the middle and the end, so that gigabytes of video do
+    not have to be read; copying a file, which changes its time but not its content, does not change
+    the fingerprint.
     """
     digest = hashlib.blake2b(digest_size=12)
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
@@ -97,7 +104,9 @@ def fingerprint_of_files(folder: Path) -> str:
         size = path.stat().st_size
         digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
         with path.open("rb") as stream:
-            for offset in sorted({0, max(0, size // 2 - _SAMPLE_BYTES // 2), max(0, size - _SAMPLE_BYTES)}):
+            for offset in sorted(
+                {0, max(0, size // 2 - _SAMPLE_BYTES // 2), max(0, size - _SAMPLE_BYTES)}
+            ):
                 stream.seek(offset)
                 digest.update(stream.read(_SAMPLE_BYTES))
     return digest.hexdigest()

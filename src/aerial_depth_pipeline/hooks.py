@@ -1,4 +1,5 @@
-"""What happens around every run: clear errors, checked parameters, an honest MLflow run, and a summary at the end."""
+"""What happens around every run: clear errors, checked parameters, an honest MLflow run, and a
+summary at the end."""
 
 import atexit
 import os
@@ -20,7 +21,8 @@ from aerial_depth_pipeline.progress import log_beside_bars
 
 
 class ConfigurationHook:
-    """Configuration is checked before anything runs, and errors that the user can mend end with their sentence, not with a traceback."""
+    """Configuration is checked before anything runs, and errors that the user can mend end with
+    their sentence, not with a traceback."""
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: Any) -> None:
@@ -39,7 +41,9 @@ class ConfigurationHook:
 def _show_user_errors_plainly() -> None:
     previous = sys.excepthook
 
-    def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    def show(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
         cause = user_error_behind(error)
         if cause is None:
             previous(kind, error, traceback)
@@ -59,17 +63,23 @@ def user_error_behind(error: BaseException | None) -> UserError | None:
 
 
 def _provide_tracking_locations(project: Path) -> None:
-    """Let `mlflow.yml` name the embedded store by a path that does not depend on where the command was typed."""
+    """Let `mlflow.yml` name the embedded store by a path that does not depend on where the command
+    was typed."""
     from omegaconf import OmegaConf
 
     server = os.environ.get("MLFLOW_TRACKING_URI")
-    OmegaConf.register_new_resolver("tracking_uri", lambda: server or f"sqlite:///{project / 'mlflow.db'}", replace=True)
+    OmegaConf.register_new_resolver(
+        "tracking_uri", lambda: server or f"sqlite:///{project / 'mlflow.db'}", replace=True
+    )
     beside = None if server else (project / "mlartifacts").as_uri()
-    OmegaConf.register_new_resolver("artifact_location", lambda chosen: chosen or beside, replace=True)
+    OmegaConf.register_new_resolver(
+        "artifact_location", lambda chosen: chosen or beside, replace=True
+    )
 
 
 class RunHook:
-    """One MLflow run per `kedro run`, tagged with what it was made from, and marked FAILED however it failed."""
+    """One MLflow run per `kedro run`, tagged with what it was made from, and marked FAILED however
+    it failed."""
 
     def __init__(self) -> None:
         self._unfinished: str | None = None
@@ -95,9 +105,13 @@ class RunHook:
         )
         mlflow.log_text(_resolved_parameters(catalog), "configuration/parameters.yml")
         if not self._registered:
-            # Ctrl-C does not reach Kedro's error hooks, and MLflow's own exit handler would call the run FINISHED. Ours runs before it.
+            # Ctrl-C does not reach Kedro's error hooks, and MLflow's own exit handler would call
+            # the run FINISHED. Ours runs before it.
             atexit.register(self._end_unfinished)
-            if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            if (
+                threading.current_thread() is threading.main_thread()
+                and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+            ):
                 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
             self._registered = True
 
@@ -124,7 +138,9 @@ class RunHook:
 
         if self._unfinished is not None:
             run_id, self._unfinished = self._unfinished, None
-            while mlflow.active_run() is not None:  # kedro-mlflow opens the same run again for every node
+            while (
+                mlflow.active_run() is not None
+            ):  # kedro-mlflow opens the same run again for every node
                 mlflow.end_run("FAILED")
             mlflow.MlflowClient().set_terminated(run_id, "FAILED")
 
@@ -141,7 +157,13 @@ def _name_of_run(run_params: dict[str, Any]) -> str:
 def _commit_tags(project: Path) -> dict[str, str]:
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(project), *arguments], capture_output=True, text=True, timeout=10, check=True)
+            done = subprocess.run(
+                ["git", "-C", str(project), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            )
         except (OSError, subprocess.SubprocessError):
             return None
         return done.stdout.strip()
@@ -149,7 +171,10 @@ def _commit_tags(project: Path) -> dict[str, str]:
     commit = git("rev-parse", "HEAD")
     if commit is None:
         return {}
-    return {"mlflow.source.git.commit": commit, "code.modified": str(bool(git("status", "--porcelain", "--untracked-files=no")))}
+    return {
+        "mlflow.source.git.commit": commit,
+        "code.modified": str(bool(git("status", "--porcelain", "--untracked-files=no"))),
+    }
 
 
 def _resolved_parameters(catalog: Any) -> str:
@@ -159,14 +184,21 @@ def _resolved_parameters(catalog: Any) -> str:
 
 
 def _close_runs_of_dead_processes(current: Any) -> None:
-    """A run whose process was killed cannot say so itself; the next one on the same machine does."""
+    """A run whose process was killed cannot say so itself; the next one on the same machine
+    does."""
     import mlflow
 
     client = mlflow.MlflowClient()
-    running = client.search_runs([current.info.experiment_id], "attributes.status = 'RUNNING'", max_results=100)
+    running = client.search_runs(
+        [current.info.experiment_id], "attributes.status = 'RUNNING'", max_results=100
+    )
     for run in running:
         host, _, process = run.data.tags.get("process", "").rpartition(":")
-        if run.info.run_id == current.info.run_id or host != socket.gethostname() or not re.fullmatch(r"\d+", process):
+        if (
+            run.info.run_id == current.info.run_id
+            or host != socket.gethostname()
+            or not re.fullmatch(r"\d+", process)
+        ):
             continue
         try:
             os.kill(int(process), 0)
@@ -178,7 +210,8 @@ def _close_runs_of_dead_processes(current: Any) -> None:
 
 
 class SceneReportHook:
-    """A run fails when a step has left no scene in any domain, with the reasons; before models are trained on nothing."""
+    """A run fails when a step has left no scene in any domain, with the reasons; before models are
+    trained on nothing."""
 
     def __init__(self) -> None:
         self._pipeline: Any = None
@@ -223,7 +256,9 @@ class SummaryHook:
             reporting = str(project / reporting)
         with fsspec.open(f"{reporting}/evaluation.txt", encoding="utf-8", mode="rt") as stream:
             lines = ["", stream.read()]
-        lines.append(f"Picture (input, prediction, ground truth): {reporting}/evaluation_panels.png")
+        lines.append(
+            f"Picture (input, prediction, ground truth): {reporting}/evaluation_panels.png"
+        )
         lines.append(f"Report, opens in a browser:               {reporting}/evaluation.html")
         env = run_params.get("env")
         suffix = f" --env={env}" if env and env != "local" else ""

@@ -10,13 +10,18 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:
+def progress(
+    items: Iterable[Item], description: str, total: int | None = None, unit: str = "it"
+) -> Iterator[Item]:
     """Iterate over `items` behind a bar that appears only once the work has taken two seconds."""
     return iter(progress_bar(items, description, total, unit))
 
 
-def progress_bar(items: Iterable[Item] | None, description: str, total: int | None = None, unit: str = "it") -> "tqdm[Item]":
-    """The bar itself, for work that reports its steps with `bar.update(n)`; use it as a context manager.
+def progress_bar(
+    items: Iterable[Item] | None, description: str, total: int | None = None, unit: str = "it"
+) -> "tqdm[Item]":
+    """The bar itself, for work that reports its steps with `bar.update(n)`; use it as a context
+    manager.
 
     On a terminal the bar stays in its line; in a log file it leaves a line every fifteen seconds.
     """
@@ -50,7 +55,8 @@ class _Lines:
 
 
 class _BesideBars:
-    """A stream for log lines that come while a bar is shown on the terminal: they appear above it."""
+    """A stream for log lines that come while a bar is shown on the terminal: they appear above
+    it."""
 
     def write(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr, end="")

@@ -1,18 +1,24 @@
 """One small flight that the tests of this room share."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.worlds.footage import (
+    CAMERA,
+    World,
+    bracketed_srt,
+    no_calibration,
+    straight_flight,
+    write_camera,
+    write_poses,
+    write_video,
+)
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside the tests
-from capture_footage import CAMERA, World, bracketed_srt, no_calibration, straight_flight, write_camera, write_poses, write_video  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def flight(world, tmp_path_factory) -> Flight:
-    """A straight flight with camera, telemetry, true poses and depth of every fifth frame, extracted with the default settings."""
+    """A straight flight with camera, telemetry, true poses and depth of every fifth frame,
+    extracted with the default settings."""
     raw = tmp_path_factory.mktemp("raw") / "straight"
     poses = straight_flight(40)
     images, depths = zip(*(world.render(T) for T in poses), strict=True)
@@ -41,7 +48,9 @@ def flight(world, tmp_path_factory) -> Flight:
     write_poses(raw / "poses.csv", poses)
     (raw / "depth").mkdir()
     for i in range(0, 40, 5):
-        cv2.imwrite(str(raw / "depth" / f"{i:06d}.png"), np.round(depths[i] * 100).astype(np.uint16))
+        cv2.imwrite(
+            str(raw / "depth" / f"{i:06d}.png"), np.round(depths[i] * 100).astype(np.uint16)
+        )
     centers = [-T[:3, :3].T @ T[:3, 3] for T in poses]
     # Near the equator a degree is the same length both ways, to half a per cent.
     fixes = [(0.5 + c[1] / 110574.0, 10.0 + c[0] / 111316.0, c[2], c[2] + 100) for c in centers]

@@ -1,4 +1,5 @@
-"""Footage as it comes: each fault ends in what can be used, or in one sentence that names the file and the way out."""
+"""Footage as it comes: each fault ends in what can be used, or in one sentence that names the file
+and the way out."""
 
 import errno
 from pathlib import Path
@@ -8,27 +9,33 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from capture_footage import CAMERA, bracketed_srt, no_calibration, write_camera, write_video
 from PIL import Image
+from tests.worlds.footage import CAMERA, bracketed_srt, no_calibration, write_camera, write_video
 
-from aerial_depth_pipeline.capture import extraction, images, triplet_pictures
+from aerial_depth_pipeline.capture import extraction
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
-from aerial_depth_pipeline.capture.sources import open_source
-from aerial_depth_pipeline.capture.triplets import make_triplets
+from aerial_depth_pipeline.capture.sources.source import open_source
 from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.formats import images
 from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.triplets import images as triplet_pictures
+from aerial_depth_pipeline.triplets.make import make_triplets
 
 SETTINGS = FrameExtractionSettings()
 
 
-def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings = SETTINGS, calibrate=no_calibration) -> tuple[dict, pd.DataFrame]:
+def _extract(
+    raw: Path, folder: Path, settings: FrameExtractionSettings = SETTINGS, calibrate=no_calibration
+) -> tuple[dict, pd.DataFrame]:
     folder.mkdir(parents=True, exist_ok=True)
     summary = extract_frames(raw, folder, settings, calibrate)
     return summary, pd.read_parquet(folder / "frames.parquet")
 
 
-def _refused(raw: Path, folder: Path, *parts: str, settings: FrameExtractionSettings = SETTINGS) -> str:
+def _refused(
+    raw: Path, folder: Path, *parts: str, settings: FrameExtractionSettings = SETTINGS
+) -> str:
     """The sentence of the SceneError, which must name what `parts` says."""
     folder.mkdir(parents=True, exist_ok=True)
     with pytest.raises(SceneError) as caught:
@@ -87,7 +94,10 @@ def test_truncated_video_gives_what_decodes(flight, raw, out, suffix, tmp_path):
 
 def test_truncated_mp4_with_its_index_in_front_says_what_is_missing(flight, raw, out, tmp_path):
     whole = tmp_path / "whole.mp4"
-    with av.open(str(flight.raw / "video.mp4")) as source, av.open(str(whole), "w", options={"movflags": "faststart"}) as copy:
+    with (
+        av.open(str(flight.raw / "video.mp4")) as source,
+        av.open(str(whole), "w", options={"movflags": "faststart"}) as copy,
+    ):
         stream = copy.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
@@ -126,7 +136,9 @@ def test_video_of_one_frame(flight, raw, out):
 def test_audio_only(raw, out):
     with av.open(str(raw / "video.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=16000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 4096), np.float32), format="fltp", layout="mono"
+        )
         frame.sample_rate = 16000
         for packet in [*stream.encode(frame), *stream.encode()]:
             container.mux(packet)
@@ -134,10 +146,13 @@ def test_audio_only(raw, out):
 
 
 def test_frames_of_changing_size_are_left_out_with_their_size(flight, raw, out):
-    """Two streams of different size one after the other, as a receiver that changes its resolution records them."""
+    """Two streams of different size one after the other, as a receiver that changes its resolution
+    records them."""
     big, small = raw / "big.ts", raw / "small.ts"
     write_video(big, flight.images[:20], fps=10, g=5)
-    write_video(small, [cv2.resize(image, (160, 96)) for image in flight.images[20:30]], fps=10, g=5)
+    write_video(
+        small, [cv2.resize(image, (160, 96)) for image in flight.images[20:30]], fps=10, g=5
+    )
     (raw / "video.ts").write_bytes(big.read_bytes() + small.read_bytes())
     big.unlink(), small.unlink()
     summary, table = _extract(raw, out)
@@ -146,11 +161,22 @@ def test_frames_of_changing_size_are_left_out_with_their_size(flight, raw, out):
 
 
 def test_interlaced_video_is_refused_with_the_way_out(flight, raw, out):
-    write_video(raw / "video.mp4", flight.images[:10], **{"flags": "+ildct+ilme", "x264-params": "tff=1"})
+    write_video(
+        raw / "video.mp4", flight.images[:10], **{"flags": "+ildct+ilme", "x264-params": "tff=1"}
+    )
     _refused(raw, out, "video.mp4", "interlaced", "yadif")
 
 
-@pytest.mark.parametrize("name", ["Flüge über dem Wald 飛行", "-rf; $(touch hacked) `x` & %s {0}", "a'b\"c#d?e", "con.scene .", "x" * 200])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Flüge über dem Wald 飛行",
+        "-rf; $(touch hacked) `x` & %s {0}",
+        "a'b\"c#d?e",
+        "con.scene .",
+        "x" * 200,
+    ],
+)
 def test_names_of_any_kind(flight, tmp_path, name):
     raw = tmp_path / name
     raw.mkdir()
@@ -178,7 +204,9 @@ def test_two_videos_are_two_scenes(flight, raw, out):
 
 def test_telemetry_shorter_than_the_video(flight, raw, out):
     (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
-    (raw / "video.SRT").write_text(bracketed_srt([(47.0, 8.0 + i * 1e-5, 40.0, 440.0) for i in range(20)], 10))
+    (raw / "video.SRT").write_text(
+        bracketed_srt([(47.0, 8.0 + i * 1e-5, 40.0, 440.0) for i in range(20)], 10)
+    )
     summary, table = _extract(raw, out)
     assert table["east"].notna().sum() == 30  # 20 entries and the second after them
     assert table["east"].iloc[:20].notna().all() and table["east"].iloc[30:].isna().all()
@@ -186,7 +214,13 @@ def test_telemetry_shorter_than_the_video(flight, raw, out):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no subtitles at all", "1\n00:00:00,000 --> 00:00:01,000\nHOME(,) latitude: nowhere\n", "\x00\xff\xfe"]
+    "text",
+    [
+        "",
+        "no subtitles at all",
+        "1\n00:00:00,000 --> 00:00:01,000\nHOME(,) latitude: nowhere\n",
+        "\x00\xff\xfe",
+    ],
 )
 def test_telemetry_that_says_nothing_is_no_telemetry(flight, raw, out, text):
     (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
@@ -196,12 +230,19 @@ def test_telemetry_that_says_nothing_is_no_telemetry(flight, raw, out, text):
 
 
 def _photographs(
-    flight, folder: Path, count: int = 6, size: tuple[int, int] = (320, 192), first: int = 0, exif: Image.Exif | None = None
+    flight,
+    folder: Path,
+    count: int = 6,
+    size: tuple[int, int] = (320, 192),
+    first: int = 0,
+    exif: Image.Exif | None = None,
 ) -> None:
     folder.mkdir(exist_ok=True)
     for i in range(first, first + count):
         image = Image.fromarray(cv2.resize(flight.images[i * 3], size))
-        image.save(folder / f"DJI_{i}.JPG", quality=95, **({"exif": exif} if exif is not None else {}))
+        image.save(
+            folder / f"DJI_{i}.JPG", quality=95, **({"exif": exif} if exif is not None else {})
+        )
 
 
 def test_photographs_of_several_sizes_keep_the_majority(flight, raw, out):
@@ -235,7 +276,9 @@ def test_damaged_photographs_are_left_out(flight, raw, out):
     assert any("2 files" in w for w in summary["warnings"])
 
 
-def _exif(focal_35mm: int | None = 24, gps: dict | None = None, orientation: int = 1, model: str = "") -> Image.Exif:
+def _exif(
+    focal_35mm: int | None = 24, gps: dict | None = None, orientation: int = 1, model: str = ""
+) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
     if model:
@@ -252,7 +295,11 @@ def test_exif_without_gps_is_no_telemetry(flight, raw, out):
     (raw / "camera.yaml").unlink()
     _photographs(flight, raw / "images", exif=_exif())
     summary, table = _extract(raw, out)
-    assert summary["camera_source"] == "exif" and summary["telemetry"] is None and table["east"].isna().all()
+    assert (
+        summary["camera_source"] == "exif"
+        and summary["telemetry"] is None
+        and table["east"].isna().all()
+    )
     assert summary["focal_length"] == pytest.approx(24 / 43.267 * np.hypot(320, 240), rel=1e-3)
 
 
@@ -264,7 +311,10 @@ def test_photographs_that_name_only_the_drone_have_its_focal_length(flight, raw,
     assert summary["focal_length"] == pytest.approx(22 / 43.267 * np.hypot(320, 240), rel=1e-3)
 
 
-@pytest.mark.parametrize("gps", [{2: (0, 0, 0), 4: (0, 0, 0)}, {2: (97.0, 0, 0), 4: (8.0, 0, 0)}, {1: "N", 2: (47.0, 0, 0)}])
+@pytest.mark.parametrize(
+    "gps",
+    [{2: (0, 0, 0), 4: (0, 0, 0)}, {2: (97.0, 0, 0), 4: (8.0, 0, 0)}, {1: "N", 2: (47.0, 0, 0)}],
+)
 def test_exif_with_damaged_gps_is_no_telemetry(flight, raw, out, gps):
     _photographs(flight, raw / "images", exif=_exif(gps=gps))
     assert _extract(raw, out)[0]["telemetry"] is None
@@ -274,8 +324,17 @@ def test_exif_position_and_orientation(flight, raw, out):
     (raw / "camera.yaml").unlink()
     (raw / "images").mkdir()
     for i in range(4):
-        gps = {1: "S", 2: (33.0, 30.0, i * 0.36), 3: "W", 4: (70.0, 15.0, 0.0), 5: b"\x00", 6: 500.0 + i}
-        turned = Image.fromarray(np.ascontiguousarray(np.rot90(flight.images[3 * i])))  # lying on its side: orientation 6 turns it back
+        gps = {
+            1: "S",
+            2: (33.0, 30.0, i * 0.36),
+            3: "W",
+            4: (70.0, 15.0, 0.0),
+            5: b"\x00",
+            6: 500.0 + i,
+        }
+        turned = Image.fromarray(
+            np.ascontiguousarray(np.rot90(flight.images[3 * i]))
+        )  # lying on its side: orientation 6 turns it back
         turned.save(raw / "images" / f"{i}.jpg", quality=95, exif=_exif(gps=gps, orientation=6))
     summary, table = _extract(raw, out)
     assert (summary["width"], summary["height"]) == (320, 192) and summary["telemetry"] == "exif"
@@ -318,8 +377,12 @@ def test_camera_file_that_is_none(flight, raw, out, text):
 def test_camera_asked_for_and_not_there(flight, raw, out):
     (raw / "camera.yaml").unlink()
     (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
-    _refused(raw, out, "camera.yaml", "camera: auto", settings=FrameExtractionSettings(camera="file"))
-    _refused(raw, out / "b", "EXIF", "camera: auto", settings=FrameExtractionSettings(camera="exif"))
+    _refused(
+        raw, out, "camera.yaml", "camera: auto", settings=FrameExtractionSettings(camera="file")
+    )
+    _refused(
+        raw, out / "b", "EXIF", "camera: auto", settings=FrameExtractionSettings(camera="exif")
+    )
 
 
 @pytest.mark.parametrize("bits", [np.uint8, np.uint16])
@@ -356,7 +419,10 @@ def test_full_disk_ends_in_a_sentence(flight, out, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
 def test_files_that_cannot_be_written_raise(flight):
     full = Path("/dev/full")
-    for write in (lambda: images.write_jpeg(full, flight.images[0], 95), lambda: extraction.write_depth(full, flight.depths[0])):
+    for write in (
+        lambda: images.write_jpeg(full, flight.images[0], 95),
+        lambda: extraction.write_depth(full, flight.depths[0]),
+    ):
         with pytest.raises(OSError) as caught:
             write()
         assert caught.value.errno == errno.ENOSPC
@@ -369,7 +435,9 @@ def test_full_disk_while_triplets_are_written(flight, out, monkeypatch):
     monkeypatch.setattr(triplet_pictures, "write_jpeg", full)
     out.mkdir()
     with pytest.raises(UserError, match=r"disk that holds .* is full"):
-        make_triplets(flight.frames, out, TripletSettings(width=96, height=64, min_inliers=60, corners=300))
+        make_triplets(
+            flight.frames, out, TripletSettings(width=96, height=64, min_inliers=60, corners=300)
+        )
 
 
 def test_folder_that_is_none(tmp_path):

@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from capture_footage import CAMERA, no_calibration, straight_flight, write_camera, write_video
+from tests.worlds.footage import CAMERA, no_calibration, straight_flight, write_camera, write_video
 
 from aerial_depth_pipeline.capture.extraction import calibration_frames, extract_frames
-from aerial_depth_pipeline.capture.images import read_image
 from aerial_depth_pipeline.capture.selection import Considered
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.undistortion import distort, plan_undistortion, undistort
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.formats.cameras import read_camera
+from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 
@@ -24,11 +24,15 @@ def test_kept_frames_are_the_source_s(flight):
     kept = table[table["kept"]]
     assert len(table) == 40 and len(kept) == flight.summary["kept"] >= 30
     assert (kept["reason"] == "").all() and (table[~table["kept"]]["reason"] != "").all()
-    assert sorted(p.name for p in (flight.frames / "frames").iterdir()) == [f"{f:06d}.jpg" for f in kept["frame"]]
+    assert sorted(p.name for p in (flight.frames / "frames").iterdir()) == [
+        f"{f:06d}.jpg" for f in kept["frame"]
+    ]
     for frame in kept["frame"].iloc[::7]:
         image = read_image(flight.frames / "frames" / f"{frame:06d}.jpg")
         errors = [np.abs(image.astype(int) - flight.images[i]).mean() for i in range(40)]
-        assert int(np.argmin(errors)) == frame  # the file's number is the frame's index in the source
+        assert (
+            int(np.argmin(errors)) == frame
+        )  # the file's number is the frame's index in the source
 
 
 def test_summary_and_camera(flight):
@@ -50,17 +54,23 @@ def test_depth_comes_through(flight):
 def test_positions_are_local_metres(flight):
     table = pd.read_parquet(flight.frames / "frames.parquet")
     centers = np.array([-T[:3, :3].T @ T[:3, 3] for T in flight.poses])[table["frame"]]
-    np.testing.assert_allclose(table[["east", "north", "up"]].to_numpy(), centers - centers[0], atol=0.05)
+    np.testing.assert_allclose(
+        table[["east", "north", "up"]].to_numpy(), centers - centers[0], atol=0.05
+    )
 
 
 def test_extraction_is_deterministic(flight, tmp_path):
     extract_frames(flight.raw, tmp_path, FrameExtractionSettings(), no_calibration)
     for path in (p for p in flight.frames.rglob("*") if p.is_file()):
-        assert path.read_bytes() == (tmp_path / path.relative_to(flight.frames)).read_bytes(), path.name
+        assert path.read_bytes() == (tmp_path / path.relative_to(flight.frames)).read_bytes(), (
+            path.name
+        )
 
 
 def test_frames_are_scaled_and_the_camera_with_them(flight, tmp_path):
-    extract_frames(flight.raw, tmp_path, FrameExtractionSettings(max_width=160, stride=5), no_calibration)
+    extract_frames(
+        flight.raw, tmp_path, FrameExtractionSettings(max_width=160, stride=5), no_calibration
+    )
     camera = read_camera(tmp_path / "camera.yaml")
     assert (camera.width, camera.height) == (160, 96)
     np.testing.assert_allclose(camera.K, CAMERA.resized(160, 96).K)
@@ -73,8 +83,12 @@ def test_frames_are_scaled_and_the_camera_with_them(flight, tmp_path):
 
 
 def test_max_frames_thins_out_evenly_and_says_so(flight, tmp_path):
-    summary = extract_frames(flight.raw, tmp_path, FrameExtractionSettings(max_frames=12), no_calibration)
-    assert summary["kept"] == 12 and summary["reasons"]["thinned out"] == flight.summary["kept"] - 12
+    summary = extract_frames(
+        flight.raw, tmp_path, FrameExtractionSettings(max_frames=12), no_calibration
+    )
+    assert (
+        summary["kept"] == 12 and summary["reasons"]["thinned out"] == flight.summary["kept"] - 12
+    )
     table = pd.read_parquet(tmp_path / "frames.parquet")
     kept = table[table["kept"]]["frame"].to_numpy()
     assert len(list((tmp_path / "frames").iterdir())) == 12
@@ -83,10 +97,16 @@ def test_max_frames_thins_out_evenly_and_says_so(flight, tmp_path):
 
 def _distorted(world, camera: Camera, pose: np.ndarray) -> np.ndarray:
     """What a lens would see: a wide pinhole picture, bent."""
-    wide = Camera.pinhole(camera.width * 2, camera.height * 2, *(camera.K[0, 0],) * 2, camera.width, camera.height)
+    wide = Camera.pinhole(
+        camera.width * 2, camera.height * 2, *(camera.K[0, 0],) * 2, camera.width, camera.height
+    )
     image, _ = world.render(pose, wide)
     columns, rows = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
-    x, y = undistort(camera, (columns - camera.K[0, 2]) / camera.K[0, 0], (rows - camera.K[1, 2]) / camera.K[1, 1])
+    x, y = undistort(
+        camera,
+        (columns - camera.K[0, 2]) / camera.K[0, 0],
+        (rows - camera.K[1, 2]) / camera.K[1, 1],
+    )
     u, v = wide.K[0, 0] * x + wide.K[0, 2] - 0.5, wide.K[1, 1] * y + wide.K[1, 2] - 0.5
     return cv2.remap(image, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
 
@@ -117,7 +137,12 @@ def test_undistorted_frames_are_a_pinhole_camera_s(world, lens, tmp_path):
 @pytest.mark.parametrize("lens", LENSES, ids=lambda lens: lens.model)
 def test_undistortion_reads_only_inside_of_the_image(lens):
     plan = plan_undistortion(lens)
-    assert plan.x_HW.min() >= 0 and plan.x_HW.max() <= 320 and plan.y_HW.min() >= 0 and plan.y_HW.max() <= 192
+    assert (
+        plan.x_HW.min() >= 0
+        and plan.x_HW.max() <= 320
+        and plan.y_HW.min() >= 0
+        and plan.y_HW.max() <= 192
+    )
     x, y = np.meshgrid(np.linspace(-0.5, 0.5, 11), np.linspace(-0.3, 0.3, 7))
     np.testing.assert_allclose(undistort(lens, *distort(lens, x, y)), (x, y), atol=1e-9)
 
@@ -129,7 +154,9 @@ def test_distorted_depth_goes_where_the_pixels_go():
     moved = plan.image(np.dstack([columns / 2, rows, rows]).astype(np.uint8))
     nearest = plan.depth(columns.astype(np.float32))
     assert np.abs(moved[..., 0].astype(float) - nearest / 2).max() <= 1.6
-    half = plan.depth(cv2.resize(columns, (160, 96), interpolation=cv2.INTER_AREA).astype(np.float32))
+    half = plan.depth(
+        cv2.resize(columns, (160, 96), interpolation=cv2.INTER_AREA).astype(np.float32)
+    )
     assert np.abs(half - nearest).max() <= 1.01
 
 
@@ -153,12 +180,19 @@ def test_unknown_camera_is_calibrated_from_a_spread_of_frames(flight, tmp_path):
     (tmp_path / "out").mkdir()
     settings = FrameExtractionSettings(calibration_frames=8)
     summary = extract_frames(raw, tmp_path / "out", settings, calibrate)
-    assert summary["camera_source"] == "self_calibration" and summary["camera_model"] == "SIMPLE_RADIAL"
+    assert (
+        summary["camera_source"] == "self_calibration"
+        and summary["camera_model"] == "SIMPLE_RADIAL"
+    )
     numbers = [int(p.stem) for p in asked]
     assert len(numbers) == 8 and numbers[0] <= 2 and numbers[-1] >= 37
     camera = read_camera(tmp_path / "out" / "camera.yaml")
     assert camera.model == "PINHOLE"
-    assert read_image(tmp_path / "out" / "frames" / f"{numbers[0]:06d}.jpg").shape == (camera.height, camera.width, 3)
+    assert read_image(tmp_path / "out" / "frames" / f"{numbers[0]:06d}.jpg").shape == (
+        camera.height,
+        camera.width,
+        3,
+    )
 
 
 def test_calibration_frames_of_a_long_capture_still_overlap():
@@ -189,7 +223,9 @@ def test_failed_self_calibration_falls_back_on_the_focal_length_in_the_telemetry
 
     (tmp_path / "out").mkdir()
     summary = extract_frames(raw, tmp_path / "out", FrameExtractionSettings(), fail)
-    assert summary["camera_source"] == "telemetry" and any("24 mm" in w for w in summary["warnings"])
+    assert summary["camera_source"] == "telemetry" and any(
+        "24 mm" in w for w in summary["warnings"]
+    )
     assert summary["focal_length"] == pytest.approx(24 / 43.27 * np.hypot(320, 240), rel=0.01)
 
 
@@ -197,7 +233,10 @@ def test_failed_self_calibration_falls_back_on_the_drone_that_the_video_names(fl
     raw = tmp_path / "raw"
     write_video(tmp_path / "plain.mp4", flight.images[:12])
     raw.mkdir()
-    with av.open(str(tmp_path / "plain.mp4")) as source, av.open(str(raw / "video.mp4"), "w") as copy:
+    with (
+        av.open(str(tmp_path / "plain.mp4")) as source,
+        av.open(str(raw / "video.mp4"), "w") as copy,
+    ):
         copy.metadata["comment"] = "DJI Mini 2"
         stream = copy.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
@@ -210,4 +249,6 @@ def test_failed_self_calibration_falls_back_on_the_drone_that_the_video_names(fl
 
     (tmp_path / "out").mkdir()
     summary = extract_frames(raw, tmp_path / "out", FrameExtractionSettings(), fail)
-    assert summary["camera_source"] == "drone_model" and any("video.mp4 states" in w for w in summary["warnings"])
+    assert summary["camera_source"] == "drone_model" and any(
+        "video.mp4 states" in w for w in summary["warnings"]
+    )

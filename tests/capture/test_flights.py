@@ -1,30 +1,44 @@
-"""Simulated flights over real terrain: positions, cameras and two-view poses against the truth that lies beside them."""
+"""Simulated flights over real terrain: positions, cameras and two-view poses against the truth that
+lies beside them."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from capture_footage import no_calibration
+from tests.worlds.footage import no_calibration
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
-from aerial_depth_pipeline.capture.triplets import POSE_COLUMNS, make_triplets
-from aerial_depth_pipeline.geometry.poses import angle_between, camera_center, relative_pose, rotation_angle
+from aerial_depth_pipeline.geometry.poses import (
+    angle_between,
+    camera_center,
+    relative_pose,
+    rotation_angle,
+)
+from aerial_depth_pipeline.triplets.make import POSE_COLUMNS, make_triplets
 
 FLIGHTS = ["autzen_woods", "autzen_stadium"]
 
 
 def _true_poses(path: Path) -> dict[int, np.ndarray]:
     table = pd.read_csv(path).set_index("frame")
-    return {int(frame): np.vstack([row.to_numpy().reshape(3, 4), [0, 0, 0, 1]]) for frame, row in table.iterrows()}
+    return {
+        int(frame): np.vstack([row.to_numpy().reshape(3, 4), [0, 0, 0, 1]])
+        for frame, row in table.iterrows()
+    }
 
 
 @pytest.fixture(scope="module", params=FLIGHTS)
 def flown(request, shared_data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("flights") / request.param
     folder.mkdir()
-    extract_frames(shared_data / "flights" / request.param, folder, FrameExtractionSettings(stride=2), no_calibration)
+    extract_frames(
+        shared_data / "flights" / request.param,
+        folder,
+        FrameExtractionSettings(stride=2),
+        no_calibration,
+    )
     return folder
 
 
@@ -33,7 +47,9 @@ def test_positions_are_within_the_noise_of_gps(flown):
     table = pd.read_parquet(flown / "frames.parquet")
     poses = _true_poses(flown / "poses.csv")
     kept = table[table["kept"]]
-    error = kept[["east", "north", "up"]].to_numpy() - np.array([camera_center(poses[frame]) for frame in kept["frame"]])
+    error = kept[["east", "north", "up"]].to_numpy() - np.array(
+        [camera_center(poses[frame]) for frame in kept["frame"]]
+    )
     error -= np.median(error, axis=0)  # the telemetry's origin is its first fix
     assert error[:, :2].std() < 0.6 and np.abs(error[:, :2]).max() < 2.0  # the noise was 0.4 m
     assert error[:, 2].std() < 1.2
@@ -68,12 +84,18 @@ def test_focal_length_by_self_calibration(shared_data, tmp_path, flight):
     (raw / "video.mp4").symlink_to(shared_data / "flights" / flight / "video.mp4")
     summary = extract_frames(raw, folder, FrameExtractionSettings(stride=2), self_calibrate)
     assert summary["camera_source"] == "self_calibration"
-    # Undistortion may scale the picture; the focal length is compared in widths of the source picture.
+    # Undistortion may scale the picture; the focal length is compared in widths of the source
+    # picture.
     assert summary["focal_length"] == pytest.approx(548.41, rel=0.02)
 
 
 def test_real_photographs_have_camera_and_positions(shared_data, tmp_path):
-    summary = extract_frames(shared_data / "photos" / "brighton_beach", tmp_path, FrameExtractionSettings(max_width=400), no_calibration)
+    summary = extract_frames(
+        shared_data / "photos" / "brighton_beach",
+        tmp_path,
+        FrameExtractionSettings(max_width=400),
+        no_calibration,
+    )
     assert summary["kept"] == 18 and summary["camera_source"] == "exif" and summary["metric"]
     table = pd.read_parquet(tmp_path / "frames.parquet")
     steps = np.hypot(table["east"].diff(), table["north"].diff()).iloc[1:]

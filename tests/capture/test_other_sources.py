@@ -9,21 +9,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from capture_footage import CAMERA, no_calibration
+from tests.worlds.footage import CAMERA, no_calibration
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.gta_export import camera_of, depth_from_buffer, perspective
-from aerial_depth_pipeline.capture.images import read_image
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
-from aerial_depth_pipeline.capture.triplets import make_triplets
+from aerial_depth_pipeline.capture.sources.gta import camera_of, depth_from_buffer, perspective
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.formats.cameras import read_camera
+from aerial_depth_pipeline.formats.images import read_image
+from aerial_depth_pipeline.triplets.make import make_triplets
 
 SETTINGS = FrameExtractionSettings()
 
 
 def _projection(near: float, far: float, reverse: bool, forward: int) -> np.ndarray:
-    """Perspective of the tests' camera: clip depth 0 to 1 from near to far, or the other way round; looking along `forward` z."""
+    """Perspective of the tests' camera: clip depth 0 to 1 from near to far, or the other way round;
+    looking along `forward` z."""
     at_near, at_far = (1.0, 0.0) if reverse else (0.0, 1.0)
     # d(z) = A + B / z with d(near), d(far) as asked; far may be infinite.
     B = (at_near - at_far) / (1 / near - 1 / far)
@@ -35,7 +36,11 @@ def _projection(near: float, far: float, reverse: bool, forward: int) -> np.ndar
     return P
 
 
-PROJECTIONS = [_projection(0.15, np.inf, True, -1), _projection(1.5, 8000.0, False, -1), _projection(0.15, 10000.0, True, 1)]
+PROJECTIONS = [
+    _projection(0.15, np.inf, True, -1),
+    _projection(1.5, 8000.0, False, -1),
+    _projection(0.15, 10000.0, True, 1),
+]
 
 
 @pytest.mark.parametrize("P", PROJECTIONS)
@@ -64,7 +69,13 @@ def test_projection_is_recognised_however_it_is_stored(P):
 
 def _page(path, pixels: np.ndarray, first: bool, **options) -> None:
     bands = pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
-    profile = {"driver": "GTiff", "height": bands.shape[1], "width": bands.shape[2], "count": len(bands), "dtype": str(pixels.dtype)}
+    profile = {
+        "driver": "GTiff",
+        "height": bands.shape[1],
+        "width": bands.shape[2],
+        "count": len(bands),
+        "dtype": str(pixels.dtype),
+    }
     if not first:
         profile["APPEND_SUBDATASET"] = "YES"
     with rasterio.open(path, "w", **profile, **options) as file:
@@ -78,7 +89,8 @@ def archive(whole_archive, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole_archive(flight, tmp_path_factory):
-    """An export of eight snapshots as the game's plug-in writes them: two colour pages as JPEG with alpha, depth buffer, stencil."""
+    """An export of eight snapshots as the game's plug-in writes them: two colour pages as JPEG with
+    alpha, depth buffer, stencil."""
     raw, pages = tmp_path_factory.mktemp("archive"), tmp_path_factory.mktemp("pages")
     P = PROJECTIONS[0]
     rows = []
@@ -86,7 +98,12 @@ def whole_archive(flight, tmp_path_factory):
         for i in range(8):
             path = pages / f"info-2017-{i}.tiff"
             color = np.dstack([flight.images[i], np.full((192, 320), 255, np.uint8)])
-            jpeg = {"compress": "jpeg", "jpeg_quality": 95, "interleave": "pixel", "photometric": "rgb"}
+            jpeg = {
+                "compress": "jpeg",
+                "jpeg_quality": 95,
+                "interleave": "pixel",
+                "photometric": "rgb",
+            }
             _page(path, color, True, **jpeg)
             _page(path, 255 - color, False, **jpeg)
             depth = flight.depths[i].astype(np.float64)
@@ -103,7 +120,9 @@ def whole_archive(flight, tmp_path_factory):
                     "height": 192,
                     "camera_fov": 40.5,
                     "view_matrix": "{{1,0,0,0},{0,1,0,0},{0,0,1,0},{0,0,0,1}}",
-                    "proj_matrix": "{" + ",".join("{" + ",".join(repr(float(v)) for v in row) + "}" for row in P) + "}",
+                    "proj_matrix": "{"
+                    + ",".join("{" + ",".join(repr(float(v)) for v in row) + "}" for row in P)
+                    + "}",
                 }
             )
     pd.DataFrame(rows).sample(frac=1, random_state=0).to_csv(raw / "snapshots.csv", index=False)
@@ -126,7 +145,9 @@ def test_export_becomes_frames_with_exact_depth(flight, archive, tmp_path):
     assert not (tmp_path / "info-2017-0.tiff").exists()
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning", "ignore:Corrupt EXIF")
+@pytest.mark.filterwarnings(
+    "ignore::rasterio.errors.NotGeoreferencedWarning", "ignore:Corrupt EXIF"
+)
 def test_damaged_pictures_and_rows_are_left_out(archive, tmp_path):
     table = pd.read_csv(archive / "snapshots.csv").sort_values("imagepath").reset_index(drop=True)
     table.loc[1, "proj_matrix"] = "{{1,2},{3,4}}"
@@ -141,7 +162,11 @@ def test_damaged_pictures_and_rows_are_left_out(archive, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     summary = extract_frames(archive, out, SETTINGS, no_calibration)
-    assert summary["kept"] == 6 and summary["reasons"] == {"unreadable": 1} and len(summary["warnings"]) == 2
+    assert (
+        summary["kept"] == 6
+        and summary["reasons"] == {"unreadable": 1}
+        and len(summary["warnings"]) == 2
+    )
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -165,13 +190,19 @@ def test_exports_that_are_none(archive, tmp_path, fault):
 def _prepared(flight, raw, calibration: str) -> None:
     raw.mkdir()
     for i in range(0, 20, 2):
-        cv2.imwrite(str(raw / f"{i + 100:06d}.png"), cv2.cvtColor(flight.images[i], cv2.COLOR_RGB2BGR))
+        cv2.imwrite(
+            str(raw / f"{i + 100:06d}.png"), cv2.cvtColor(flight.images[i], cv2.COLOR_RGB2BGR)
+        )
     (raw / "calib_cam_to_cam.txt").write_text(calibration)
 
 
 def test_original_layout(flight, tmp_path):
     P = "P_rect_00: 2.6e+02 0 1.6e+02 0 0 2.6e+02 96 0 0 0 1 0"
-    _prepared(flight, tmp_path / "raw", f"calib_time: 09-Jan-2012\ncorner_dist: 9.9e-02\n{P}\nP_rect_01: 1 2 3\n")
+    _prepared(
+        flight,
+        tmp_path / "raw",
+        f"calib_time: 09-Jan-2012\ncorner_dist: 9.9e-02\n{P}\nP_rect_01: 1 2 3\n",
+    )
     out = tmp_path / "out"
     out.mkdir()
     summary = extract_frames(tmp_path / "raw", out, SETTINGS, no_calibration)
@@ -188,11 +219,19 @@ def test_original_layout_calibrated_at_another_size(flight, tmp_path):
     text = "S_rect_00: 6.4e+02 3.84e+02\nP_rect_00: 520 0 320 0 0 520 192 0 0 0 1 0\n"
     _prepared(flight, tmp_path / "raw", text)
     (tmp_path / "out").mkdir()
-    assert extract_frames(tmp_path / "raw", tmp_path / "out", SETTINGS, no_calibration)["focal_length"] == pytest.approx(260)
+    assert extract_frames(tmp_path / "raw", tmp_path / "out", SETTINGS, no_calibration)[
+        "focal_length"
+    ] == pytest.approx(260)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "P_rect_00: 1 2 3", "P_rect_00: a b c", "S_rect_00: 100 100\nP_rect_00: 520 0 320 0 0 520 192 0 0 0 1 0"]
+    "text",
+    [
+        "",
+        "P_rect_00: 1 2 3",
+        "P_rect_00: a b c",
+        "S_rect_00: 100 100\nP_rect_00: 520 0 320 0 0 520 192 0 0 0 1 0",
+    ],
 )
 def test_original_layout_with_a_bad_calibration(flight, tmp_path, text):
     _prepared(flight, tmp_path / "raw", text)
@@ -225,7 +264,10 @@ def test_dump_of_triplets_is_used_as_it_is(dump, tmp_path):
     assert summary["kind"] == "dump" and summary["camera_source"] == "dump"
     np.testing.assert_allclose(read_camera(frames / "camera.yaml").K, CAMERA.K)
     result = make_triplets(frames, triplets, DUMPED)
-    assert result["targets"] == sorted(int(p.stem) for p in dump.glob("*.jpg")) and result["two_view"] > 0.9
+    assert (
+        result["targets"] == sorted(int(p.stem) for p in dump.glob("*.jpg"))
+        and result["two_view"] > 0.9
+    )
     for path in dump.iterdir():
         assert path.read_bytes() == (triplets / path.name).read_bytes()
     poses = pd.read_parquet(triplets / "poses.parquet")

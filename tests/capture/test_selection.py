@@ -1,15 +1,16 @@
-"""A flight on schedule: hovering, turning on the spot, blur, exposure, a cut and frozen frames are found, each with its reason."""
+"""A flight on schedule: hovering, turning on the spot, blur, exposure, a cut and frozen frames are
+found, each with its reason."""
 
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 import pytest
-from capture_footage import CAMERA, flight_pose
+from tests.worlds.footage import CAMERA, flight_pose
 
 from aerial_depth_pipeline.capture.selection import select, sharpness, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.capture.sources import SourceFrame
+from aerial_depth_pipeline.capture.sources.source import SourceFrame
 
 
 @dataclass
@@ -33,7 +34,9 @@ class Schedule:
     def see(self) -> np.ndarray:
         # A gimbal is never quite still.
         shake = self.random.normal(0, 0.0002, 2)
-        return self.world.render(flight_pose(self.x, self.y, 40, self.heading + shake[0], 60 + np.degrees(shake[1])))[0]
+        return self.world.render(
+            flight_pose(self.x, self.y, 40, self.heading + shake[0], 60 + np.degrees(shake[1]))
+        )[0]
 
     def fly(self, frames: int, label: str = "", change=lambda image: image) -> None:
         for _ in range(frames):
@@ -84,12 +87,18 @@ def schedule(world) -> Schedule:
     return s
 
 
-def _select(images: list[np.ndarray], settings: FrameExtractionSettings, focal: float | None = CAMERA.K[0, 0] / CAMERA.width):
+def _select(
+    images: list[np.ndarray],
+    settings: FrameExtractionSettings,
+    focal: float | None = CAMERA.K[0, 0] / CAMERA.width,
+):
     frames = (SourceFrame(i, i / 15, image) for i, image in enumerate(images))
     return list(select(frames, settings, focal, True, set()))
 
 
-@pytest.mark.parametrize("focal", [CAMERA.K[0, 0] / CAMERA.width, None], ids=["known camera", "unknown camera"])
+@pytest.mark.parametrize(
+    "focal", [CAMERA.K[0, 0] / CAMERA.width, None], ids=["known camera", "unknown camera"]
+)
 def test_every_interval_is_found_with_its_reason(schedule, focal):
     rows = _select(schedule.images, FrameExtractionSettings(), focal)
     assert len(rows) == len(schedule.images)
@@ -115,12 +124,20 @@ def test_blur_in_any_direction_shows_through_noise(world, noise):
     random = np.random.default_rng(0)
 
     def seen(image: np.ndarray) -> float:
-        noisy = np.clip(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) + random.normal(0, noise, image.shape[:2]), 0, 255)
+        noisy = np.clip(
+            cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) + random.normal(0, noise, image.shape[:2]),
+            0,
+            255,
+        )
         return sharpness(noisy.astype(np.uint8))
 
     for x in range(-8, 9, 4):
         view = world.render(flight_pose(x, 10 * x, 40 + 2 * x))[0]
-        for blurred in (_motion_blur(view), cv2.filter2D(view, -1, np.full((9, 1), 1 / 9)), cv2.GaussianBlur(view, (0, 0), 2.5)):
+        for blurred in (
+            _motion_blur(view),
+            cv2.filter2D(view, -1, np.full((9, 1), 1 / 9)),
+            cv2.GaussianBlur(view, (0, 0), 2.5),
+        ):
             assert seen(blurred) < 0.6 * seen(view)
         darker = cv2.convertScaleAbs(view, alpha=0.7)
         assert seen(darker) == pytest.approx(seen(view), rel=0.1)  # exposure is not sharpness

@@ -1,21 +1,31 @@
-"""Relative poses of two frames with known truth: relief, flat ground, things that move, and nothing to see."""
+"""Relative poses of two frames with known truth: relief, flat ground, things that move, and nothing
+to see."""
 
 import cv2
 import numpy as np
 import pytest
-from capture_footage import CAMERA, World, flight_pose
+from tests.worlds.footage import CAMERA, World, flight_pose
 
-from aerial_depth_pipeline.capture.triplets import _find_doubtful, _Segment
-from aerial_depth_pipeline.capture.two_view import TwoView, prepare
-from aerial_depth_pipeline.capture.two_view import relative_pose as estimate
+from aerial_depth_pipeline.capture.motion.two_view import TwoView, prepare
+from aerial_depth_pipeline.capture.motion.two_view import relative_pose as estimate
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.geometry.poses import angle_between, look_at, pose, relative_pose, rotation_angle
+from aerial_depth_pipeline.geometry.poses import (
+    angle_between,
+    look_at,
+    pose,
+    relative_pose,
+    rotation_angle,
+)
+from aerial_depth_pipeline.triplets.make import _find_doubtful, _Segment
 
 
 def _see(world, poses, camera=CAMERA, noise=2.0):
     random = np.random.default_rng(0)
     grays = [cv2.cvtColor(world.render(T, camera)[0], cv2.COLOR_RGB2GRAY) for T in poses]
-    return [np.clip(gray + random.normal(0, noise, gray.shape), 0, 255).astype(np.uint8) for gray in grays]
+    return [
+        np.clip(gray + random.normal(0, noise, gray.shape), 0, 255).astype(np.uint8)
+        for gray in grays
+    ]
 
 
 def _errors(found: TwoView, poses) -> tuple[float, float]:
@@ -39,7 +49,8 @@ def test_direction_and_its_sign(world, way):
 
 
 def test_principal_point_and_pixel_centres_count(world):
-    """Half a pixel in the wrong convention would turn the camera by a tenth of a degree in opposite senses of these two crops."""
+    """Half a pixel in the wrong convention would turn the camera by a tenth of a degree in opposite
+    senses of these two crops."""
     camera = Camera.pinhole(320, 192, 260, 260, 110, 120)
     poses = [flight_pose(0, 0, 40), flight_pose(3, 0.5, 40.2, heading=0.02)]
     rotation, direction = _errors(_two_view(world, poses, camera), poses)
@@ -56,7 +67,10 @@ def plain() -> World:
 @pytest.mark.parametrize("pitch", [89.0, 60.0, 35.0])
 def test_flat_ground_has_two_explanations_and_the_right_one_is_found(plain, pitch):
     for x in range(-30, 31, 15):
-        poses = [flight_pose(x, 5, 40, 0, pitch), flight_pose(x + 2.5, 5.2, 40.2, 0.01, pitch - 0.3)]
+        poses = [
+            flight_pose(x, 5, 40, 0, pitch),
+            flight_pose(x + 2.5, 5.2, 40.2, 0.01, pitch - 0.3),
+        ]
         rotation, direction = _errors(_two_view(plain, poses), poses)
         assert rotation < 0.2 and direction < 4, (x, rotation, direction)
 
@@ -64,7 +78,10 @@ def test_flat_ground_has_two_explanations_and_the_right_one_is_found(plain, pitc
 @pytest.mark.parametrize(("radius", "height"), [(60, 40), (30, 50)])
 def test_orbit_over_flat_ground(plain, radius, height):
     for start in (0.3, 2.0, 4.5):
-        places = [np.array([radius * np.cos(a), radius * np.sin(a), height]) for a in (start, start + 0.06)]
+        places = [
+            np.array([radius * np.cos(a), radius * np.sin(a), height])
+            for a in (start, start + 0.06)
+        ]
         poses = [look_at(place, np.zeros(3)) for place in places]
         rotation, direction = _errors(_two_view(plain, poses), poses)
         assert rotation < 0.2 and direction < 4
@@ -84,7 +101,9 @@ def test_moving_things_do_not_move_the_camera(world):
         patch = np.random.default_rng(x).integers(0, 255, (24, 24), np.uint8)
         first[60:84, x : x + 24] = cv2.GaussianBlur(patch, (3, 3), 0.8)
         second[62:86, x + 7 : x + 31] = cv2.GaussianBlur(patch, (3, 3), 0.8)
-    rotation, direction = _errors(estimate(prepare(first, 1000), prepare(second, 1000), CAMERA.K, 0.4), poses)
+    rotation, direction = _errors(
+        estimate(prepare(first, 1000), prepare(second, 1000), CAMERA.K, 0.4), poses
+    )
     assert rotation < 0.15 and direction < 3
 
 

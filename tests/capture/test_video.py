@@ -7,11 +7,11 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-from capture_footage import no_calibration, write_camera, write_video
+from tests.worlds.footage import no_calibration, write_camera, write_video
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.capture.video import VideoSource
+from aerial_depth_pipeline.capture.sources.video import VideoSource
 
 
 def _frames(path, width=320, height=192):
@@ -32,8 +32,16 @@ def _frames(path, width=320, height=192):
     ],
 )
 def test_containers_and_codecs(flight, tmp_path, name, codec, pixel_format):
-    options = {"x265-params": "log-level=none"} if codec == "libx265" else {"qmin": 2, "qmax": 4} if codec == "mjpeg" else {}
-    write_video(tmp_path / name, flight.images[:8], codec=codec, pixel_format=pixel_format, **options)
+    options = (
+        {"x265-params": "log-level=none"}
+        if codec == "libx265"
+        else {"qmin": 2, "qmax": 4}
+        if codec == "mjpeg"
+        else {}
+    )
+    write_video(
+        tmp_path / name, flight.images[:8], codec=codec, pixel_format=pixel_format, **options
+    )
     frames = _frames(tmp_path / name)
     assert [frame.index for frame in frames] == list(range(8))
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(8) / 10, atol=2e-3)
@@ -50,15 +58,20 @@ def _turn(path, matrix: tuple[int, int, int, int]) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize(("turns", "matrix"), [(1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))])
+@pytest.mark.parametrize(
+    ("turns", "matrix"), [(1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))]
+)
 def test_rotation_metadata_turns_the_picture_upright(flight, tmp_path, turns, matrix):
-    """A camera on its side: the recorded picture is turned counter-clockwise, the matrix says to turn it back."""
+    """A camera on its side: the recorded picture is turned counter-clockwise, the matrix says to
+    turn it back."""
     path = tmp_path / "video.mp4"
     write_video(path, [np.ascontiguousarray(np.rot90(image, turns)) for image in flight.images[:4]])
     _turn(path, matrix)
     source = VideoSource(path)
     assert (source.width, source.height) == (320, 192)
-    for frame, image in zip(source.frames(320, 192, lambda index: True), flight.images, strict=False):
+    for frame, image in zip(
+        source.frames(320, 192, lambda index: True), flight.images, strict=False
+    ):
         assert np.abs(frame.image.astype(int) - image).mean() < 6
 
 
@@ -87,11 +100,15 @@ def test_variable_frame_rate_keeps_each_frame_s_own_time(flight, tmp_path):
 
 def test_only_wanted_frames_are_converted(flight, monkeypatch):
     converted = []
-    from aerial_depth_pipeline.capture import video
+    from aerial_depth_pipeline.capture.sources import video
 
     whole = video._upright_rgb
-    monkeypatch.setattr(video, "_upright_rgb", lambda *arguments: converted.append(1) or whole(*arguments))
-    frames = list(VideoSource(flight.raw / "video.mp4").frames(160, 96, lambda index: index % 7 == 0))
+    monkeypatch.setattr(
+        video, "_upright_rgb", lambda *arguments: converted.append(1) or whole(*arguments)
+    )
+    frames = list(
+        VideoSource(flight.raw / "video.mp4").frames(160, 96, lambda index: index % 7 == 0)
+    )
     assert [frame.index for frame in frames] == [0, 7, 14, 21, 28, 35] and len(converted) == 6
     assert frames[1].image.shape == (96, 160, 3)
 
@@ -104,7 +121,9 @@ def test_embedded_thumbnail_is_not_the_video(flight, tmp_path):
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
         stream = container.add_stream_from_template(source.streams.video[0])
-        for packet in cover.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")):
+        for packet in cover.encode(
+            av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        ):
             container.mux(packet)
         for packet in source.demux(video=0):
             if packet.dts is not None:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from aerial_depth_pipeline.datasets import registry
 from aerial_depth_pipeline.datasets.depth_model import DepthModelDataset
 from aerial_depth_pipeline.datasets.model_choice import ModelChoiceDataset
 from aerial_depth_pipeline.errors import UserError
@@ -16,6 +15,7 @@ from aerial_depth_pipeline.hooks import user_error_behind
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.tracking import registry
 
 NAME = "depth"
 
@@ -28,24 +28,33 @@ def model(name: str) -> DepthModel:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A registry with versions 1 (first champion), 2 (its child, in service) and 3 (its training was stopped)."""
+    """A registry with versions 1 (first champion), 2 (its child, in service) and 3 (its training
+    was stopped)."""
     folder = tmp_path_factory.mktemp("registry")
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    experiment = mlflow.create_experiment("nights", artifact_location=(folder / "artifacts").as_uri())
+    experiment = mlflow.create_experiment(
+        "nights", artifact_location=(folder / "artifacts").as_uri()
+    )
     assert registry.champion_of(NAME) is None and registry.versions_of(NAME) == []
     with pytest.raises(UserError, match="no champion"):
         registry.roll_back(NAME)
     with pytest.raises(UserError, match="do not disable tracking"):
         registry.register(NAME, folder, {})
-    for number, (decision, parent) in enumerate([("promote", ""), ("promote", "1"), (registry.STOPPED, "2")], 1):
+    for number, (decision, parent) in enumerate(
+        [("promote", ""), ("promote", "1"), (registry.STOPPED, "2")], 1
+    ):
         made = folder / str(number)
         made.mkdir()
         if decision != registry.STOPPED:
             model(f"version {number}").save(made)
-        (made / registry.RECORD).write_text(json.dumps({"scenes": {f"town/{number}": {"fingerprint": "f"}}}))
+        (made / registry.RECORD).write_text(
+            json.dumps({"scenes": {f"town/{number}": {"fingerprint": "f"}}})
+        )
         with mlflow.start_run(experiment_id=experiment):
-            assert registry.register(NAME, made, {"decision": decision, "parent": parent}) == str(number)
+            assert registry.register(NAME, made, {"decision": decision, "parent": parent}) == str(
+                number
+            )
         if decision == "promote":
             registry.promote(NAME, str(number))
     yield folder
@@ -59,22 +68,39 @@ def test_versions_carry_model_record_and_tags(store) -> None:
     assert registry.load_version(versions[0]).metadata["name"] == "version 1"
     champion = registry.champion_of(NAME)
     assert int(champion.version) == 2 and champion.tags["parent"] == "1"
-    assert int(mlflow.MlflowClient().get_model_version_by_alias(NAME, registry.CHALLENGER).version) == 3
+    assert (
+        int(mlflow.MlflowClient().get_model_version_by_alias(NAME, registry.CHALLENGER).version)
+        == 3
+    )
 
 
-def test_the_model_that_predicts_is_the_champion_unless_told_otherwise(store, tmp_path, caplog) -> None:
+def test_the_model_that_predicts_is_the_champion_unless_told_otherwise(
+    store, tmp_path, caplog
+) -> None:
     caplog.set_level("INFO")
     DepthModelDataset(str(tmp_path / "depth_model")).save(model("trained"))
     choose = ModelChoiceDataset(NAME, str(tmp_path / "depth_model")).load()
-    wishes = {None: "version 2", 1: "version 1", "trained": "trained", str(tmp_path / "depth_model"): "trained"}
+    wishes = {
+        None: "version 2",
+        1: "version 1",
+        "trained": "trained",
+        str(tmp_path / "depth_model"): "trained",
+    }
     assert {wish: choose(wish).metadata["name"] for wish in wishes} == wishes
-    sentences = [record.message for record in caplog.records if record.name.endswith("model_choice")]
-    assert sentences[0] == "The model is version 2 of 'depth', the champion." and len(sentences) == len(wishes)
+    sentences = [
+        record.message for record in caplog.records if record.name.endswith("model_choice")
+    ]
+    assert sentences[0] == "The model is version 2 of 'depth', the champion." and len(
+        sentences
+    ) == len(wishes)
     assert choose(1)(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
     with pytest.raises(UserError, match="no version 9 of 'depth'"):
         choose(9)
     elsewhere = ModelChoiceDataset("nobody", str(tmp_path / "depth_model")).load()
-    assert elsewhere(None).metadata["name"] == "trained" and "no champion" in caplog.records[-1].message
+    assert (
+        elsewhere(None).metadata["name"] == "trained"
+        and "no champion" in caplog.records[-1].message
+    )
     with pytest.raises(DatasetError, match="No trained model") as refusal:
         ModelChoiceDataset("nobody", str(tmp_path / "none")).load()(None)
     assert "--pipelines=train" in str(user_error_behind(refusal.value))

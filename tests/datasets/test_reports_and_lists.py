@@ -33,12 +33,18 @@ def test_each_step_writes_its_own_rows(tmp_path) -> None:
 
 def lists(fingerprint: str) -> TripletLists:
     poses = pd.DataFrame({"scene": ["a"], "frame": [3]})
-    return TripletLists({"train": [("a", 3), ("b", 14)], "val": [], "test": [("a", 9)]}, poses, {"a": fingerprint, "b": "y"})
+    return TripletLists(
+        {"train": [("a", 3), ("b", 14)], "val": [], "test": [("a", 9)]},
+        poses,
+        {"a": fingerprint, "b": "y"},
+    )
 
 
 @pytest.mark.parametrize("root", ["local", "memory://triplets"])
 def test_triplet_lists(root, tmp_path) -> None:
-    data = TripletListsDataset(str(tmp_path / "t") if root == "local" else root, "rural", cache=str(tmp_path / "cache"))
+    data = TripletListsDataset(
+        str(tmp_path / "t") if root == "local" else root, "rural", cache=str(tmp_path / "cache")
+    )
     assert not data.exists()
     assert data.load().splits == {"train": [], "val": [], "test": []}
     data.save(lists("x"))

@@ -25,14 +25,20 @@ def test_one_folder_replaces_the_earlier_one(scheme, tmp_path):
     assert dataset.exists() and dataset.load() == {"opset": 2}
     assert not (tmp_path / "work" / "anything").exists()
     if not scheme:
-        assert sorted(p.name for p in (tmp_path / "06_models" / "onnx").iterdir()) == ["export.json", "graph.onnx"]
+        assert sorted(p.name for p in (tmp_path / "06_models" / "onnx").iterdir()) == [
+            "export.json",
+            "graph.onnx",
+        ]
 
 
 def test_folders_of_several_sources_lie_beside_each_other(tmp_path):
     dataset = ResultFolderDataset(str(tmp_path / "out"), "export.json")
     for name in ("flight_1", "flight_2"):
         dataset.save(made(tmp_path / "work" / name, source=name))
-    assert dataset.load() == {"flight_1": {"source": "flight_1"}, "flight_2": {"source": "flight_2"}}
+    assert dataset.load() == {
+        "flight_1": {"source": "flight_1"},
+        "flight_2": {"source": "flight_2"},
+    }
     assert not dataset.exists()  # none of them stands for the next source
     with pytest.raises(Exception, match="cannot be used"):
         dataset.save(made(tmp_path / "work" / "..bad"))

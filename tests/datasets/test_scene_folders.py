@@ -8,7 +8,12 @@ import textwrap
 import fsspec
 import pytest
 
-from aerial_depth_pipeline.datasets.scene_folders import MANIFEST, FinishedScene, SceneFoldersDataset, why_name_is_refused
+from aerial_depth_pipeline.datasets.scene_folders import (
+    MANIFEST,
+    FinishedScene,
+    SceneFoldersDataset,
+    why_name_is_refused,
+)
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -59,16 +64,31 @@ def test_remote_footage_is_fetched_once_and_again_when_it_changed(tmp_path, monk
     memory = fsspec.filesystem("memory")
     fetched = []
     get = memory.get
-    monkeypatch.setattr(type(memory), "get", lambda self, *arguments, **options: fetched.append(1) or get(*arguments, **options))
+    monkeypatch.setattr(
+        type(memory),
+        "get",
+        lambda self, *arguments, **options: fetched.append(1) or get(*arguments, **options),
+    )
     try:
         memory.pipe_file("/raw/meadow/video.mp4", b"one")
         scene = dataset("memory://raw", tmp_path, raw=True).load()["meadow"]
         first = scene.fingerprint
-        assert (scene.path / "video.mp4").read_bytes() == b"one" and scene.fingerprint == first and len(fetched) == 1
-        assert dataset("memory://raw", tmp_path, raw=True).load()["meadow"].fingerprint == first and len(fetched) == 1
+        assert (
+            (scene.path / "video.mp4").read_bytes() == b"one"
+            and scene.fingerprint == first
+            and len(fetched) == 1
+        )
+        assert (
+            dataset("memory://raw", tmp_path, raw=True).load()["meadow"].fingerprint == first
+            and len(fetched) == 1
+        )
         memory.pipe_file("/raw/meadow/video.mp4", b"two")
         scene = dataset("memory://raw", tmp_path, raw=True).load()["meadow"]
-        assert scene.fingerprint != first and (scene.path / "video.mp4").read_bytes() == b"two" and len(fetched) == 2
+        assert (
+            scene.fingerprint != first
+            and (scene.path / "video.mp4").read_bytes() == b"two"
+            and len(fetched) == 2
+        )
     finally:
         memory.store.clear()
 
@@ -88,7 +108,9 @@ def test_raw_fingerprint_follows_content_not_time(tmp_path) -> None:
     assert raw.load()["meadow"].fingerprint != before
 
 
-@pytest.mark.parametrize("name", ["../evil", "a/b", "..", "with space", ".hidden", "", "a\nb", "-rf", "a..b"])
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/b", "..", "with space", ".hidden", "", "a\nb", "-rf", "a..b"]
+)
 def test_names_that_could_escape_are_refused(name, tmp_path) -> None:
     assert why_name_is_refused(name)
     with pytest.raises(Exception, match="rename it"):

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from aerial_depth_pipeline.datasets.served_model import make_servable
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.tracking.pyfunc import make_servable
 
 
 @pytest.fixture
@@ -39,10 +39,23 @@ def test_mlflow_loads_it_with_signature_and_example(saved):
     example = loaded.input_example
     assert example.dtype == np.uint8 and example.ndim == 4
     np.testing.assert_array_equal(loaded.predict(example), model.predict(example))
-    (wanted,), (given,) = loaded.metadata.signature.inputs.inputs, loaded.metadata.signature.outputs.inputs
-    assert (wanted.type, wanted.shape, given.type, given.shape) == (np.uint8, (-1, -1, -1, 3), np.float32, (-1, -1, -1))
-    assert not list(folder.rglob("*.pkl")) and "data" not in mlflow.models.Model.load(str(folder)).flavors["python_function"]
-    np.testing.assert_array_equal(DepthModel.load(folder)(example[0]), model(example[0]))  # still what it was
+    (wanted,), (given,) = (
+        loaded.metadata.signature.inputs.inputs,
+        loaded.metadata.signature.outputs.inputs,
+    )
+    assert (wanted.type, wanted.shape, given.type, given.shape) == (
+        np.uint8,
+        (-1, -1, -1, 3),
+        np.float32,
+        (-1, -1, -1),
+    )
+    assert (
+        not list(folder.rglob("*.pkl"))
+        and "data" not in mlflow.models.Model.load(str(folder)).flavors["python_function"]
+    )
+    np.testing.assert_array_equal(
+        DepthModel.load(folder)(example[0]), model(example[0])
+    )  # still what it was
 
 
 @pytest.mark.slow
@@ -51,8 +64,17 @@ def test_mlflow_serves_it_on_this_computer(saved):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["serve", f"--model-uri={folder}", "--env-manager=local", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
-    environment = os.environ | {"PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])}
+    command = [
+        "serve",
+        f"--model-uri={folder}",
+        "--env-manager=local",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--workers=1",
+    ]
+    environment = os.environ | {
+        "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    }
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "models", *command],
         env=environment,

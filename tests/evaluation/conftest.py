@@ -1,14 +1,11 @@
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.worlds.evaluation_scenes import relief, write_scene
+from tests.worlds.reconstructed_ground import write_reconstructed_ground
 
-sys.path.insert(0, str(Path(__file__).parent))
-from evaluation_scenes import relief, write_scene  # noqa: E402
-from reconstructed_ground import write_reconstructed_ground  # noqa: E402
-
-from aerial_depth_pipeline.evaluation.references import Reference  # noqa: E402
+from aerial_depth_pipeline.evaluation.references import Reference
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from evaluation_scenes import index_of, relief, write_scene
+from tests.worlds.evaluation_scenes import index_of, relief, write_scene
 
-from aerial_depth_pipeline.evaluation.breakdowns import (
+from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.measuring.breakdowns import (
     BREAKDOWNS,
     depth_edges,
     height_above_ground,
@@ -11,8 +12,7 @@ from aerial_depth_pipeline.evaluation.breakdowns import (
     sums_of,
     textureless,
 )
-from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame
-from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.geometry.poses import look_at
 
@@ -29,7 +29,9 @@ def test_sums_by_distance_and_row_equal_what_masks_give(tmp_path):
         low, high = BREAKDOWNS["distance"].bounds(i)
         inside = (depth >= low) & (depth < high)
         assert sums["distance"][i, 0] == inside.sum()
-        assert sums["distance"][i, 1] == pytest.approx((error[inside] / depth[inside]).sum(), rel=1e-4)
+        assert sums["distance"][i, 1] == pytest.approx(
+            (error[inside] / depth[inside]).sum(), rel=1e-4
+        )
         assert sums["distance"][i, 2] == pytest.approx(error[inside].sum(), rel=1e-4)
     top = np.zeros_like(depth, bool)
     top[:3] = True  # a sixteenth of 48 rows
@@ -50,7 +52,9 @@ def test_the_histogram_of_log_ratios_has_its_peak_at_the_factor(tmp_path):
 
 def test_a_steep_plane_has_no_edges_and_a_step_has():
     rows = np.arange(60)[:, None]
-    plane = np.repeat(1 / (0.002 + 0.001 * (rows + 1)), 80, 1).astype(np.float32)  # depth falls from 333 to 16 over sixty rows
+    plane = np.repeat(1 / (0.002 + 0.001 * (rows + 1)), 80, 1).astype(
+        np.float32
+    )  # depth falls from 333 to 16 over sixty rows
     assert not depth_edges(plane).any()
     plane[20:40, 30:50] *= 0.8
     edges = depth_edges(plane)
@@ -74,7 +78,9 @@ def test_height_above_sloping_ground_with_a_house():
     pose = look_at(np.array([0.0, -60.0, 60.0]), np.array([0.0, 0.0, 0.0]))
     center = np.array([0.0, -60.0, 60.0])
     v, u = np.mgrid[0:height, 0:width] + 0.5
-    rays = np.stack([(u - K[0, 2]) / focal, (v - K[1, 2]) / focal, np.ones_like(u)], -1) @ pose[:3, :3]
+    rays = (
+        np.stack([(u - K[0, 2]) / focal, (v - K[1, 2]) / focal, np.ones_like(u)], -1) @ pose[:3, :3]
+    )
 
     def slope(x, y):
         return 0.1 * x
@@ -111,8 +117,17 @@ def test_the_table_tells_where_conventional_depth_is_missing(references, depths)
         return prediction
 
     settings = EvaluationSettings(alignments=["none"], main_alignment="none", bootstrap_samples=0)
-    measured = measure(model, {"flight": references}, {}, "town", settings, [Contestant("plane_sweep", sweep, dense=False)])
-    rows = measured.breakdowns.query("contestant == 'model' and breakdown == 'matching_plane_sweep'").set_index("bin")
+    measured = measure(
+        model,
+        {"flight": references},
+        {},
+        "town",
+        settings,
+        [Contestant("plane_sweep", sweep, dense=False)],
+    )
+    rows = measured.breakdowns.query(
+        "contestant == 'model' and breakdown == 'matching_plane_sweep'"
+    ).set_index("bin")
     assert rows.loc["plane_sweep has depth", "abs_rel"] == pytest.approx(0, abs=1e-6)
     assert rows.loc["plane_sweep has none", "abs_rel"] == pytest.approx(0.3, rel=1e-4)
     texture = measured.breakdowns.query("contestant == 'model' and breakdown == 'texture'")
@@ -129,9 +144,19 @@ def test_breakdowns_follow_the_main_alignment_also_where_it_is_the_scenes_scale(
     factors = [1.0, 1.1, 1.2, 1.3, 1.4]
     truth = [np.where(depth > 0, depth, 50) for depth in depths]
     settings = EvaluationSettings(main_alignment="median_per_scene", bootstrap_samples=0)
-    measured = measure(lambda image: truth[index_of(image)] / factors[index_of(image)], {"flight": references}, {}, "town", settings)
+    measured = measure(
+        lambda image: truth[index_of(image)] / factors[index_of(image)],
+        {"flight": references},
+        {},
+        "town",
+        settings,
+    )
     rows = measured.breakdowns.query("contestant == 'model' and breakdown == 'surface'")
     images = measured.per_image.query("contestant == 'model' and alignment == 'median_per_scene'")
     assert rows["pixels"].sum() == images["pixels"].sum()
-    assert np.average(rows["abs_rel"], weights=rows["pixels"]) == pytest.approx(np.average(images["abs_rel"], weights=images["pixels"]))
-    assert images["abs_rel"].tolist() == pytest.approx([abs(1.2 / f - 1) for f in factors], abs=1e-6)
+    assert np.average(rows["abs_rel"], weights=rows["pixels"]) == pytest.approx(
+        np.average(images["abs_rel"], weights=images["pixels"])
+    )
+    assert images["abs_rel"].tolist() == pytest.approx(
+        [abs(1.2 / f - 1) for f in factors], abs=1e-6
+    )

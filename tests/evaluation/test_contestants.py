@@ -3,13 +3,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from evaluation_scenes import index_of, write_depth
+from tests.worlds.evaluation_scenes import index_of, write_depth
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.evaluation.contestants import PredictionError
 from aerial_depth_pipeline.evaluation.evaluate import measure
-from aerial_depth_pipeline.evaluation.outside_contestants import outside_contestants, read_prediction
+from aerial_depth_pipeline.evaluation.methods.external import outside_contestants, read_prediction
+from aerial_depth_pipeline.evaluation.methods.method import PredictionError
 from aerial_depth_pipeline.evaluation.settings import ContestantSettings, EvaluationSettings
 
 SETTINGS = EvaluationSettings(bootstrap_samples=0, size=[40, 24])
@@ -32,7 +32,8 @@ def write_png(path, values):
 
 
 def write_onnx(path, height, width):
-    """Inverse depth that grows with the picture's brightness and downwards, as no real network would say it."""
+    """Inverse depth that grows with the picture's brightness and downwards, as no real network
+    would say it."""
     import onnx.helper as h
 
     rows = np.linspace(1, 2, height, dtype=np.float32)[None, None, :, None]
@@ -45,7 +46,10 @@ def write_onnx(path, height, width):
         "slope",
         [h.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, [1, 3, height, width])],
         [h.make_tensor_value_info("disparity", onnx.TensorProto.FLOAT, [1, 1, height, width])],
-        [onnx.numpy_helper.from_array(rows, "rows"), onnx.numpy_helper.from_array(np.float32(0), "zero")],
+        [
+            onnx.numpy_helper.from_array(rows, "rows"),
+            onnx.numpy_helper.from_array(np.float32(0), "zero"),
+        ],
     )
     onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8), str(path))
 
@@ -61,9 +65,13 @@ def test_a_contestant_of_each_kind_in_one_table(tmp_path, references, depths):
     truth = [np.where(depth > 0, depth, 50) for depth in depths]
     for index, reference in enumerate(references):
         name = f"{reference.frame:06d}"
-        write_depth(tmp_path / "tiff" / "flight" / f"{name}.tiff", (truth[index] * 2).astype(np.float32))
+        write_depth(
+            tmp_path / "tiff" / "flight" / f"{name}.tiff", (truth[index] * 2).astype(np.float32)
+        )
         write_png(tmp_path / "png" / "town" / "flight" / f"{name}.png", truth[index] * 100)
-        write_npy(tmp_path / "npy" / "flight" / f"{name}.npy", (1 / truth[index])[None].astype(np.float64))
+        write_npy(
+            tmp_path / "npy" / "flight" / f"{name}.npy", (1 / truth[index])[None].astype(np.float64)
+        )
         write_pfm(tmp_path / "pfm" / "flight" / f"{name}.pfm", 5 / truth[index] - 0.02)
     write_onnx(tmp_path / "slope.onnx", 32, 64)
     torch.jit.script(Slope()).save(str(tmp_path / "slope.pt"))
@@ -77,37 +85,73 @@ def test_a_contestant_of_each_kind_in_one_table(tmp_path, references, depths):
         ContestantSettings("elsewhere", str(tmp_path / "png"), domains=["rural"]),
     ]
     measured = measure(
-        lambda image: truth[index_of(image)], {"flight": references}, {}, "town", SETTINGS, outside_contestants(others, "town")
+        lambda image: truth[index_of(image)],
+        {"flight": references},
+        {},
+        "town",
+        SETTINGS,
+        outside_contestants(others, "town"),
     )
-    wide = measured.table[(measured.table["metric"] == "abs_rel") & (measured.table["scene"] == "all")]
+    wide = measured.table[
+        (measured.table["metric"] == "abs_rel") & (measured.table["scene"] == "all")
+    ]
     wide = wide.pivot(index="contestant", columns="alignment", values="value")
-    assert set(wide.index) == {"model", "twice", "centimetres", "inverse", "affine", "onnx", "script", "constant", "tilted_plane"}
+    assert set(wide.index) == {
+        "model",
+        "twice",
+        "centimetres",
+        "inverse",
+        "affine",
+        "onnx",
+        "script",
+        "constant",
+        "tilted_plane",
+    }
     assert wide.loc["twice", "none"] == pytest.approx(1, rel=1e-5)
     assert wide.loc["twice", "median_per_image"] == pytest.approx(0, abs=1e-5)
-    assert wide.loc["centimetres", "none"] == pytest.approx(0, abs=2e-4)  # rounded to whole centimetres
+    assert wide.loc["centimetres", "none"] == pytest.approx(
+        0, abs=2e-4
+    )  # rounded to whole centimetres
     assert wide.loc["inverse", "none"] == pytest.approx(0, abs=1e-5)
     assert wide.loc["affine", "lstsq_inverse_depth"] == pytest.approx(0, abs=1e-4)
     assert wide.loc["affine", ["none", "median_per_image", "median_per_scene"]].isna().all()
-    # Both networks say the same slope at different sizes, and a slope fits this ground better than a constant.
-    assert wide.loc["onnx", "median_per_image"] == pytest.approx(wide.loc["script", "median_per_image"], rel=0.02)
+    # Both networks say the same slope at different sizes, and a slope fits this ground better than
+    # a constant.
+    assert wide.loc["onnx", "median_per_image"] == pytest.approx(
+        wide.loc["script", "median_per_image"], rel=0.02
+    )
     assert wide.loc["onnx", "median_per_image"] < wide.loc["constant", "median_per_image"]
     assert measured.problems.empty
 
 
-def test_missing_damaged_and_picture_predictions_are_named_and_counted(tmp_path, references, depths):
+def test_missing_damaged_and_picture_predictions_are_named_and_counted(
+    tmp_path, references, depths
+):
     folder = tmp_path / "theirs" / "flight"
     write_npy(folder / "000000.npy", depths[0])
     write_npy(folder / "000010.npy", np.zeros((0, 0)))
     (folder / "000020.npy").write_bytes(b"\x93NUMPY rubbish")
     cv2.imwrite(str(folder / "000030.png"), np.full((48, 80), 200, np.uint8))
     others = outside_contestants([ContestantSettings("theirs", str(tmp_path / "theirs"))], "town")
-    measured = measure(lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS, others)
+    measured = measure(
+        lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS, others
+    )
     problems = measured.problems[measured.problems["contestant"] == "theirs"]
-    assert dict(zip(problems["frame"], problems["problem"], strict=True)) == {10: "damaged", 20: "damaged", 30: "damaged", 40: "missing"}
-    counts = measured.table[(measured.table["contestant"] == "theirs") & (measured.table["scene"] == "all")]
+    assert dict(zip(problems["frame"], problems["problem"], strict=True)) == {
+        10: "damaged",
+        20: "damaged",
+        30: "damaged",
+        40: "missing",
+    }
+    counts = measured.table[
+        (measured.table["contestant"] == "theirs") & (measured.table["scene"] == "all")
+    ]
     assert counts[counts["metric"] == "images_missing"]["value"].item() == 1
     assert counts[counts["metric"] == "images_damaged"]["value"].item() == 3
-    assert counts[(counts["metric"] == "abs_rel") & (counts["alignment"] == "none")]["images"].item() == 1
+    assert (
+        counts[(counts["metric"] == "abs_rel") & (counts["alignment"] == "none")]["images"].item()
+        == 1
+    )
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -117,25 +161,40 @@ def test_pfm_rows_run_upwards_in_either_byte_order(tmp_path, order):
     np.testing.assert_array_equal(read_prediction(tmp_path / "a.pfm"), values)
 
 
-@pytest.mark.parametrize("content", [b"", b"Pf\n4 3\n-1.0\n\x00\x00", b"PF\n1 1\n-1\n" + bytes(12), b"Pf\n4", b"Pf\nx y\n-1\n"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"Pf\n4 3\n-1.0\n\x00\x00", b"PF\n1 1\n-1\n" + bytes(12), b"Pf\n4", b"Pf\nx y\n-1\n"],
+)
 def test_damaged_pfm(tmp_path, content):
     (tmp_path / "a.pfm").write_bytes(content)
     with pytest.raises(PredictionError, match="a.pfm"):
         read_prediction(tmp_path / "a.pfm")
 
 
-def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be_stretched(tmp_path, references, depths):
+def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be_stretched(
+    tmp_path, references, depths
+):
     for reference in references:
-        write_npy(tmp_path / "squeezed" / "flight" / f"{reference.frame:06d}.npy", np.ones((20, 20), np.float32))
+        write_npy(
+            tmp_path / "squeezed" / "flight" / f"{reference.frame:06d}.npy",
+            np.ones((20, 20), np.float32),
+        )
     for stretched, images in ((False, 0), (True, 5)):
-        others = outside_contestants([ContestantSettings("squeezed", str(tmp_path / "squeezed"), stretched=stretched)], "town")
+        others = outside_contestants(
+            [ContestantSettings("squeezed", str(tmp_path / "squeezed"), stretched=stretched)],
+            "town",
+        )
         per_image = measure(None, {"flight": references}, {}, "town", SETTINGS, others).per_image
         assert per_image[per_image["contestant"] == "squeezed"]["frame"].nunique() == images
 
 
 @pytest.mark.parametrize(
     ("file", "content", "message"),
-    [("a.onnx", b"rubbish", "not a usable ONNX"), ("a.pt", b"rubbish", "not a usable TorchScript"), ("a.bin", b"", "neither a folder")],
+    [
+        ("a.onnx", b"rubbish", "not a usable ONNX"),
+        ("a.pt", b"rubbish", "not a usable TorchScript"),
+        ("a.bin", b"", "neither a folder"),
+    ],
 )
 def test_unusable_files_are_a_sentence(tmp_path, file, content, message):
     (tmp_path / file).write_bytes(content)
@@ -146,10 +205,22 @@ def test_unusable_files_are_a_sentence(tmp_path, file, content, message):
 
 
 def test_contestants_come_from_configuration():
-    values = {"contestants": [{"name": "midas", "path": "midas.onnx", "output": "affine_inverse_depth"}]}
-    assert read_settings(EvaluationSettings, values, "evaluation").contestants[0].output == "affine_inverse_depth"
-    for wrong in ({"name": "model", "path": "x"}, {"name": "a/b", "path": "x"}, {"name": "a"}, {"name": "a", "path": "x", "width": 3}):
+    values = {
+        "contestants": [{"name": "midas", "path": "midas.onnx", "output": "affine_inverse_depth"}]
+    }
+    assert (
+        read_settings(EvaluationSettings, values, "evaluation").contestants[0].output
+        == "affine_inverse_depth"
+    )
+    for wrong in (
+        {"name": "model", "path": "x"},
+        {"name": "a/b", "path": "x"},
+        {"name": "a"},
+        {"name": "a", "path": "x", "width": 3},
+    ):
         with pytest.raises(UserError, match="evaluation"):
             read_settings(EvaluationSettings, {"contestants": [wrong]}, "evaluation")
     with pytest.raises(UserError, match="a name of its own"):
-        read_settings(EvaluationSettings, {"contestants": [values["contestants"][0]] * 2}, "evaluation")
+        read_settings(
+            EvaluationSettings, {"contestants": [values["contestants"][0]] * 2}, "evaluation"
+        )

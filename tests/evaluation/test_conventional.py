@@ -1,4 +1,5 @@
-"""Conventional methods beside an exact reference: computed where they are missing, each with its own coverage."""
+"""Conventional methods beside an exact reference: computed where they are missing, each with its
+own coverage."""
 
 import json
 import shutil
@@ -6,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_scenes import write_depth
+from tests.worlds.evaluation_scenes import write_depth
 
-from aerial_depth_pipeline.evaluation import conventional
-from aerial_depth_pipeline.evaluation.contestants import Frame, PredictionError
-from aerial_depth_pipeline.evaluation.conventional import conventional_contestants
 from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.methods import conventional
+from aerial_depth_pipeline.evaluation.methods.conventional import conventional_contestants
+from aerial_depth_pipeline.evaluation.methods.method import Frame, PredictionError
 from aerial_depth_pipeline.evaluation.references import find_references, read_depth
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 
@@ -19,21 +20,35 @@ SETTINGS = EvaluationSettings(bootstrap_samples=0, size=[40, 24])
 
 
 def value(table, contestant, metric, column="value"):
-    rows = table[(table["contestant"] == contestant) & (table["metric"] == metric) & (table["scene"] == "all")]
+    rows = table[
+        (table["contestant"] == contestant)
+        & (table["metric"] == metric)
+        & (table["scene"] == "all")
+    ]
     return rows[rows["alignment"] == "none"][column].item()
 
 
-def test_every_method_is_computed_and_stands_in_the_table_with_its_coverage(reconstructed_ground, tmp_path):
+def test_every_method_is_computed_and_stands_in_the_table_with_its_coverage(
+    reconstructed_ground, tmp_path
+):
     test = {"flight": reconstructed_ground}
     others = conventional_contestants(test, SETTINGS, tmp_path)
-    assert [other.name for other in others] == ["colmap_sparse", "plane_sweep", "sgbm"]  # patch_match needs CUDA
+    assert [other.name for other in others] == [
+        "colmap_sparse",
+        "plane_sweep",
+        "sgbm",
+    ]  # patch_match needs CUDA
     measured = measure(None, test, {}, "town", SETTINGS, others)
     assert value(measured.table, "colmap_sparse", "abs_rel", "coverage") < 0.05
     for name in ("plane_sweep", "sgbm"):
         assert value(measured.table, name, "abs_rel") < 0.02, name
         assert 0.3 < value(measured.table, name, "abs_rel", "coverage") < 1, name
         assert value(measured.table, name, "abs_rel", "images") == 5
-        bins = set(measured.breakdowns.query(f"breakdown == 'matching_{name}' and contestant == 'constant'")["bin"])
+        bins = set(
+            measured.breakdowns.query(
+                f"breakdown == 'matching_{name}' and contestant == 'constant'"
+            )["bin"]
+        )
         assert bins == {f"{name} has depth", f"{name} has none"}
     assert measured.problems.empty  # holes are expected of them
 
@@ -45,12 +60,19 @@ def test_the_plane_is_compared_on_the_pixels_that_a_method_answers(reconstructed
         {},
         "town",
         SETTINGS,
-        conventional_contestants({"flight": reconstructed_ground}, replace(SETTINGS, conventional=["colmap_sparse"]), tmp_path),
+        conventional_contestants(
+            {"flight": reconstructed_ground},
+            replace(SETTINGS, conventional=["colmap_sparse"]),
+            tmp_path,
+        ),
     )
-    rows = measured.per_image.query("contestant == 'colmap_sparse' and alignment == 'median_per_image'")
+    rows = measured.per_image.query(
+        "contestant == 'colmap_sparse' and alignment == 'median_per_image'"
+    )
     expected = 1 - rows["abs_rel"].mean() / rows["plane_abs_rel"].mean()
     skill = measured.table.query(
-        "contestant == 'colmap_sparse' and alignment == 'median_per_image' and metric == 'skill_over_plane' and scene == 'all'"
+        "contestant == 'colmap_sparse' and alignment == 'median_per_image' and metric =="
+        " 'skill_over_plane' and scene == 'all'"
     )
     assert skill["value"].item() == pytest.approx(expected)
 
@@ -58,14 +80,22 @@ def test_the_plane_is_compared_on_the_pixels_that_a_method_answers(reconstructed
 def test_frames_beyond_the_limit_are_left_out_by_name(reconstructed_ground, tmp_path):
     settings = replace(SETTINGS, conventional=["sgbm"], conventional_frames=2)
     test = {"flight": reconstructed_ground}
-    measured = measure(None, test, {}, "town", settings, conventional_contestants(test, settings, tmp_path))
-    assert measured.problems[["contestant", "frame", "problem"]].values.tolist() == [["sgbm", frame, "left out"] for frame in (10, 20, 30)]
-    assert value(measured.table, "sgbm", "images_left_out") == 3 and value(measured.table, "sgbm", "abs_rel", "images") == 2
+    measured = measure(
+        None, test, {}, "town", settings, conventional_contestants(test, settings, tmp_path)
+    )
+    assert measured.problems[["contestant", "frame", "problem"]].values.tolist() == [
+        ["sgbm", frame, "left out"] for frame in (10, 20, 30)
+    ]
+    assert (
+        value(measured.table, "sgbm", "images_left_out") == 3
+        and value(measured.table, "sgbm", "abs_rel", "images") == 2
+    )
 
 
 @pytest.fixture
 def scene_with_sweep(reconstructed_ground, tmp_path):
-    """The scene again, with a `depth/` of plane sweep that is 10 % too far and empty on the right."""
+    """The scene again, with a `depth/` of plane sweep that is 10 % too far and empty on the
+    right."""
     root = reconstructed_ground[0].scene_folder.parent
     shutil.copytree(root, tmp_path / "copy")
     truth = tmp_path / "copy" / "truth"
@@ -87,16 +117,23 @@ def test_depth_that_ground_truth_made_is_used_again(scene_with_sweep, tmp_path):
 
 
 def test_patch_match_takes_part_where_it_can_run(scene_with_sweep, tmp_path, monkeypatch):
-    (scene_with_sweep[0].ground_truth / "ground_truth.json").write_text(json.dumps({"backend": "patch_match"}))
+    (scene_with_sweep[0].ground_truth / "ground_truth.json").write_text(
+        json.dumps({"backend": "patch_match"})
+    )
     settings = replace(SETTINGS, conventional=["patch_match"])
     assert conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path) == []
     monkeypatch.setattr(conventional, "_patch_match_available", lambda: True)
     (contestant,) = conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path)
-    assert contestant.name == "patch_match" and (contestant.predict(Frame("flight", scene_with_sweep[0])) > 0).mean() == 0.5
+    assert (
+        contestant.name == "patch_match"
+        and (contestant.predict(Frame("flight", scene_with_sweep[0])) > 0).mean() == 0.5
+    )
 
 
 def test_frames_that_were_not_registered_are_missing(reconstructed_ground, tmp_path):
-    (contestant,) = conventional_contestants({"flight": reconstructed_ground}, replace(SETTINGS, conventional=["sgbm"]), tmp_path)
+    (contestant,) = conventional_contestants(
+        {"flight": reconstructed_ground}, replace(SETTINGS, conventional=["sgbm"]), tmp_path
+    )
     with pytest.raises(PredictionError, match="was not registered"):
         contestant.predict(Frame("flight", replace(reconstructed_ground[0], frame=7)))
     with pytest.raises(PredictionError, match="no structure from motion"):

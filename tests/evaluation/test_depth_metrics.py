@@ -3,8 +3,12 @@ import pytest
 import torch
 import torchmetrics.functional as tm
 
-from aerial_depth_pipeline.evaluation.alignment import aligned_depth, fit_inverse_depth, median_ratio
-from aerial_depth_pipeline.evaluation.metrics import image_metrics
+from aerial_depth_pipeline.evaluation.measuring.alignment import (
+    aligned_depth,
+    fit_inverse_depth,
+    median_ratio,
+)
+from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
 
 THRESHOLDS = [0.5, 0.1]
 
@@ -20,9 +24,15 @@ def test_against_torchmetrics(pair):
     reference, prediction = pair
     ours = image_metrics(reference, prediction, len(reference), THRESHOLDS, True)
     truth, guess = torch.from_numpy(reference).double(), torch.from_numpy(prediction).double()
-    assert ours["abs_rel"] == pytest.approx(float(tm.mean_absolute_percentage_error(guess, truth)), rel=1e-5)
-    assert ours["rmse"] == pytest.approx(float(tm.mean_squared_error(guess, truth, squared=False)), rel=1e-5)
-    assert ours["rmse_log"] == pytest.approx(float(tm.mean_squared_error(guess.log(), truth.log(), squared=False)), rel=1e-5)
+    assert ours["abs_rel"] == pytest.approx(
+        float(tm.mean_absolute_percentage_error(guess, truth)), rel=1e-5
+    )
+    assert ours["rmse"] == pytest.approx(
+        float(tm.mean_squared_error(guess, truth, squared=False)), rel=1e-5
+    )
+    assert ours["rmse_log"] == pytest.approx(
+        float(tm.mean_squared_error(guess.log(), truth.log(), squared=False)), rel=1e-5
+    )
     assert ours["l1_abs"] == pytest.approx(float(tm.mean_absolute_error(guess, truth)), rel=1e-5)
     r = fit_inverse_depth(reference, 1 / prediction).correlation
     assert r == pytest.approx(float(tm.pearson_corrcoef(1 / guess, 1 / truth)), abs=1e-6)
@@ -83,10 +93,14 @@ def test_least_squares_of_a_constant_is_the_mean_inverse_depth(pair):
 def test_correlation_tells_inverted_depth(pair):
     reference, _ = pair
     assert fit_inverse_depth(reference, reference).correlation < -0.5
-    assert np.isnan(fit_inverse_depth(reference, np.full(len(reference), 0.1, np.float32)).correlation)
+    assert np.isnan(
+        fit_inverse_depth(reference, np.full(len(reference), 0.1, np.float32)).correlation
+    )
 
 
 def test_an_alignment_is_a_scale_and_a_shift_of_inverse_depth_within_limits():
     inverse = np.array([0.1, 0.2, 10, -1, 0, np.nan], np.float32)
-    np.testing.assert_allclose(aligned_depth(inverse, 0.5, 0, 0.5, 100), [20, 10, 0.5, 100, 100, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(
+        aligned_depth(inverse, 0.5, 0, 0.5, 100), [20, 10, 0.5, 100, 100, np.nan], rtol=1e-6
+    )
     np.testing.assert_allclose(aligned_depth(inverse[:2], -1, 0.3, 0.5, 100), [5, 10], rtol=1e-6)

@@ -9,7 +9,11 @@ from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 
 
 def test_defaults_and_configuration():
-    settings = read_settings(EvaluationSettings, {"caps": [80], "alignments": ["none"], "main_alignment": "none"}, "evaluation")
+    settings = read_settings(
+        EvaluationSettings,
+        {"caps": [80], "alignments": ["none"], "main_alignment": "none"},
+        "evaluation",
+    )
     assert settings.caps == [80.0] and settings.seed == 0
 
 
@@ -34,6 +38,12 @@ def test_impossible_settings_are_refused(values):
 
 def test_settings_import_nothing_heavy():
     code = (
-        "import sys, aerial_depth_pipeline.evaluation.settings; print([m for m in ('numpy', 'torch', 'pandas', 'cv2') if m in sys.modules])"
+        "import sys, aerial_depth_pipeline.evaluation.settings; print([m for m in ('numpy',"
+        " 'torch', 'pandas', 'cv2') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from aerial_depth_pipeline.evaluation.point_clouds import write_point_cloud
-from aerial_depth_pipeline.evaluation.videos import fly_around, side_by_side, write_video
+from aerial_depth_pipeline.evaluation.report.point_clouds import write_point_cloud
+from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side, write_video
 from aerial_depth_pipeline.geometry.poses import look_at
 
 K = np.array([[60.0, 0, 40], [0, 60, 24], [0, 0, 1]])
@@ -37,7 +37,14 @@ def test_without_a_pose_up_is_up_and_edges_are_left_out(tmp_path):
 def test_the_video_shows_the_frame_beside_its_depth(tmp_path):
     frames = [np.full((60, 101, 3), 20 * i, np.uint8) for i in range(8)]
     slope = np.repeat(np.linspace(10, 50, 60, dtype=np.float32)[:, None], 101, 1)
-    assert write_video(side_by_side(((frame, slope) for frame in frames), 200), tmp_path / "videos" / "a.mp4", 10) == 8
+    assert (
+        write_video(
+            side_by_side(((frame, slope) for frame in frames), 200),
+            tmp_path / "videos" / "a.mp4",
+            10,
+        )
+        == 8
+    )
     with av.open(str(tmp_path / "videos" / "a.mp4")) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert float(container.streams.video[0].average_rate) == 10
@@ -48,7 +55,11 @@ def test_the_video_shows_the_frame_beside_its_depth(tmp_path):
     assert write_video(iter([]), tmp_path / "none.mp4", 10) == 0
     assert not (tmp_path / "none.mp4").exists()
     with pytest.raises(ValueError, match="one size"):
-        write_video(iter([np.zeros((20, 20, 3), np.uint8), np.zeros((20, 22, 3), np.uint8)]), tmp_path / "b.mp4", 10)
+        write_video(
+            iter([np.zeros((20, 20, 3), np.uint8), np.zeros((20, 22, 3), np.uint8)]),
+            tmp_path / "b.mp4",
+            10,
+        )
 
 
 def test_a_flight_around_points_starts_at_the_frame_itself_and_moves_near_points_most():
@@ -60,9 +71,13 @@ def test_a_flight_around_points_starts_at_the_frame_itself_and_moves_near_points
     assert len(pictures) == 8 and {picture.shape for picture in pictures} == {(48, 160, 3)}
 
     def red(picture):
-        return float(np.nonzero(picture[:, :80, 0].astype(int) - picture[:, :80, 1] > 100)[1].mean())
+        return float(
+            np.nonzero(picture[:, :80, 0].astype(int) - picture[:, :80, 1] > 100)[1].mean()
+        )
 
     np.testing.assert_array_equal(pictures[0][:, :80], pictures[0][:, 80:])
     assert red(pictures[0]) == pytest.approx(40, abs=1)
-    assert red(pictures[2]) - red(pictures[0]) == pytest.approx(red(pictures[0]) - red(pictures[6]), abs=3)
+    assert red(pictures[2]) - red(pictures[0]) == pytest.approx(
+        red(pictures[0]) - red(pictures[6]), abs=3
+    )
     assert abs(red(pictures[2]) - red(pictures[0])) > 5

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from evaluation_scenes import write_depth, write_scene
+from tests.worlds.evaluation_scenes import write_depth, write_scene
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.references import find_references, read_depth, read_image
@@ -33,7 +33,9 @@ def test_computed_depth_takes_its_kind_and_unit_from_ground_truth_json(frames, t
         (20, "plane_sweep", True),
     ]
     (truth / "ground_truth.json").unlink()
-    assert [(reference.kind, reference.metric) for reference in find_references(frames, truth)] == [("sfm", False)] * 2
+    assert [(reference.kind, reference.metric) for reference in find_references(frames, truth)] == [
+        ("sfm", False)
+    ] * 2
 
 
 def test_exact_depth_wins_over_computed_depth(frames, tmp_path):
@@ -41,13 +43,17 @@ def test_exact_depth_wins_over_computed_depth(frames, tmp_path):
     write_depth(truth / "depth" / "000000.tiff", np.ones((8, 12), np.float32))
     write_depth(frames / "depth" / "000010.tiff", np.ones((8, 12), np.float32))
     found = find_references(frames, truth)
-    assert [(reference.frame, reference.kind, reference.metric) for reference in found] == [(10, "exact", True)]
+    assert [(reference.frame, reference.kind, reference.metric) for reference in found] == [
+        (10, "exact", True)
+    ]
 
 
 def test_depth_that_is_not_a_number_is_no_depth(tmp_path):
     depth = np.array([[1, np.nan, -3], [np.inf, 0, 2.5]], np.float32)
     write_depth(tmp_path / "a.tiff", depth)
-    np.testing.assert_array_equal(read_depth(tmp_path / "a.tiff"), np.array([[1, 0, 0], [0, 0, 2.5]], np.float32))
+    np.testing.assert_array_equal(
+        read_depth(tmp_path / "a.tiff"), np.array([[1, 0, 0], [0, 0, 2.5]], np.float32)
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish"])

@@ -5,24 +5,38 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from aerial_depth_pipeline.evaluation.trajectories import chain, draw_trajectories, relative_pose_errors, trajectory_error
+from aerial_depth_pipeline.evaluation.poses.trajectories import (
+    chain,
+    draw_trajectories,
+    relative_pose_errors,
+    trajectory_error,
+)
 from aerial_depth_pipeline.geometry.poses import camera_center, invert, look_at, pose, relative_pose
 
 
 def orbit(count=20):
     angles = np.linspace(0, 2, count)
     return {
-        10 * i: look_at(np.array([80 * np.cos(a), 80 * np.sin(a), 50 + 4 * a]), np.array([0.0, 0.0, 0.0])) for i, a in enumerate(angles)
+        10 * i: look_at(
+            np.array([80 * np.cos(a), 80 * np.sin(a), 50 + 4 * a]), np.array([0.0, 0.0, 0.0])
+        )
+        for i, a in enumerate(angles)
     }
 
 
 def line(count=12):
-    return {i: look_at(np.array([3.0 * i, 0.0, 60.0]), np.array([3.0 * i, 50.0, 0.0])) for i in range(count)}
+    return {
+        i: look_at(np.array([3.0 * i, 0.0, 60.0]), np.array([3.0 * i, 50.0, 0.0]))
+        for i in range(count)
+    }
 
 
 def moved(poses, scale=0.02):
     """The same trajectory in another world: x_other = scale R x + t."""
-    rotation, shift = Rotation.from_euler("xyz", [0.4, -1.1, 2.0]).as_matrix(), np.array([4.0, -7, 1])
+    rotation, shift = (
+        Rotation.from_euler("xyz", [0.4, -1.1, 2.0]).as_matrix(),
+        np.array([4.0, -7, 1]),
+    )
     result = {}
     for frame, T in poses.items():
         center = scale * rotation @ camera_center(T) + shift
@@ -35,7 +49,12 @@ def moved(poses, scale=0.02):
 def test_another_world_and_unit_is_no_error(truth):
     error = trajectory_error(moved(truth), truth)
     assert error.scale == pytest.approx(50)
-    for value in (error.ate_rmse, error.ate_rotation_deg, error.rpe_translation, error.rpe_rotation_deg):
+    for value in (
+        error.ate_rmse,
+        error.ate_rotation_deg,
+        error.rpe_translation,
+        error.rpe_rotation_deg,
+    ):
         assert value == pytest.approx(0, abs=1e-6)
     assert error.frames == len(truth)
 
@@ -60,7 +79,9 @@ def test_a_turned_camera_is_a_relative_rotation_error():
     turn = pose(Rotation.from_euler("y", 5, degrees=True).as_matrix(), np.zeros(3))
     estimate[5] = turn @ truth[5]
     error = trajectory_error(estimate, truth)
-    assert error.rpe_rotation_deg == pytest.approx(np.sqrt(2 * 25 / 11), rel=1e-3)  # two of eleven steps touch it
+    assert error.rpe_rotation_deg == pytest.approx(
+        np.sqrt(2 * 25 / 11), rel=1e-3
+    )  # two of eleven steps touch it
     assert error.ate_rotation_deg < 1  # the median does not notice
 
 
@@ -78,12 +99,17 @@ def test_frames_that_only_one_side_has_do_not_count_and_three_are_needed():
 def test_relative_poses_chain_in_any_direction():
     truth = orbit(6)
     frames = sorted(truth)
-    steps = [(b, a, relative_pose(truth[b], truth[a])) for a, b in zip(frames[:3], frames[1:4], strict=True)]
+    steps = [
+        (b, a, relative_pose(truth[b], truth[a]))
+        for a, b in zip(frames[:3], frames[1:4], strict=True)
+    ]
     steps += [(frames[3], frames[4], relative_pose(truth[frames[3]], truth[frames[4]]))]
     poses = chain(steps)
     assert sorted(poses) == frames[:5]
     for frame, T in poses.items():
-        np.testing.assert_allclose(T @ invert(poses[frames[0]]), truth[frame] @ invert(truth[frames[0]]), atol=1e-9)
+        np.testing.assert_allclose(
+            T @ invert(poses[frames[0]]), truth[frame] @ invert(truth[frames[0]]), atol=1e-9
+        )
     assert chain([]) == {}
 
 
@@ -99,7 +125,9 @@ def test_relative_poses_without_length():
         pairs.append((b, a, T))
     errors = relative_pose_errors([*pairs, (12345, 0, np.eye(4))], truth)
     assert errors["pairs"] == 19 and errors["pairs_reversed"] == 1
-    assert errors["pair_rotation_deg"] == pytest.approx(0, abs=1e-6) and errors["pair_direction_deg"] == pytest.approx(0, abs=1e-5)
+    assert errors["pair_rotation_deg"] == pytest.approx(0, abs=1e-6) and errors[
+        "pair_direction_deg"
+    ] == pytest.approx(0, abs=1e-5)
     assert relative_pose_errors(pairs[1:2], truth)["pair_rotation_deg"] == pytest.approx(2)
     assert relative_pose_errors(pairs[:1], truth)["pair_direction_deg"] == pytest.approx(180)
     assert np.isnan(relative_pose_errors([], truth)["pair_rotation_deg"])
@@ -107,6 +135,9 @@ def test_relative_poses_without_length():
 
 def test_the_plot_is_drawn():
     truth = orbit()
-    errors = {"sfm": trajectory_error(moved(truth), truth), "two_view": trajectory_error(truth, truth)}
+    errors = {
+        "sfm": trajectory_error(moved(truth), truth),
+        "two_view": trajectory_error(truth, truth),
+    }
     picture = Image.open(io.BytesIO(draw_trajectories({"a": errors, "b": errors})))
     assert picture.size[0] > 800 and np.asarray(picture.convert("L")).std() > 5

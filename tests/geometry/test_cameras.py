@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml, read_camera
+from aerial_depth_pipeline.formats.cameras import camera_to_yaml, read_camera
 from aerial_depth_pipeline.geometry.cameras import Camera, crop_K, flip_K, scale_K
 
 CAMERA = Camera.pinhole(96, 64, 80.0, 90.0, 50.0, 30.0)
@@ -21,7 +21,8 @@ def test_resizing_multiplies_pixels() -> None:
 
 
 def test_resizing_keeps_the_corner_and_moves_the_first_centre() -> None:
-    # The corner (0, 0) stays the corner: a ray through it still goes through it, so the first centre (0.5, 0.5) is that of a larger pixel.
+    # The corner (0, 0) stays the corner: a ray through it still goes through it, so the first
+    # centre (0.5, 0.5) is that of a larger pixel.
     corner = np.linalg.inv(CAMERA.K) @ [0, 0, 1]
     np.testing.assert_allclose(pixels(CAMERA.resized(192, 128), corner[None]), [[0, 0]], atol=1e-12)
 
@@ -40,7 +41,9 @@ def test_flipping_mirrors_pixels_of_mirrored_points() -> None:
     assert flipped.params[2] == CAMERA.width - CAMERA.params[2]
 
 
-@pytest.mark.parametrize("change", [lambda K: scale_K(K, 2, 3), lambda K: crop_K(K, 1, 2), lambda K: flip_K(K, 96)])
+@pytest.mark.parametrize(
+    "change", [lambda K: scale_K(K, 2, 3), lambda K: crop_K(K, 1, 2), lambda K: flip_K(K, 96)]
+)
 def test_torch_and_numpy_agree_and_leave_their_input(change) -> None:
     import torch
 
@@ -61,7 +64,14 @@ def test_camera_file_round_trip(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "model: PINHOLE", "model: PINHOLE\nwidth: 4\nheight: 3\nparams: [1, 2]", "model: X\nwidth: 1\nheight: 1\nparams: []", "{", "[1]"],
+    [
+        "",
+        "model: PINHOLE",
+        "model: PINHOLE\nwidth: 4\nheight: 3\nparams: [1, 2]",
+        "model: X\nwidth: 1\nheight: 1\nparams: []",
+        "{",
+        "[1]",
+    ],
 )
 def test_broken_camera_file_is_named(tmp_path, text) -> None:
     path = tmp_path / "camera.yaml"

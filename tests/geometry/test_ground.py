@@ -38,7 +38,9 @@ def test_the_slope_is_that_of_the_inverse_depth_of_a_plane(target):
 def test_a_camera_that_looks_straight_down_sees_no_slope():
     pitch_90 = torch.tensor([[0.0, 0.0, -1.0]])
     centred = torch.tensor([[[70.0, 0, 32.0], [0, 66.0, 24.0], [0, 0, 1]]])
-    np.testing.assert_allclose(ground_slope(pitch_90, centred, HEIGHT, WIDTH), np.zeros((1, 2)), atol=1e-6)
+    np.testing.assert_allclose(
+        ground_slope(pitch_90, centred, HEIGHT, WIDTH), np.zeros((1, 2)), atol=1e-6
+    )
 
 
 def test_ground_ends_at_the_horizon_and_stays_finite():
@@ -50,4 +52,8 @@ def test_ground_ends_at_the_horizon_and_stays_finite():
 
 
 def test_an_attitude_that_is_not_known_has_no_slope():
-    assert ground_slope(torch.full((1, 3), torch.nan), torch.tensor(K)[None].float(), HEIGHT, WIDTH).isnan().all()
+    assert (
+        ground_slope(torch.full((1, 3), torch.nan), torch.tensor(K)[None].float(), HEIGHT, WIDTH)
+        .isnan()
+        .all()
+    )

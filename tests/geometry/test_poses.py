@@ -16,13 +16,17 @@ def random_pose(seed: int) -> np.ndarray:
 def test_inverse() -> None:
     T = random_pose(0)
     np.testing.assert_allclose(poses.invert(T) @ T, np.eye(4), atol=1e-12)
-    np.testing.assert_allclose(poses.invert(torch.from_numpy(T)[None])[0].numpy(), np.linalg.inv(T), atol=1e-12)
+    np.testing.assert_allclose(
+        poses.invert(torch.from_numpy(T)[None])[0].numpy(), np.linalg.inv(T), atol=1e-12
+    )
 
 
 def test_relative_pose_takes_target_points_to_the_source() -> None:
     source, target = random_pose(1), random_pose(2)
     world = np.array([0.3, -2.0, 5.0, 1.0])
-    np.testing.assert_allclose(poses.relative_pose(source, target) @ (target @ world), source @ world, atol=1e-12)
+    np.testing.assert_allclose(
+        poses.relative_pose(source, target) @ (target @ world), source @ world, atol=1e-12
+    )
 
 
 def test_look_at() -> None:
@@ -46,7 +50,9 @@ def test_look_straight_down_has_north_at_the_top() -> None:
 def test_axis_angle_agrees_with_scipy_and_is_differentiable_at_zero() -> None:
     vectors = torch.tensor([[0.1, -0.2, 0.3], [2.0, 1.0, -0.5], [1e-5, 0, 0]], dtype=torch.float64)
     np.testing.assert_allclose(
-        poses.rotation_from_axis_angle(vectors).numpy(), Rotation.from_rotvec(vectors.numpy()).as_matrix(), atol=1e-7
+        poses.rotation_from_axis_angle(vectors).numpy(),
+        Rotation.from_rotvec(vectors.numpy()).as_matrix(),
+        atol=1e-7,
     )
     zero = torch.zeros(1, 3, requires_grad=True)
     poses.rotation_from_axis_angle(zero)[0, 1, 0].backward()
@@ -55,7 +61,9 @@ def test_axis_angle_agrees_with_scipy_and_is_differentiable_at_zero() -> None:
 
 def test_rotation_angle() -> None:
     for angle in (0.0, 1e-8, 0.3, 3.1):
-        assert poses.rotation_angle(Rotation.from_rotvec([0, angle, 0]).as_matrix()) == pytest.approx(angle, abs=1e-9)
+        assert poses.rotation_angle(
+            Rotation.from_rotvec([0, angle, 0]).as_matrix()
+        ) == pytest.approx(angle, abs=1e-9)
 
 
 def test_similarity_is_recovered_also_from_mirrored_noise() -> None:

@@ -7,7 +7,13 @@ from scipy.spatial.transform import Rotation
 
 from aerial_depth_pipeline.geometry import poses, projection
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.geometry.warping import grid_from_pixels, reproject, sample, warp, warp_grid
+from aerial_depth_pipeline.geometry.warping import (
+    grid_from_pixels,
+    reproject,
+    sample,
+    warp,
+    warp_grid,
+)
 
 CAMERA = Camera.pinhole(160, 96, 140.0, 138.0, 83.0, 45.0)
 
@@ -26,18 +32,26 @@ def texture(points_N3: np.ndarray) -> np.ndarray:
 
 
 def rays(camera: Camera) -> np.ndarray:
-    return (np.linalg.inv(camera.K) @ projection.pixel_centers(camera.height, camera.width, dtype=torch.float64).numpy()).T
+    return (
+        np.linalg.inv(camera.K)
+        @ projection.pixel_centers(camera.height, camera.width, dtype=torch.float64).numpy()
+    ).T
 
 
 def see_plane(camera: Camera, cam_from_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Image [H,W,3] and z-depth [H,W] of the plane z = 0.1 x of the world, below a camera that looks down."""
+    """Image [H,W,3] and z-depth [H,W] of the plane z = 0.1 x of the world, below a camera that
+    looks down."""
     normal = np.array([-0.1, 0.0, 1.0])
     world_from_cam = poses.invert(cam_from_world)
-    directions = rays(camera) @ world_from_cam[:3, :3].T  # their z in the camera is 1, so the length along them is z-depth
+    directions = (
+        rays(camera) @ world_from_cam[:3, :3].T
+    )  # their z in the camera is 1, so the length along them is z-depth
     center = world_from_cam[:3, 3]
     depth = -(center @ normal) / (directions @ normal)
     points = center + depth[:, None] * directions
-    return texture(points).reshape(camera.height, camera.width, 3), depth.reshape(camera.height, camera.width)
+    return texture(points).reshape(camera.height, camera.width, 3), depth.reshape(
+        camera.height, camera.width
+    )
 
 
 def see_sphere(camera: Camera, radius: float, distance: float) -> np.ndarray:
@@ -49,7 +63,9 @@ def see_sphere(camera: Camera, radius: float, distance: float) -> np.ndarray:
     return depth.reshape(camera.height, camera.width)
 
 
-def tensors(image: np.ndarray, depth: np.ndarray, camera: Camera, T: np.ndarray) -> tuple[torch.Tensor, ...]:
+def tensors(
+    image: np.ndarray, depth: np.ndarray, camera: Camera, T: np.ndarray
+) -> tuple[torch.Tensor, ...]:
     return (
         torch.from_numpy(image).permute(2, 0, 1)[None],
         torch.from_numpy(depth)[None, None],
@@ -59,9 +75,9 @@ def tensors(image: np.ndarray, depth: np.ndarray, camera: Camera, T: np.ndarray)
 
 
 TARGET = poses.look_at(np.array([0.0, -20.0, 40.0]), np.array([0.0, 0.0, 0.0]))
-SOURCE = poses.pose(Rotation.from_euler("xyz", [2, -3, 4], degrees=True).as_matrix(), np.zeros(3)) @ poses.look_at(
-    np.array([4.0, -17.0, 41.0]), np.array([1.0, 0.0, 0.0])
-)
+SOURCE = poses.pose(
+    Rotation.from_euler("xyz", [2, -3, 4], degrees=True).as_matrix(), np.zeros(3)
+) @ poses.look_at(np.array([4.0, -17.0, 41.0]), np.array([1.0, 0.0, 0.0]))
 
 
 def test_warped_plane_reproduces_the_target() -> None:
@@ -69,11 +85,16 @@ def test_warped_plane_reproduces_the_target() -> None:
     source, _ = see_plane(CAMERA, SOURCE)
     warped, inside = warp(*tensors(source, depth, CAMERA, poses.relative_pose(SOURCE, TARGET)))
     assert 0.6 < inside.double().mean() < 1
-    error = (warped - torch.from_numpy(target).permute(2, 0, 1)[None]).abs()[inside.expand_as(warped)]
-    # Bilinear interpolation errs by 1/8 of the second difference; within half a pixel of the border there is nothing to interpolate with.
+    error = (warped - torch.from_numpy(target).permute(2, 0, 1)[None]).abs()[
+        inside.expand_as(warped)
+    ]
+    # Bilinear interpolation errs by 1/8 of the second difference; within half a pixel of the border
+    # there is nothing to interpolate with.
     assert error.quantile(0.99) < 2e-3
     # Half a pixel of a wrong convention would be noticed.
-    pixels, _, _ = reproject(*tensors(source, depth, CAMERA, poses.relative_pose(SOURCE, TARGET))[1:])
+    pixels, _, _ = reproject(
+        *tensors(source, depth, CAMERA, poses.relative_pose(SOURCE, TARGET))[1:]
+    )
     wrong = sample(torch.from_numpy(source).permute(2, 0, 1)[None], pixels + 0.5)
     off = (wrong - torch.from_numpy(target).permute(2, 0, 1)[None]).abs()[inside.expand_as(warped)]
     assert off.quantile(0.99) > 5 * error.quantile(0.99)
@@ -104,7 +125,9 @@ def test_points_behind_the_source_are_not_inside() -> None:
 )
 def test_changing_the_camera_commutes_with_changing_the_image(of_camera, of_image) -> None:
     """Seeing through the changed camera is the same as changing what was seen."""
-    flipped = of_camera is not None and of_camera(CAMERA).params[2] == CAMERA.width - CAMERA.params[2]
+    flipped = (
+        of_camera is not None and of_camera(CAMERA).params[2] == CAMERA.width - CAMERA.params[2]
+    )
     image, depth = see_plane(CAMERA, TARGET)
     changed_image, changed_depth = of_image(image), of_image(depth[..., None])[..., 0]
     camera = of_camera(CAMERA)
@@ -113,8 +136,12 @@ def test_changing_the_camera_commutes_with_changing_the_image(of_camera, of_imag
         world_from_cam = poses.invert(TARGET)
         directions = d @ world_from_cam[:3, :3].T
         normal = np.array([-0.1, 0.0, 1.0])
-        expected_depth = (-(world_from_cam[:3, 3] @ normal) / (directions @ normal)).reshape(camera.height, camera.width)
-        expected_image = texture(world_from_cam[:3, 3] + expected_depth.reshape(-1, 1) * directions).reshape(camera.height, camera.width, 3)
+        expected_depth = (-(world_from_cam[:3, 3] @ normal) / (directions @ normal)).reshape(
+            camera.height, camera.width
+        )
+        expected_image = texture(
+            world_from_cam[:3, 3] + expected_depth.reshape(-1, 1) * directions
+        ).reshape(camera.height, camera.width, 3)
     else:
         expected_image, expected_depth = see_plane(camera, TARGET)
     np.testing.assert_allclose(changed_depth, expected_depth, rtol=2e-4)
@@ -125,18 +152,34 @@ def test_changing_the_camera_commutes_with_changing_the_image(of_camera, of_imag
 def test_depth_is_z_depth_and_backprojects_onto_the_sphere(camera) -> None:
     radius, distance = 3.0, 12.0
     depth = see_sphere(camera, radius, distance)
-    points = projection.backproject(torch.from_numpy(depth)[None, None], torch.from_numpy(camera.K)[None])[0].numpy().T
+    points = (
+        projection.backproject(
+            torch.from_numpy(depth)[None, None], torch.from_numpy(camera.K)[None]
+        )[0]
+        .numpy()
+        .T
+    )
     hit = depth.reshape(-1) > 0
     assert hit.sum() > 300
-    np.testing.assert_allclose(points[hit, 2], depth.reshape(-1)[hit])  # along the axis, not along the ray
-    np.testing.assert_allclose(np.linalg.norm(points[hit] - [0, 0, distance], axis=1), radius, rtol=1e-9)
+    np.testing.assert_allclose(
+        points[hit, 2], depth.reshape(-1)[hit]
+    )  # along the axis, not along the ray
+    np.testing.assert_allclose(
+        np.linalg.norm(points[hit] - [0, 0, distance], axis=1), radius, rtol=1e-9
+    )
 
 
 def test_project_undoes_backproject() -> None:
     _, depth = see_plane(CAMERA, TARGET)
     K = torch.from_numpy(CAMERA.K)[None]
-    pixels, z = projection.project(projection.backproject(torch.from_numpy(depth)[None, None], K), K)
-    np.testing.assert_allclose(pixels[0].numpy(), projection.pixel_centers(96, 160, dtype=torch.float64)[:2].numpy(), atol=1e-9)
+    pixels, z = projection.project(
+        projection.backproject(torch.from_numpy(depth)[None, None], K), K
+    )
+    np.testing.assert_allclose(
+        pixels[0].numpy(),
+        projection.pixel_centers(96, 160, dtype=torch.float64)[:2].numpy(),
+        atol=1e-9,
+    )
     np.testing.assert_allclose(z[0].numpy(), depth.reshape(-1))
 
 
@@ -166,8 +209,15 @@ def test_wrong_shapes_are_refused() -> None:
 
 def test_the_gradient_of_where_the_warp_looks_is_that_of_its_formula():
     torch.manual_seed(0)
-    K = torch.tensor([[[9.0, 0.0, 5.5], [0.0, 8.0, 3.5], [0.0, 0.0, 1.0]], [[7.0, 0.0, 4.5], [0.0, 9.0, 4.0], [0.0, 0.0, 1.0]]]).double()
-    T = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1) + 0.1 * torch.randn(2, 4, 4, dtype=torch.float64)
+    K = torch.tensor(
+        [
+            [[9.0, 0.0, 5.5], [0.0, 8.0, 3.5], [0.0, 0.0, 1.0]],
+            [[7.0, 0.0, 4.5], [0.0, 9.0, 4.0], [0.0, 0.0, 1.0]],
+        ]
+    ).double()
+    T = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1) + 0.1 * torch.randn(
+        2, 4, 4, dtype=torch.float64
+    )
     depth = 1 + torch.rand(2, 1, 8, 11, dtype=torch.float64)
     depth[0, 0, 2, 3] = -5  # behind the source's camera
     arguments = [x.requires_grad_() for x in (depth, K, T)]
@@ -177,6 +227,13 @@ def test_the_gradient_of_where_the_warp_looks_is_that_of_its_formula():
     weight = torch.randn_like(grid)
     given = torch.autograd.grad((grid * weight).sum(), arguments)
     by_formula = torch.autograd.grad((expected * weight).sum(), arguments)
-    assert torch.equal(inside, expected_inside) and 0.1 < inside.double().mean() < 0.9 and not inside[0, 0, 2, 3]
+    assert (
+        torch.equal(inside, expected_inside)
+        and 0.1 < inside.double().mean() < 0.9
+        and not inside[0, 0, 2, 3]
+    )
     assert torch.allclose(grid, expected)
-    assert all(torch.allclose(a, b, rtol=1e-9) and b.abs().max() > 0 for a, b in zip(given, by_formula, strict=True))
+    assert all(
+        torch.allclose(a, b, rtol=1e-9) and b.abs().max() > 0
+        for a, b in zip(given, by_formula, strict=True)
+    )

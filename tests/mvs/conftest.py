@@ -1,12 +1,7 @@
 """What tests of dense depth share."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside the tests
-import block_world  # noqa: E402
+from tests.worlds import block_world
 
 
 @pytest.fixture(scope="session")

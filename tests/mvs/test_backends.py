@@ -2,15 +2,19 @@
 
 import sys
 
-import block_world
 import numpy as np
 import pytest
+from tests.worlds import block_world
 
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.poses import invert, look_at, relative_pose
+from aerial_depth_pipeline.mvs.backends.patch_match import (
+    patch_match,
+    patch_match_available,
+    read_colmap_map,
+)
+from aerial_depth_pipeline.mvs.backends.sgbm import match_pair, rectify, sgbm_view
 from aerial_depth_pipeline.mvs.dense import choose_backend, dense_depth
-from aerial_depth_pipeline.mvs.patch_match import patch_match, patch_match_available, read_colmap_map
-from aerial_depth_pipeline.mvs.rectified_pairs import match_pair, rectify, sgbm_view
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 
 
@@ -30,7 +34,9 @@ def test_rectified_points_lie_in_one_row(flown):
             # Disparity tells the depth along the common direction.
             z = (pair.rotation @ point)[2]
             offset = pair.K_view[0, 2] - pair.K_source[0, 2]
-            assert here[0] - there[0] - offset == pytest.approx(pair.K_view[0, 0] * pair.baseline / z, rel=1e-6)
+            assert here[0] - there[0] - offset == pytest.approx(
+                pair.K_view[0, 0] * pair.baseline / z, rel=1e-6
+            )
 
 
 def test_a_source_straight_ahead_is_refused(flown):
@@ -44,7 +50,9 @@ def test_a_source_straight_ahead_is_refused(flown):
 
 def test_a_camera_that_flies_ahead_and_looks_down_by_half_a_right_angle_is_rectified():
     K = np.array([[548.0, 0, 384], [0, 548, 224], [0, 0, 1]])
-    here, there = (look_at(np.array([0.0, y, 80.0]), np.array([0.0, y + 85, 0.0])) for y in (0.0, 24.0))
+    here, there = (
+        look_at(np.array([0.0, y, 80.0]), np.array([0.0, y + 85, 0.0])) for y in (0.0, 24.0)
+    )
     assert rectify(K, relative_pose(there, here), (448, 768)) is not None
 
 
@@ -63,7 +71,9 @@ def test_every_backend_passes_the_same_filter(flown, tmp_path):
     model = block_world.exact_model(poses, depths, view)
     settings = DenseSettings(backend="sgbm")
     views = list(range(len(images)))
-    filtered, summary = dense_depth(model, dict(enumerate(images)), views, settings, tmp_path, tmp_path, tmp_path)
+    filtered, summary = dense_depth(
+        model, dict(enumerate(images)), views, settings, tmp_path, tmp_path, tmp_path
+    )
     assert summary["backend"] == "sgbm"
     depth = filtered[3].depth_HW
     assert (depth > 0).mean() > 0.4
@@ -88,7 +98,10 @@ def program(tmp_path, text):
 def test_an_abort_of_patch_match_is_a_sentence(flown, tmp_path):
     _, depths, poses, view = flown
     model = block_world.exact_model(poses, depths, view)
-    command = program(tmp_path, "import os, sys; print('no device', file=sys.stderr); sys.stderr.flush(); os.abort()")
+    command = program(
+        tmp_path,
+        "import os, sys; print('no device', file=sys.stderr); sys.stderr.flush(); os.abort()",
+    )
     with pytest.raises(SceneError, match="no device"):
         patch_match(model, tmp_path, tmp_path, {0: [1]}, tmp_path, command)
 
@@ -109,8 +122,12 @@ depth[0, 5] = 3
 depth[1, 1] = float("nan")
 (folder / "000003.jpg.geometric.bin").write_bytes(b"{view.width}&{view.height}&1&" + depth.tobytes())
 """
-    raw = patch_match(model, tmp_path, tmp_path, {3: [2, 4], 5: []}, tmp_path, program(tmp_path, text))
-    assert raw[3].depth_HW[0, 5] == 3 and raw[3].depth_HW[10, 10] == 7 and raw[3].depth_HW[1, 1] == 0
+    raw = patch_match(
+        model, tmp_path, tmp_path, {3: [2, 4], 5: []}, tmp_path, program(tmp_path, text)
+    )
+    assert (
+        raw[3].depth_HW[0, 5] == 3 and raw[3].depth_HW[10, 10] == 7 and raw[3].depth_HW[1, 1] == 0
+    )
     assert (raw[5].depth_HW == 0).all()
 
 

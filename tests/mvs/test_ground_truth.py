@@ -1,18 +1,19 @@
-"""A scene's ground truth from frames alone, its accuracy, its picture, and what happens where there is none."""
+"""A scene's ground truth from frames alone, its accuracy, its picture, and what happens where there
+is none."""
 
 import json
 
-import block_world
 import cv2
 import numpy as np
 import pytest
+from tests.worlds import block_world
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.mvs.accuracy import COLUMNS, ground_truth_accuracy, measure_depth
 from aerial_depth_pipeline.mvs.ground_truth import build_ground_truth, write_depth
-from aerial_depth_pipeline.mvs.picture import ground_truth_picture
+from aerial_depth_pipeline.mvs.scene_image import ground_truth_picture
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
 
 
@@ -20,11 +21,17 @@ from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
 def built(flown, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ground_truth")
     images, depths, poses, view = flown
-    frames = block_world.write_frames(folder / "frames", images, view, camera_center(np.stack(poses)))
+    frames = block_world.write_frames(
+        folder / "frames", images, view, camera_center(np.stack(poses))
+    )
     (frames / "depth").mkdir()
     for index, depth in enumerate(depths):
         cv2.imwrite(str(frames / "depth" / f"{index:06d}.tiff"), depth)
-    settings = read_settings(GroundTruthSettings, {"sfm": {"gps_sigma": 0.3}, "dense": {"sources": 4}, "compare": ["sgbm"]}, "ground_truth")
+    settings = read_settings(
+        GroundTruthSettings,
+        {"sfm": {"gps_sigma": 0.3}, "dense": {"sources": 4}, "compare": ["sgbm"]},
+        "ground_truth",
+    )
     content = build_ground_truth(frames, folder / "truth", settings, folder / "work")
     return frames, folder / "truth", content
 
@@ -39,7 +46,9 @@ def test_depth_is_exact_to_a_percent_and_metric(built):
     assert row["coverage"] > 0.75
     assert abs(row["scale_error"]) < 0.01
     assert content["metric"] is True
-    assert compared["backend"] == "sgbm" and compared["abs_rel"] < 0.03 and compared["coverage"] > 0.3
+    assert (
+        compared["backend"] == "sgbm" and compared["abs_rel"] < 0.03 and compared["coverage"] > 0.3
+    )
 
 
 def test_what_is_written_is_what_the_contract_says(built, flown):
@@ -61,7 +70,10 @@ def test_what_is_written_is_what_the_contract_says(built, flown):
     for name, entry in content["per_frame"].items():
         depth = cv2.imread(str(truth / "depth" / f"{name}.tiff"), cv2.IMREAD_UNCHANGED)
         confidence = cv2.imread(str(truth / "confidence" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-        assert depth.dtype == np.float32 and depth.shape == confidence.shape == (view.height, view.width)
+        assert depth.dtype == np.float32 and depth.shape == confidence.shape == (
+            view.height,
+            view.width,
+        )
         assert np.isfinite(depth).all() and (depth >= 0).all()
         assert ((confidence > 0) == (depth > 0)).all()
         assert entry["coverage"] == pytest.approx((depth > 0).mean(), abs=1e-3)
@@ -107,10 +119,14 @@ def test_what_moves_like_water_has_no_depth(flown, tmp_path):
     for original in images:
         image = original.copy()
         # A lake in the lower left: every frame shows other waves.
-        waves = cv2.resize(rng.normal(0, 1, (40, 60)).astype(np.float32), (130, 80), interpolation=cv2.INTER_CUBIC)
+        waves = cv2.resize(
+            rng.normal(0, 1, (40, 60)).astype(np.float32), (130, 80), interpolation=cv2.INTER_CUBIC
+        )
         image[-80:, :130] = np.clip(120 + 40 * waves, 0, 255)
         rippled.append(image)
-    frames = block_world.write_frames(tmp_path / "frames", rippled, view, camera_center(np.stack(poses)))
+    frames = block_world.write_frames(
+        tmp_path / "frames", rippled, view, camera_center(np.stack(poses))
+    )
     build_ground_truth(frames, tmp_path / "truth", GroundTruthSettings(), tmp_path / "work")
     depth = cv2.imread(str(tmp_path / "truth" / "depth" / "000003.tiff"), cv2.IMREAD_UNCHANGED)
     assert (depth[-70:, 10:120] > 0).mean() < 0.15

@@ -1,15 +1,21 @@
 """A sweep over planes scores best where the surface is, on both of its implementations."""
 
-import block_world
 import numpy as np
 import pytest
 import torch
+from tests.worlds import block_world
 
 from aerial_depth_pipeline.geometry.poses import relative_pose
+from aerial_depth_pipeline.mvs.backends.plane_sweep import matching_scores, plane_homographies
+from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
 from aerial_depth_pipeline.mvs.dense import confirm, sweep_view
-from aerial_depth_pipeline.mvs.plane_sweep import matching_scores, plane_homographies
-from aerial_depth_pipeline.mvs.planes import PlaneFamily, displacement_per_unit, fit_plane, make_planes, visible_points
-from aerial_depth_pipeline.mvs.raw_depth import RawDepth
+from aerial_depth_pipeline.mvs.planes import (
+    PlaneFamily,
+    displacement_per_unit,
+    fit_plane,
+    make_planes,
+    visible_points,
+)
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 
 
@@ -42,7 +48,10 @@ def test_opencv_and_torch_give_the_same_scores(flown, windows):
     family = PlaneFamily(np.linspace(0.9, 1.3, 5)[:, None] * base, "ground")
     relative = [relative_pose(poses[i], poses[3]) for i in (1, 2, 5)]
     arguments = (images[3], [images[i] for i in (1, 2, 5)], view.K, relative, family, windows, 2)
-    one, other = matching_scores(*arguments).numpy(), matching_scores(*arguments, device="cpu:0").numpy()
+    one, other = (
+        matching_scores(*arguments).numpy(),
+        matching_scores(*arguments, device="cpu:0").numpy(),
+    )
     inner = (slice(None), slice(10, -10), slice(10, -10))
     seen = (one[inner] > -1) & (other[inner] > -1)
     assert seen.mean() > 0.7
@@ -55,7 +64,9 @@ def test_scores_are_highest_on_the_plane_of_the_ground(flown):
     base = ground_plane(poses[3], view)
     family = PlaneFamily(np.linspace(0.8, 1.2, 21)[:, None] * base, "ground")
     relative = [relative_pose(poses[i], poses[3]) for i in (1, 2, 4, 5)]
-    scores = matching_scores(images[3], [images[i] for i in (1, 2, 4, 5)], view.K, relative, family, (7,), 2)
+    scores = matching_scores(
+        images[3], [images[i] for i in (1, 2, 4, 5)], view.K, relative, family, (7,), 2
+    )
     on_ground = np.abs(depths[3] - 1 / family.inverse_depth(np.full(depths[3].shape, 10.0))) < 0.01
     assert on_ground.mean() > 0.4
     found = scores.argmax(0).numpy()[on_ground]
@@ -67,8 +78,16 @@ def test_inverse_depth_of_an_index_is_the_planes_own():
     family = PlaneFamily(coefficients, "ground")
     index = np.full((4, 6), 3.0)
     v, u = np.mgrid[0.5:4.5, 0.5:6.5]
-    assert np.allclose(family.inverse_depth(index), coefficients[3, 0] * u + coefficients[3, 1] * v + coefficients[3, 2], rtol=1e-5)
-    assert np.allclose(family.inverse_depth(index + 0.5), 0.5 * (family.inverse_depth(index) + family.inverse_depth(index + 1)), rtol=1e-5)
+    assert np.allclose(
+        family.inverse_depth(index),
+        coefficients[3, 0] * u + coefficients[3, 1] * v + coefficients[3, 2],
+        rtol=1e-5,
+    )
+    assert np.allclose(
+        family.inverse_depth(index + 0.5),
+        0.5 * (family.inverse_depth(index) + family.inverse_depth(index + 1)),
+        rtol=1e-5,
+    )
 
 
 def test_planes_contain_the_scene_and_are_a_pixel_apart(flown):
@@ -77,12 +96,17 @@ def test_planes_contain_the_scene_and_are_a_pixel_apart(flown):
     pixels, inverse = visible_points(model, 3, [2, 4])
     relative = [relative_pose(poses[i], poses[3]) for i in (0, 6)]
     per_unit = displacement_per_unit(view.K, relative, pixels, inverse)
-    family = make_planes(pixels, inverse, "ground", per_unit, (view.height, view.width), 1.0, 256, (0.3, 0.15))
+    family = make_planes(
+        pixels, inverse, "ground", per_unit, (view.height, view.width), 1.0, 256, (0.3, 0.15)
+    )
     truth = 1 / depths[3]
     assert (
-        (family.inverse_depth(np.zeros_like(truth)) < truth) & (truth < family.inverse_depth(np.full_like(truth, len(family) - 1)))
+        (family.inverse_depth(np.zeros_like(truth)) < truth)
+        & (truth < family.inverse_depth(np.full_like(truth, len(family) - 1)))
     ).mean() > 0.99
-    frontal = make_planes(pixels, inverse, "frontal", per_unit, (view.height, view.width), 1.0, 256, (0.3, 0.15))
+    frontal = make_planes(
+        pixels, inverse, "frontal", per_unit, (view.height, view.width), 1.0, 256, (0.3, 0.15)
+    )
     assert len(family) < 0.6 * len(frontal)  # the slope of the ground costs no planes
 
 
@@ -110,10 +134,21 @@ def test_sgm_beats_the_best_plane_of_each_pixel(flown):
     images, depths, poses, view = flown
     model = block_world.exact_model(poses, depths, view)
     rng = np.random.default_rng(0)
-    noisy = {i: np.clip(image + rng.normal(0, 12, image.shape), 0, 255).astype(np.uint8) for i, image in enumerate(images)}
+    noisy = {
+        i: np.clip(image + rng.normal(0, 12, image.shape), 0, 255).astype(np.uint8)
+        for i, image in enumerate(images)
+    }
     wrong = {}
     for regularization in ("none", "sgm"):
-        raw = sweep_view(model, noisy, 3, [2, 4], DenseSettings(regularization=regularization, windows=(5,), refinements=0, min_score=-0.9))
+        raw = sweep_view(
+            model,
+            noisy,
+            3,
+            [2, 4],
+            DenseSettings(
+                regularization=regularization, windows=(5,), refinements=0, min_score=-0.9
+            ),
+        )
         wrong[regularization] = (np.abs(raw.depth_HW / depths[3] - 1) > 0.02).mean()
     assert wrong["sgm"] < 0.75 * wrong["none"]
 

@@ -2,18 +2,28 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from aerial_depth_pipeline.networks.convolutions import convolve, convolve_doubled, convolve_to_one
+from aerial_depth_pipeline.networks.kernels.convolutions import (
+    convolve,
+    convolve_doubled,
+    convolve_to_one,
+)
 
 
 def doubled(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return convolve(F.interpolate(x, scale_factor=2, mode="nearest"), weight)
 
 
-@pytest.mark.parametrize(("form", "plain", "outgoing"), [(convolve_doubled, doubled, 3), (convolve_to_one, convolve, 1)])
+@pytest.mark.parametrize(
+    ("form", "plain", "outgoing"), [(convolve_doubled, doubled, 3), (convolve_to_one, convolve, 1)]
+)
 @pytest.mark.parametrize("size", [(4, 6), (1, 3), (5, 1)])
 def test_each_form_is_the_plain_convolution_with_its_gradient(form, plain, outgoing, size):
     torch.manual_seed(0)
-    x = torch.rand(2, 5, *size, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    x = (
+        torch.rand(2, 5, *size, dtype=torch.float64)
+        .contiguous(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     weight = torch.randn(outgoing, 5, 3, 3, dtype=torch.float64).requires_grad_()
     given, expected = form(x, weight), plain(x, weight)
     assert given.shape == expected.shape and torch.allclose(given, expected)
@@ -22,7 +32,9 @@ def test_each_form_is_the_plain_convolution_with_its_gradient(form, plain, outgo
     assert all(torch.allclose(a, b) for a, b in zip(*gradients, strict=True))
 
 
-@pytest.mark.parametrize(("form", "plain", "outgoing"), [(convolve_doubled, doubled, 8), (convolve_to_one, convolve, 1)])
+@pytest.mark.parametrize(
+    ("form", "plain", "outgoing"), [(convolve_doubled, doubled, 8), (convolve_to_one, convolve, 1)]
+)
 def test_in_half_the_bits_each_form_is_as_exact_as_the_plain_one(form, plain, outgoing):
     torch.manual_seed(0)
     x = torch.rand(2, 16, 12, 20).contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,5 @@
-"""Exported graphs agree with the model they come from, on pictures of their own size and of others."""
+"""Exported graphs agree with the model they come from, on pictures of their own size and of
+others."""
 
 import json
 import shutil
@@ -12,15 +13,23 @@ import torch
 import torch.nn.functional as F
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.networks import export
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.networks.export import ANY_SIZE, FIXED, INT8, TORCHSCRIPT, export_model
-from aerial_depth_pipeline.networks.export_settings import ExportSettings
+from aerial_depth_pipeline.networks.inference import export
+from aerial_depth_pipeline.networks.inference.export import (
+    ANY_SIZE,
+    FIXED,
+    INT8,
+    TORCHSCRIPT,
+    export_model,
+)
+from aerial_depth_pipeline.networks.inference.onnx_model import OnnxDepthModel, resize
+from aerial_depth_pipeline.networks.inference.settings import ExportSettings
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
-from aerial_depth_pipeline.networks.onnx_model import OnnxDepthModel, resize
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
-SMALL = NetworkSettings(encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, level_ground=True)
+SMALL = NetworkSettings(
+    encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, level_ground=True
+)
 
 
 def small_model() -> DepthModel:
@@ -37,13 +46,22 @@ def pictures(count, height, width):
     """Smooth pictures with edges, as photographs are."""
     rng = np.random.default_rng(count + height)
     coarse = rng.integers(0, 256, (count, 6, 8, 3)).astype(np.float32)
-    return [np.clip(picture, 0, 255).astype(np.uint8) for picture in resize(coarse, height, width, antialias=False)]
+    return [
+        np.clip(picture, 0, 255).astype(np.uint8)
+        for picture in resize(coarse, height, width, antialias=False)
+    ]
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     model, folder = small_model(), tmp_path_factory.mktemp("export") / "onnx"
-    return model, folder, export_model(model, folder, pictures(7, 80, 120)[:3], pictures(7, 80, 120)[3:], ExportSettings())
+    return (
+        model,
+        folder,
+        export_model(
+            model, folder, pictures(7, 80, 120)[:3], pictures(7, 80, 120)[3:], ExportSettings()
+        ),
+    )
 
 
 @pytest.mark.slow
@@ -62,8 +80,8 @@ def test_graphs_agree_with_the_model_on_frames_of_another_size(exported):
 
 @pytest.mark.slow
 def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tmp_path):
-    from aerial_depth_pipeline.evaluation.contestants import Frame
-    from aerial_depth_pipeline.evaluation.outside_contestants import outside_contestants
+    from aerial_depth_pipeline.evaluation.methods.external import outside_contestants
+    from aerial_depth_pipeline.evaluation.methods.method import Frame
     from aerial_depth_pipeline.evaluation.references import Reference
     from aerial_depth_pipeline.evaluation.settings import ContestantSettings
 
@@ -71,9 +89,13 @@ def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tm
     assert report["graphs"][TORCHSCRIPT]["max_relative_difference"] < 1e-3
     (picture,) = pictures(1, 64, 96)
     cv2.imwrite(str(tmp_path / "000000.png"), picture[..., ::-1])
-    settings = ContestantSettings("exported", str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3)
+    settings = ContestantSettings(
+        "exported", str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3
+    )
     (contestant,) = outside_contestants([settings], "town")
-    frame = Frame("flight", Reference(0, tmp_path / "000000.png", tmp_path / "none.tiff", "exact", True))
+    frame = Frame(
+        "flight", Reference(0, tmp_path / "000000.png", tmp_path / "none.tiff", "exact", True)
+    )
     np.testing.assert_allclose(contestant.predict(frame), model(picture), rtol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -96,7 +118,10 @@ def test_the_report_says_what_the_graphs_take_and_how_close_they_are(exported):
         "export.json",
     ]
     assert report["unit"] == "metres" and report["check_frames"] == 3
-    assert "uint8 [B, H, W, 3]" in report["graphs"][ANY_SIZE]["input"] and "[B, 64, 96, 3]" in report["graphs"][FIXED]["input"]
+    assert (
+        "uint8 [B, H, W, 3]" in report["graphs"][ANY_SIZE]["input"]
+        and "[B, 64, 96, 3]" in report["graphs"][FIXED]["input"]
+    )
     loaded = OnnxDepthModel.load(folder / FIXED)
     assert (loaded.width, loaded.height, loaded.metadata["unit"]) == (96, 64, "metres")
 
@@ -120,12 +145,22 @@ def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
 def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
     _, folder, _ = exported
     monkeypatch.setattr(
-        export, "_write_graph", lambda _model, path, any_size: shutil.copy(folder / (ANY_SIZE if any_size else FIXED), path)
+        export,
+        "_write_graph",
+        lambda _model, path, any_size: shutil.copy(
+            folder / (ANY_SIZE if any_size else FIXED), path
+        ),
     )
     other = small_model()
     other.metadata["depth_scale"] *= 1.002  # as an operator with another meaning would
     with pytest.raises(UserError, match=r"differs from the model by up to 0\.002"):
-        export_model(other, tmp_path, pictures(1, 64, 96), [], ExportSettings(any_size=False, int8=False, torchscript=False))
+        export_model(
+            other,
+            tmp_path,
+            pictures(1, 64, 96),
+            [],
+            ExportSettings(any_size=False, int8=False, torchscript=False),
+        )
 
 
 def test_an_export_needs_frames(tmp_path):
@@ -142,7 +177,12 @@ def test_missing_damaged_and_foreign_graphs_are_named(tmp_path):
     x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
     graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [x], [y])
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10), tmp_path / "other.onnx")
+    onnx.save(
+        onnx.helper.make_model(
+            graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10
+        ),
+        tmp_path / "other.onnx",
+    )
     with pytest.raises(UserError, match="not one that"):
         OnnxDepthModel.load(tmp_path / "other.onnx")
 
@@ -151,8 +191,16 @@ def test_missing_damaged_and_foreign_graphs_are_named(tmp_path):
 @pytest.mark.parametrize("antialias", [True, False])
 def test_resizing_is_torchs(size, antialias):
     images = np.random.default_rng(1).random((2, 50, 70, 3), np.float32)
-    expected = F.interpolate(torch.from_numpy(images).permute(0, 3, 1, 2), size, mode="bilinear", antialias=antialias, align_corners=False)
-    np.testing.assert_allclose(resize(images, *size, antialias=antialias), expected.permute(0, 2, 3, 1).numpy(), atol=1e-5)
+    expected = F.interpolate(
+        torch.from_numpy(images).permute(0, 3, 1, 2),
+        size,
+        mode="bilinear",
+        antialias=antialias,
+        align_corners=False,
+    )
+    np.testing.assert_allclose(
+        resize(images, *size, antialias=antialias), expected.permute(0, 2, 3, 1).numpy(), atol=1e-5
+    )
 
 
 @pytest.mark.slow
@@ -164,8 +212,9 @@ def test_pictures_of_another_type_are_refused(exported):
 
 @pytest.mark.slow
 def test_parity_on_twenty_real_frames(shared_data, tmp_path):
-    """ResNet-18 on frames of two flights, fresh weights but a decoder that answers over its whole range."""
-    from aerial_depth_pipeline.capture.video import VideoSource
+    """ResNet-18 on frames of two flights, fresh weights but a decoder that answers over its whole
+    range."""
+    from aerial_depth_pipeline.capture.sources.video import VideoSource
 
     settings = NetworkSettings(encoder="resnet18")
     torch.manual_seed(0)
@@ -174,7 +223,10 @@ def test_parity_on_twenty_real_frames(shared_data, tmp_path):
     frames = []
     for flight in ("autzen_woods", "autzen_stadium"):
         source = VideoSource(shared_data / "flights" / flight / "video.mp4")
-        frames += [frame.image for frame in source.frames(source.width, source.height, lambda index: index % 36 == 0)][:10]
+        frames += [
+            frame.image
+            for frame in source.frames(source.width, source.height, lambda index: index % 36 == 0)
+        ][:10]
     assert len(frames) == 20
     report = export_model(model, tmp_path / "onnx", frames, [], ExportSettings(int8=False))
     depths = model.predict(np.stack(frames))

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.networks.inference import in_bfloat16
+from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
+from aerial_depth_pipeline.networks.inference.onnx_model import resize
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
-from aerial_depth_pipeline.networks.onnx_model import resize
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 
@@ -18,7 +18,9 @@ def test_half_the_bits_change_depth_little_and_leave_the_model_alone(encoder):
     settings = NetworkSettings(encoder=encoder, decoder_channels=[8, 8, 16, 16, 32])
     model = DepthModel(DepthNetwork(settings), settings, 96, 64, {"depth_scale": 30.0})
     torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=1.0)
-    picture = resize(np.random.default_rng(0).integers(0, 256, (1, 6, 8, 3)).astype(np.float32), 80, 120, False)[0].astype(np.uint8)
+    picture = resize(
+        np.random.default_rng(0).integers(0, 256, (1, 6, 8, 3)).astype(np.float32), 80, 120, False
+    )[0].astype(np.uint8)
     before = model(picture)
     fast = in_bfloat16(model)
     depth = fast(picture)

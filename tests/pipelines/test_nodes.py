@@ -19,7 +19,9 @@ def triplets(tmp_path):
         folder.mkdir()
         for frame in range(2, 42):
             (folder / f"{frame:06d}.jpg").touch()
-        poses = pd.DataFrame({"frame": np.arange(2, 42), "source_frame": np.arange(40), "origin": "two_view"})
+        poses = pd.DataFrame(
+            {"frame": np.arange(2, 42), "source_frame": np.arange(40), "origin": "two_view"}
+        )
         poses.to_parquet(folder / "poses.parquet")
         data.save({name: FinishedScene(folder, f"fingerprint of {name}", {"span": 4})})
     return data.load()
@@ -27,7 +29,10 @@ def triplets(tmp_path):
 
 def test_blocks_of_time_keep_a_gap(triplets) -> None:
     lists = split_domain(triplets, {"split": {"by": "time", "val": 0.2, "test": 0.2}})
-    frames = {split: {frame for scene, frame in pairs if scene == "a"} for split, pairs in lists.splits.items()}
+    frames = {
+        split: {frame for scene, frame in pairs if scene == "a"}
+        for split, pairs in lists.splits.items()
+    }
     assert all(frames.values())
     for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
         assert min(abs(a - b) for a in frames[one] for b in frames[other]) > 4
@@ -36,7 +41,13 @@ def test_blocks_of_time_keep_a_gap(triplets) -> None:
 
 
 def test_scenes_are_named_per_domain(triplets, caplog) -> None:
-    split = {"by": "scene", "val": 0.0, "test": 0.0, "val_scenes": ["urban/x", "rural/gone"], "test_scenes": ["rural/b"]}
+    split = {
+        "by": "scene",
+        "val": 0.0,
+        "test": 0.0,
+        "val_scenes": ["urban/x", "rural/gone"],
+        "test_scenes": ["rural/b"],
+    }
     with caplog.at_level(logging.WARNING):
         lists = split_domain(triplets, {"split": split})
     assert {scene for scene, _ in lists.splits["train"]} == {"a"}

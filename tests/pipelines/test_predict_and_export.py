@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from aerial_depth_pipeline.capture.images import write_jpeg
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFoldersDataset
 from aerial_depth_pipeline.datasets.triplets import TripletLists, TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.formats.images import write_jpeg
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
@@ -26,22 +26,39 @@ def small_model():
 
 
 def a_domain(tmp_path, name, brightness, splits):
-    """Triplet lists, frames and ground truth of a domain whose frames have the brightness `brightness` + frame number."""
+    """Triplet lists, frames and ground truth of a domain whose frames have the brightness
+    `brightness` + frame number."""
     frames = SceneFoldersDataset(str(tmp_path / name / "frames"), name)
     for scene in {scene for pairs in splits.values() for scene, _ in pairs}:
         folder = tmp_path / "made"
         (folder / "frames").mkdir(parents=True)
         for number in range(10):
-            write_jpeg(folder / "frames" / f"{number:06d}.jpg", np.full((40, 72, 3), brightness + number, np.uint8), 95)
+            write_jpeg(
+                folder / "frames" / f"{number:06d}.jpg",
+                np.full((40, 72, 3), brightness + number, np.uint8),
+                95,
+            )
         frames.save({scene: FinishedScene(folder, "fingerprint")})
     lists = TripletListsDataset(str(tmp_path / name / "triplets"), name)
-    lists.save(TripletLists({split: splits.get(split, []) for split in ("train", "val", "test")}, pd.DataFrame({"scene": []}), {}))
-    return lists.load(), frames.load(), SceneFoldersDataset(str(tmp_path / name / "truth"), name).load()
+    lists.save(
+        TripletLists(
+            {split: splits.get(split, []) for split in ("train", "val", "test")},
+            pd.DataFrame({"scene": []}),
+            {},
+        )
+    )
+    return (
+        lists.load(),
+        frames.load(),
+        SceneFoldersDataset(str(tmp_path / name / "truth"), name).load(),
+    )
 
 
 def test_frames_come_from_all_domains_in_equal_steps(tmp_path):
     inputs = (
-        *a_domain(tmp_path, "rural", 100, {"test": [("a", n) for n in range(8)], "train": [("b", 1)]}),
+        *a_domain(
+            tmp_path, "rural", 100, {"test": [("a", n) for n in range(8)], "train": [("b", 1)]}
+        ),
         *a_domain(tmp_path, "urban", 200, {"test": [("c", n) for n in range(8)]}),
     )
     domains = domains_of(inputs)
@@ -78,12 +95,22 @@ def test_the_export_is_checked_on_test_frames_and_calibrated_on_training_frames(
 def test_a_prediction_is_named_after_its_source(tmp_path, monkeypatch):
     (tmp_path / "some photos").mkdir()
     for number in range(2):
-        write_jpeg(tmp_path / "some photos" / f"{number}.jpg", np.full((40, 72, 3), 100 * number, np.uint8), 95)
+        write_jpeg(
+            tmp_path / "some photos" / f"{number}.jpg",
+            np.full((40, 72, 3), 100 * number, np.uint8),
+            95,
+        )
     monkeypatch.chdir(tmp_path)
     for _ in range(2):  # what a killed run left is removed
-        folder = predict_depth(small_model(), {"source": "some photos", "tiff_every": 2}, str(tmp_path / "work"))
+        folder = predict_depth(
+            small_model(), {"source": "some photos", "tiff_every": 2}, str(tmp_path / "work")
+        )
         assert folder.name == "some_photos"
-        assert sorted(p.name for p in folder.iterdir()) == ["depth", "prediction.json", "side_by_side"]
+        assert sorted(p.name for p in folder.iterdir()) == [
+            "depth",
+            "prediction.json",
+            "side_by_side",
+        ]
     with pytest.raises(UserError, match="predict.source=flight.mp4"):
         predict_depth(small_model(), {}, str(tmp_path / "work"))
     with pytest.raises(UserError, match="Did you mean 'predict.stride'"):

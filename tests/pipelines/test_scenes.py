@@ -31,7 +31,15 @@ def world(request, tmp_path):
             return {"letters": 1}
 
         work, at_once = str(tmp_path / "work"), request.param
-        steps = process_scenes("shout", raw.load(), out.load(), work, compute, lambda s: [s.fingerprint, parameter], at_once)
+        steps = process_scenes(
+            "shout",
+            raw.load(),
+            out.load(),
+            work,
+            compute,
+            lambda s: [s.fingerprint, parameter],
+            at_once,
+        )
         for scenes, report in steps:
             out.save(scenes)
         return report
@@ -58,8 +66,15 @@ def test_a_changed_scene_or_parameter_is_processed_again(world) -> None:
 
 def test_a_bad_scene_is_left_out_with_its_reason_and_its_stale_result_goes(world) -> None:
     world()
-    report = world(fail={"b": SceneError("text is mute; say something"), "c": ZeroDivisionError("oops")}, parameter=2)
-    assert report.reasons == {"a": "", "b": "text is mute; say something", "c": "unexpected ZeroDivisionError: oops"}
+    report = world(
+        fail={"b": SceneError("text is mute; say something"), "c": ZeroDivisionError("oops")},
+        parameter=2,
+    )
+    assert report.reasons == {
+        "a": "",
+        "b": "text is mute; say something",
+        "c": "unexpected ZeroDivisionError: oops",
+    }
     assert list(world.out.load()) == ["a"]
 
 
@@ -77,7 +92,9 @@ def test_a_hostile_name_is_refused_and_the_others_go_on(world) -> None:
 
 def test_nothing_left_fails_with_reasons_only_if_no_domain_has_any() -> None:
     bad, good = SceneReport({"x": "video.mp4 is empty"}, True), SceneReport({"y": ""}, True)
-    check_something_is_left({("frame_extraction", "rural"): bad, ("frame_extraction", "urban"): good})
+    check_something_is_left(
+        {("frame_extraction", "rural"): bad, ("frame_extraction", "urban"): good}
+    )
     with pytest.raises(UserError, match="rural/x: video.mp4 is empty"):
         check_something_is_left({("frame_extraction", "rural"): bad})
     with pytest.raises(UserError, match="make demo"):

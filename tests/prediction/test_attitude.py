@@ -6,9 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from capture_footage import CAMERA, World, bracketed_srt, flight_pose, write_camera, write_video
+from tests.worlds.footage import (
+    CAMERA,
+    World,
+    bracketed_srt,
+    flight_pose,
+    write_camera,
+    write_video,
+)
 
-from aerial_depth_pipeline.capture.sources import SourceFrame
+from aerial_depth_pipeline.capture.sources.source import SourceFrame
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
@@ -19,7 +26,10 @@ from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 
 FPS = 12
-POSES = [flight_pose(50 * np.cos(a), 50 * np.sin(a), 40, a + np.pi, 40 + 5 * np.sin(3 * a)) for a in np.radians(np.linspace(0, 50, 120))]
+POSES = [
+    flight_pose(50 * np.cos(a), 50 * np.sin(a), 40, a + np.pi, 40 + 5 * np.sin(3 * a))
+    for a in np.radians(np.linspace(0, 50, 120))
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +46,9 @@ def _frames(indices) -> list[SourceFrame]:
 
 def _truth(indices) -> np.ndarray:
     up = torch.tensor(np.array([POSES[index][:3, 2] for index in indices]))
-    return ground_slope(up, torch.tensor(CAMERA.K).expand(len(up), 3, 3), CAMERA.height, CAMERA.width).numpy()
+    return ground_slope(
+        up, torch.tensor(CAMERA.K).expand(len(up), 3, 3), CAMERA.height, CAMERA.width
+    ).numpy()
 
 
 def test_motion_tells_what_telemetry_does_not(film):
@@ -56,18 +68,32 @@ def test_what_is_stated_or_said_comes_before_motion(film, tmp_path):
     for name in ("video.mp4", "camera.yaml"):
         (tmp_path / name).symlink_to(film.with_name(name))
     text = bracketed_srt([(47.0, 8.0, 30.0, 400.0)] * len(POSES), FPS)
-    (tmp_path / "video.SRT").write_text(text.replace("[ct: 5500]", "[gb_yaw: 10.0 gb_pitch: -70.0 gb_roll: 0.0]"))
+    (tmp_path / "video.SRT").write_text(
+        text.replace("[ct: 5500]", "[gb_yaw: 10.0 gb_pitch: -70.0 gb_roll: 0.0]")
+    )
     stated = Attitude(open_footage(tmp_path / "video.mp4", 768), PredictSettings())
     assert stated.origin == "telemetry"
     np.testing.assert_allclose(stated.slopes(_frames([3])), said.slopes(_frames([3])), atol=1e-6)
-    assert Attitude(open_footage(tmp_path / "video.mp4", 768), PredictSettings(attitude="none")).origin is None
+    assert (
+        Attitude(open_footage(tmp_path / "video.mp4", 768), PredictSettings(attitude="none")).origin
+        is None
+    )
 
 
 def test_the_report_says_what_told_the_attitude(film, tmp_path):
-    network = NetworkSettings(encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], level_ground=True)
-    model = DepthModel(DepthNetwork(network), network, 64, 32)  # untrained: level ground and nothing else
-    for attitude, told in (("auto", {"origin": "motion", "known": 1.0}), ("none", {"origin": "picture", "known": 0.0})):
-        settings = PredictSettings(stride=40, side_by_side=False, scale="none", device="cpu", attitude=attitude)
+    network = NetworkSettings(
+        encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], level_ground=True
+    )
+    model = DepthModel(
+        DepthNetwork(network), network, 64, 32
+    )  # untrained: level ground and nothing else
+    for attitude, told in (
+        ("auto", {"origin": "motion", "known": 1.0}),
+        ("none", {"origin": "picture", "known": 0.0}),
+    ):
+        settings = PredictSettings(
+            stride=40, side_by_side=False, scale="none", device="cpu", attitude=attitude
+        )
         predict(film, model, settings, tmp_path / attitude)
         assert json.loads((tmp_path / attitude / "prediction.json").read_text())["attitude"] == told
 
@@ -82,7 +108,9 @@ def test_flights_over_real_terrain(flight, shared_data):
     truth = pd.read_csv(folder / "poses.csv").set_index("frame")
     indices = truth.index.to_numpy()[::10]
     up = torch.tensor(truth.loc[indices, [f"cam_from_world_{i}2" for i in range(3)]].to_numpy())
-    exact = ground_slope(up, torch.tensor(footage.camera.K).expand(len(up), 3, 3), footage.height, footage.width).numpy()
+    exact = ground_slope(
+        up, torch.tensor(footage.camera.K).expand(len(up), 3, 3), footage.height, footage.width
+    ).numpy()
     frames = [SourceFrame(int(index), index / footage.source.fps, None) for index in indices]
     error = np.abs(attitude.slopes(frames) - exact)
     assert np.median(error) < 0.01 and error.max() < 0.04

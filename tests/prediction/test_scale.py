@@ -11,14 +11,26 @@ from aerial_depth_pipeline.prediction.scale import camera_height, find_scale, no
 
 @pytest.mark.parametrize("flight", ["autzen_woods", "autzen_stadium"])
 def test_height_gives_metres_over_real_terrain(flight, shared_data):
-    """Simulated flights over a real lidar survey: trees, buildings and slopes, and the telemetry's own noise."""
+    """Simulated flights over a real lidar survey: trees, buildings and slopes, and the telemetry's
+    own noise."""
     footage = open_footage(shared_data / "flights" / flight, 768)
     frames = list(range(0, 360, 60))
     depths = [
-        cv2.imread(str(shared_data / "flights" / flight / "depth" / f"{frame:06d}.png"), cv2.IMREAD_UNCHANGED) / 100 for frame in frames
+        cv2.imread(
+            str(shared_data / "flights" / flight / "depth" / f"{frame:06d}.png"),
+            cv2.IMREAD_UNCHANGED,
+        )
+        / 100
+        for frame in frames
     ]
     unscaled = [np.where(depth > 0, depth, 1000.0).astype(np.float32) / 37 for depth in depths]
-    scale = find_scale("auto", "training units", footage, unscaled, [frame / footage.source.fps for frame in frames])
+    scale = find_scale(
+        "auto",
+        "training units",
+        footage,
+        unscaled,
+        [frame / footage.source.fps for frame in frames],
+    )
     assert (scale.unit, scale.origin) == ("metres", "height")
     assert scale.factor == pytest.approx(37, rel=0.05)
 

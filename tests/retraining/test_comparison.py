@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.evaluation.evaluation_scenes import index_of, relief, write_scene
+from tests.worlds.evaluation_scenes import index_of, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.retraining.comparison import comparison_picture, measure_hold_out
@@ -14,21 +14,30 @@ SETTINGS = EvaluationSettings(workers=1)
 
 
 def wrong_by(share: float):
-    """A model whose depth is wrong by a share, here too near and there too far; in units of its own."""
+    """A model whose depth is wrong by a share, here too near and there too far; in units of its
+    own."""
     sign = np.where(np.indices(DEPTHS[0].shape).sum(0) // 8 % 2, 1, -1)
     return lambda image: 7 * DEPTHS[index_of(image)] * (1 + share * sign)
 
 
 @pytest.fixture
 def hold_out(tmp_path):
-    return {"town": {"a": write_scene(tmp_path / "town", DEPTHS)}, "rural": {"b": write_scene(tmp_path / "rural", DEPTHS[:2])}}
+    return {
+        "town": {"a": write_scene(tmp_path / "town", DEPTHS)},
+        "rural": {"b": write_scene(tmp_path / "rural", DEPTHS[:2])},
+    }
 
 
 def test_errors_are_paired_by_image_and_kept_apart_by_domain(hold_out) -> None:
     measured = measure_hold_out(wrong_by(0.2), wrong_by(0.1), hold_out, {}, SETTINGS)
     errors = measured.errors()
-    assert {domain: pairs.shape for domain, pairs in errors.items()} == {"town": (6, 2), "rural": (2, 2)}
-    assert errors["town"][:, 0] == pytest.approx(0.2, abs=0.03) and errors["town"][:, 1] == pytest.approx(0.1, abs=0.03)
+    assert {domain: pairs.shape for domain, pairs in errors.items()} == {
+        "town": (6, 2),
+        "rural": (2, 2),
+    }
+    assert errors["town"][:, 0] == pytest.approx(0.2, abs=0.03) and errors["town"][
+        :, 1
+    ] == pytest.approx(0.1, abs=0.03)
     assert decide(errors, {}, NightlySettings()).promote
     backwards = measure_hold_out(wrong_by(0.1), wrong_by(0.2), hold_out, {}, SETTINGS).errors()
     assert not decide(backwards, {}, NightlySettings()).promote
@@ -41,7 +50,9 @@ def test_a_first_model_is_measured_beside_a_baseline(hold_out) -> None:
     assert decide(constant, {}, NightlySettings(), margin=0.0).promote
     poor = measure_hold_out(None, wrong_by(0.6), hold_out, {}, SETTINGS).errors()
     assert not decide(poor, {}, NightlySettings(), margin=0.0).promote
-    mean_map = measure_hold_out(None, wrong_by(0.02), hold_out, hold_out, SETTINGS, "mean_depth_map").errors()
+    mean_map = measure_hold_out(
+        None, wrong_by(0.02), hold_out, hold_out, SETTINGS, "mean_depth_map"
+    ).errors()
     assert mean_map["town"][:, 0].mean() < constant["town"][:, 0].mean()
 
 
@@ -49,10 +60,14 @@ def test_a_challenger_without_depth_and_a_scene_without_references(hold_out, cap
     def silent(image):
         return np.full(DEPTHS[0].shape, np.nan) if index_of(image) == 3 else wrong_by(0.1)(image)
 
-    measured = measure_hold_out(wrong_by(0.2), silent, hold_out | {"empty": {"c": []}}, {}, SETTINGS)
+    measured = measure_hold_out(
+        wrong_by(0.2), silent, hold_out | {"empty": {"c": []}}, {}, SETTINGS
+    )
     pairs = measured.errors()["town"]
     assert np.isfinite(pairs[:, 0]).all() and np.isnan(pairs[3, 1])
     assert "empty: none of the held-out frames has reference depth" in caplog.text
     assert "no depth for 1 images" in decide(measured.errors(), {}, NightlySettings()).reasons[0]
     nothing = measure_hold_out(wrong_by(0.2), wrong_by(0.1), {"empty": {"c": []}}, {}, SETTINGS)
-    assert nothing.errors() == {} and comparison_picture(wrong_by(0.2), wrong_by(0.1), nothing) is None
+    assert (
+        nothing.errors() == {} and comparison_picture(wrong_by(0.2), wrong_by(0.1), nothing) is None
+    )

@@ -13,19 +13,29 @@ def errors(images: int, change: float, noise: float = 0.01, seed: int = 0) -> np
     """Errors [N, 2] of a challenger that changes abs_rel by a share, differently on every image."""
     generator = np.random.default_rng(seed)
     incumbent = generator.uniform(0.05, 0.4, images)
-    return np.stack([incumbent, incumbent * (1 + change + noise * generator.standard_normal(images))], 1)
+    return np.stack(
+        [incumbent, incumbent * (1 + change + noise * generator.standard_normal(images))], 1
+    )
 
 
 def test_better_on_the_new_and_no_worse_on_the_old_is_promoted() -> None:
-    decision = decide({"town": errors(30, -0.2)}, {"town": errors(40, 0.0), "rural": errors(30, -0.05)}, SETTINGS)
+    decision = decide(
+        {"town": errors(30, -0.2)}, {"town": errors(40, 0.0), "rural": errors(30, -0.05)}, SETTINGS
+    )
     assert decision.promote and "better on the new scenes" in decision.reasons[0]
     assert set(decision.figures) == {"new", "old", "old/town", "old/rural"}
     new = decision.figures["new"]
-    assert new.change == pytest.approx(-0.2, abs=0.01) and new.low < new.change < new.high < -0.15 and new.images == 30
+    assert (
+        new.change == pytest.approx(-0.2, abs=0.01)
+        and new.low < new.change < new.high < -0.15
+        and new.images == 30
+    )
 
 
 def test_better_by_less_than_the_margin_is_refused() -> None:
-    decision = decide({"town": errors(30, -0.015, noise=0.001)}, {"town": errors(40, 0.0, noise=0.001)}, SETTINGS)
+    decision = decide(
+        {"town": errors(30, -0.015, noise=0.001)}, {"town": errors(40, 0.0, noise=0.001)}, SETTINGS
+    )
     assert decision.figures["new"].high < 0  # better beyond doubt, but not by enough
     assert not decision.promote and "by 2.0 %" in decision.reasons[0]
 
@@ -38,7 +48,8 @@ def test_a_gain_that_may_be_luck_is_refused() -> None:
 
 
 def test_the_interval_is_paired() -> None:
-    """Images differ by far more than the models do; on the same images the difference is certain all the same."""
+    """Images differ by far more than the models do; on the same images the difference is certain
+    all the same."""
     assert decide({"town": errors(30, -0.05, noise=0.01)}, {}, SETTINGS).promote
 
 
@@ -50,7 +61,9 @@ def test_worse_on_the_old_or_perhaps_worse_is_refused(old) -> None:
 
 
 def test_a_lost_domain_is_not_hidden_by_a_larger_one() -> None:
-    decision = decide({"town": errors(30, -0.2)}, {"town": errors(200, -0.1), "rural": errors(20, 0.2)}, SETTINGS)
+    decision = decide(
+        {"town": errors(30, -0.2)}, {"town": errors(200, -0.1), "rural": errors(20, 0.2)}, SETTINGS
+    )
     assert decision.figures["old"].high < SETTINGS.tolerance
     assert not decision.promote and "old domain rural" in decision.reasons[0]
 
@@ -88,7 +101,14 @@ def test_the_decision_does_not_depend_on_chance_beyond_the_seed() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"replay": 1.0}, {"hold_out": 0.0}, {"margin": -0.1}, {"registered_model": "a/b"}, {"minimum_images": 1}, {"wait_seconds": -1}],
+    [
+        {"replay": 1.0},
+        {"hold_out": 0.0},
+        {"margin": -0.1},
+        {"registered_model": "a/b"},
+        {"minimum_images": 1},
+        {"wait_seconds": -1},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

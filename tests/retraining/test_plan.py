@@ -21,12 +21,26 @@ HELD = SceneRecord("c1", [], [], [1, 2, 3])
 
 
 def test_a_block_is_cut_from_scenes_that_are_for_training_alone() -> None:
-    splits = {"train": [("a", n) for n in range(40)] + [("b", 1), ("b", 2)], "val": [("v", 1)], "test": [("b", 9), ("c", 3)]}
+    splits = {
+        "train": [("a", n) for n in range(40)] + [("b", 1), ("b", 2)],
+        "val": [("v", 1)],
+        "test": [("b", 9), ("c", 3)],
+    }
     spans = {"a": 4, "b": 4, "c": 4, "v": 4}
-    record = scenes_of_domain("town", splits, {"a": "fa", "b": "fb", "c": "fc", "v": "fv"}, spans, 0.25)
+    record = scenes_of_domain(
+        "town", splits, {"a": "fa", "b": "fb", "c": "fc", "v": "fv"}, spans, 0.25
+    )
     a = record["town/a"]
-    assert len(a.test) == 10 and a.test == list(range(a.test[0], a.test[0] + 10)) and a.fingerprint == "fa"
-    assert all(abs(train - test) > 4 for train in a.train for test in a.test) and a.train[0] == 0 and a.train[-1] == 39
+    assert (
+        len(a.test) == 10
+        and a.test == list(range(a.test[0], a.test[0] + 10))
+        and a.fingerprint == "fa"
+    )
+    assert (
+        all(abs(train - test) > 4 for train in a.train for test in a.test)
+        and a.train[0] == 0
+        and a.train[-1] == 39
+    )
     assert record["town/b"] == SceneRecord("fb", [1, 2], [], [9])
     assert record["town/c"] == SceneRecord("fc", [], [], [3]) and record["town/v"].val == [1]
     assert record_from_json(json.loads(json.dumps(record_to_json(record)))) == record
@@ -41,7 +55,13 @@ def test_the_first_night_learns_everything() -> None:
 def test_only_new_and_changed_scenes_are_learned_and_the_old_stay_as_they_were() -> None:
     changed = SceneRecord("a2", [7], [], [9])
     moved = SceneRecord("c1", [1, 2, 3], [], [])  # other lists, the same footage: still held out
-    plan = plan_night("night", {"town/a": changed, "town/b": B, "town/c": moved}, "3", {"town/a": A, "town/c": HELD}, {})
+    plan = plan_night(
+        "night",
+        {"town/a": changed, "town/b": B, "town/c": moved},
+        "3",
+        {"town/a": A, "town/c": HELD},
+        {},
+    )
     assert plan.new == {"town/a": changed, "town/b": B}
     assert plan.old == {"town/c": HELD}
     assert plan.record == {"town/a": changed, "town/b": B, "town/c": HELD}
@@ -58,7 +78,9 @@ def test_refused_scenes_wait_until_they_change_or_are_asked_for() -> None:
     now, refused = {"town/a": A, "town/b": B}, {("town/b", "b1"): "7"}
     plan = plan_night("night", now, "3", {"town/a": A}, refused)
     assert not plan.new and "version 7" in plan.waiting["town/b"]
-    assert set(plan_night("night", now, "3", {"town/a": A}, refused, retry_refused=True).new) == {"town/b"}
+    assert set(plan_night("night", now, "3", {"town/a": A}, refused, retry_refused=True).new) == {
+        "town/b"
+    }
     mended = {"town/a": A, "town/b": SceneRecord("b2", [1], [], [4])}
     assert set(plan_night("night", mended, "3", {"town/a": A}, refused).new) == {"town/b"}
 
@@ -66,7 +88,10 @@ def test_refused_scenes_wait_until_they_change_or_are_asked_for() -> None:
 def test_a_first_night_that_was_refused_is_repeated_only_with_something_new() -> None:
     refused = {("town/a", "a1"): "1"}
     assert not plan_night("night", {"town/a": A}, None, {}, refused).new
-    assert set(plan_night("night", {"town/a": A, "town/b": B}, None, {}, refused).new) == {"town/a", "town/b"}
+    assert set(plan_night("night", {"town/a": A, "town/b": B}, None, {}, refused).new) == {
+        "town/a",
+        "town/b",
+    }
 
 
 def test_a_scene_that_was_learned_is_never_kept_for_measuring() -> None:
@@ -92,7 +117,13 @@ def test_lists_stand_beside_links_to_the_scenes(tmp_path) -> None:
             (folders[domain] / scene / "000001.jpg").write_bytes(b"x")
         (folders[domain] / "poses.parquet").write_bytes(b"poses")
     rural = SceneRecord("r1", [1], [2], [3])
-    plan = plan_night("night", {"town/a": A, "town/b": B, "rural/r": rural}, "3", {"town/a": A, "rural/r": rural}, {})
+    plan = plan_night(
+        "night",
+        {"town/a": A, "town/b": B, "rural/r": rural},
+        "3",
+        {"town/a": A, "rural/r": rural},
+        {},
+    )
     written = write_lists(plan, folders, tmp_path / "lists", NightlySettings(replay=0.5))
     lines = (written["town"] / "train.txt").read_text().splitlines()
     assert {"b 000001", "b 000002"} <= set(lines) and not {"a 000005", "b 000004"} & set(lines)

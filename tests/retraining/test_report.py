@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from aerial_depth_pipeline.evaluation.page import Picture
+from aerial_depth_pipeline.reporting.page import Picture
 from aerial_depth_pipeline.retraining.decision import decide
 from aerial_depth_pipeline.retraining.plan import SceneRecord, plan_night
 from aerial_depth_pipeline.retraining.report import write_night
@@ -20,21 +20,38 @@ def night(tmp_path, change: float):
     decision = decide({"town": new}, {"town": new}, NightlySettings())
     curve = {"train/total": [(1, 0.5), (40, 0.25)]}
     content = write_night(
-        tmp_path / "x", plan, decision, "4", curve, {"town/z": "triplets: no | source"}, [Picture("Both", PNG)], "champion"
+        tmp_path / "x",
+        plan,
+        decision,
+        "4",
+        curve,
+        {"town/z": "triplets: no | source"},
+        [Picture("Both", PNG)],
+        "champion",
     )
     return content, tmp_path / "x"
 
 
 def test_page_markdown_and_table_say_the_same(tmp_path) -> None:
     content, folder = night(tmp_path, -0.3)
-    assert content == json.loads((folder / "night.json").read_text()) and content["outcome"] == "promote"
+    assert (
+        content == json.loads((folder / "night.json").read_text())
+        and content["outcome"] == "promote"
+    )
     page, text = (folder / "night.html").read_text(), (folder / "night.md").read_text()
     for form in (page, text):
         assert "Version 4 learned from 1 scene and takes the place of version 3." in form
-        assert "town/b" in form and "town/z" in form and "0.5000" in form and "−" not in content["message"]
+        assert (
+            "town/b" in form
+            and "town/z" in form
+            and "0.5000" in form
+            and "−" not in content["message"]
+        )
     assert "data:image/png" in page and "http" not in page.replace("http-equiv", "")
     assert "![Both](picture_1.png)" in text and (folder / "picture_1.png").read_bytes() == PNG
-    assert all(line.count("|") == 3 for line in text.splitlines() if "town/z" in line)  # a bar in a reason does not break the table
+    assert all(
+        line.count("|") == 3 for line in text.splitlines() if "town/z" in line
+    )  # a bar in a reason does not break the table
 
 
 def test_a_refusal_gives_its_reasons(tmp_path) -> None:
@@ -45,8 +62,16 @@ def test_a_refusal_gives_its_reasons(tmp_path) -> None:
 
 
 def test_a_night_without_news_names_what_waits(tmp_path) -> None:
-    plan = plan_night("nothing_new", {"town/a": A, "town/b": B}, "3", {"town/a": A}, {("town/b", "b1"): "4"})
-    content = write_night(tmp_path / "x", plan, None, None, {}, {"town/z": "triplets: none"}, [], "champion")
+    plan = plan_night(
+        "nothing_new", {"town/a": A, "town/b": B}, "3", {"town/a": A}, {("town/b", "b1"): "4"}
+    )
+    content = write_night(
+        tmp_path / "x", plan, None, None, {}, {"town/z": "triplets: none"}, [], "champion"
+    )
     assert content["outcome"] == "nothing new" and not content["reasons"]
-    assert content["message"] == "Nothing new to learn: version 3 knows all 1 scenes; set aside: town/b; left out: town/z."
+    assert (
+        content["message"]
+        == "Nothing new to learn: version 3 knows all 1 scenes; set aside: town/b; left out:"
+        " town/z."
+    )
     assert "version 4 learned from it" in (tmp_path / "x" / "night.md").read_text()

@@ -1,12 +1,7 @@
 """What tests of structure from motion share."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "mvs"))
-import block_world  # noqa: E402
+from tests.worlds import block_world
 
 
 @pytest.fixture(scope="session")

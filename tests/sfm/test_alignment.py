@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.geometry.poses import look_at
-from aerial_depth_pipeline.sfm.alignment import Similarity, estimate_up, fit_positions, fit_rough_positions, height_above_ground, level
+from aerial_depth_pipeline.sfm.alignment import (
+    Similarity,
+    estimate_up,
+    fit_positions,
+    fit_rough_positions,
+    height_above_ground,
+    level,
+)
 
 
 def rotation(seed):
@@ -14,7 +21,8 @@ def rotation(seed):
 
 
 def model_of(world_N3, seed=1):
-    """World positions as a model of arbitrary frame would hold them, and the similarity back to the world."""
+    """World positions as a model of arbitrary frame would hold them, and the similarity back to the
+    world."""
     back = Similarity(7.5, rotation(seed), np.array([3.0, -20.0, 8.0]))
     return (world_N3 - back.translation) @ back.rotation / back.scale, back
 
@@ -59,7 +67,10 @@ def test_rough_positions_with_a_drifting_altitude_still_tell_the_scale():
     assert fit_positions(centers, measured, up, 1.0, 0) is None
     fit = fit_rough_positions(centers, measured, up, 1.0, 0)
     assert fit.horizontal and 5 < fit.residual_m < 9
-    assert fit.similarity.scale == pytest.approx(truth.scale, rel=3 * fit.scale_uncertainty) and fit.scale_uncertainty < 0.03
+    assert (
+        fit.similarity.scale == pytest.approx(truth.scale, rel=3 * fit.scale_uncertainty)
+        and fit.scale_uncertainty < 0.03
+    )
     assert fit.similarity.rotation @ up == pytest.approx([0, 0, 1], abs=1e-6)
     assert fit_rough_positions(centers, rng.uniform(-100, 100, world.shape), up, 1.0, 0) is None
 
@@ -82,14 +93,24 @@ def test_positions_that_tell_no_scale_are_refused(reason):
 def test_up_is_found_from_how_drones_hold_cameras(path):
     rng = np.random.default_rng(0)
     points = np.stack(
-        [rng.uniform(-80, 80, 500), rng.uniform(-80, 80, 500), np.where(rng.random(500) < 0.2, rng.uniform(0, 12, 500), 0)], 1
+        [
+            rng.uniform(-80, 80, 500),
+            rng.uniform(-80, 80, 500),
+            np.where(rng.random(500) < 0.2, rng.uniform(0, 12, 500), 0),
+        ],
+        1,
     )
     if path == "orbit":
         poses = [look_at(c, np.zeros(3)) for c in orbit()]
     elif path == "strip":
-        poses = [look_at(np.array([x, -60, 50.0]), np.array([x, 0, 0.0])) for x in np.linspace(-50, 50, 12)]
+        poses = [
+            look_at(np.array([x, -60, 50.0]), np.array([x, 0, 0.0]))
+            for x in np.linspace(-50, 50, 12)
+        ]
     else:
-        poses = [look_at(np.array([x, 0, 70.0]), np.array([x, 0, 0.0])) for x in np.linspace(-50, 50, 12)]
+        poses = [
+            look_at(np.array([x, 0, 70.0]), np.array([x, 0, 0.0])) for x in np.linspace(-50, 50, 12)
+        ]
     turn = np.eye(4)
     turn[:3, :3] = rotation(5)
     turned = np.stack([pose @ np.linalg.inv(turn) for pose in poses])
@@ -106,5 +127,14 @@ def test_level_takes_up_to_z():
 
 def test_height_is_measured_from_the_ground_not_from_the_roofs():
     rng = np.random.default_rng(0)
-    points = np.stack([rng.uniform(-80, 80, 500), rng.uniform(-80, 80, 500), np.where(rng.random(500) < 0.3, 12.0, 0.1)], 1)
-    assert height_above_ground(np.array([[0, 0, 60.0], [5, 0, 61], [9, 0, 62]]), points) == pytest.approx(61, abs=0.5)
+    points = np.stack(
+        [
+            rng.uniform(-80, 80, 500),
+            rng.uniform(-80, 80, 500),
+            np.where(rng.random(500) < 0.3, 12.0, 0.1),
+        ],
+        1,
+    )
+    assert height_above_ground(
+        np.array([[0, 0, 60.0], [5, 0, 61], [9, 0, 62]]), points
+    ) == pytest.approx(61, abs=0.5)

@@ -1,10 +1,10 @@
 """From rendered frames to a metric model, and the sentence where there is none."""
 
-import block_world
 import cv2
 import numpy as np
 import pycolmap
 import pytest
+from tests.worlds import block_world
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose, rotation_angle
@@ -21,7 +21,9 @@ from aerial_depth_pipeline.sfm.sparse_depth import read_sparse_depth, sparse_poi
 def reconstructed(flown, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scene")
     images, _, poses, view = flown
-    positions = camera_center(np.stack(poses)) + np.random.default_rng(0).normal(0, 0.1, (len(poses), 3))
+    positions = camera_center(np.stack(poses)) + np.random.default_rng(0).normal(
+        0, 0.1, (len(poses), 3)
+    )
     frames = block_world.write_frames(folder / "frames", images, view, positions)
     result = reconstruct(frames, folder / "truth", SfmSettings(gps_sigma=0.3), folder / "work")
     return folder, result
@@ -62,7 +64,9 @@ def test_colmap_opens_the_model(reconstructed):
     assert model.find_image_with_name("000003.jpg") is not None
 
 
-def test_matches_survive_a_restart_and_unfinished_ones_are_not_trusted(flown, tmp_path, monkeypatch):
+def test_matches_survive_a_restart_and_unfinished_ones_are_not_trusted(
+    flown, tmp_path, monkeypatch
+):
     images, _, _, view = flown
     frames = block_world.write_frames(tmp_path / "frames", images[:3], view)
     names = ["000000.jpg", "000001.jpg", "000002.jpg"]
@@ -93,7 +97,9 @@ def test_matches_survive_a_restart_and_unfinished_ones_are_not_trusted(flown, tm
 def test_flying_height_gives_the_scale_without_telemetry(flown, tmp_path):
     images, depths, _, view = flown
     frames = block_world.write_frames(tmp_path / "frames", images, view)
-    result = reconstruct(frames, tmp_path / "truth", SfmSettings(flying_height_m=45.0), tmp_path / "work")
+    result = reconstruct(
+        frames, tmp_path / "truth", SfmSettings(flying_height_m=45.0), tmp_path / "work"
+    )
     assert (result.summary["metric"], result.summary["scale_source"]) == (True, "flying_height")
     _, z = sparse_points(result.model, 3)
     assert np.median(z) == pytest.approx(np.median(depths[3]), rel=0.1)
@@ -122,7 +128,10 @@ def test_one_colour(flown, tmp_path):
 def test_a_camera_that_stands_still(flown, tmp_path):
     images, _, _, view = flown
     rng = np.random.default_rng(0)
-    noisy = [np.clip(images[0] + rng.normal(0, 1, images[0].shape), 0, 255).astype(np.uint8) for _ in range(5)]
+    noisy = [
+        np.clip(images[0] + rng.normal(0, 1, images[0].shape), 0, 255).astype(np.uint8)
+        for _ in range(5)
+    ]
     assert "did not move" in refused(noisy, view, tmp_path)
 
 
@@ -131,10 +140,18 @@ def test_a_camera_that_only_turns(flown, tmp_path):
     turned = []
     for degrees in np.linspace(-4, 4, 6):
         angle = np.radians(degrees)
-        R = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+        R = np.array(
+            [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+        )
         H = view.K @ R @ np.linalg.inv(view.K)
         turned.append(
-            cv2.warpPerspective(images[3], H, (view.width, view.height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)[:, 30:-30]
+            cv2.warpPerspective(
+                images[3],
+                H,
+                (view.width, view.height),
+                flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REFLECT,
+            )[:, 30:-30]
         )
     narrow = view.cropped(30, 0, view.width - 60, view.height)
     assert "parallax" in refused(turned, narrow, tmp_path)
@@ -142,7 +159,10 @@ def test_a_camera_that_only_turns(flown, tmp_path):
 
 def test_pictures_of_different_places(flown, tmp_path):
     _, _, poses, view = flown
-    images = [block_world.render(poses[3], view, block_world.Texture(seed), blocks=[])[0] for seed in range(10, 14)]
+    images = [
+        block_world.render(poses[3], view, block_world.Texture(seed), blocks=[])[0]
+        for seed in range(10, 14)
+    ]
     assert "matched" in refused(images, view, tmp_path)
 
 
@@ -163,7 +183,9 @@ def test_settings_explain_themselves():
 
 def test_the_same_frames_give_the_same_model_to_the_bit(reconstructed):
     folder, result = reconstructed
-    again = reconstruct(folder / "frames", folder / "again", SfmSettings(gps_sigma=0.3), folder / "other_work")
+    again = reconstruct(
+        folder / "frames", folder / "again", SfmSettings(gps_sigma=0.3), folder / "other_work"
+    )
     assert again.model.poses.keys() == result.model.poses.keys()
     for frame, pose in result.model.poses.items():
         np.testing.assert_array_equal(again.model.poses[frame], pose)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.formats.cameras import read_camera
 from aerial_depth_pipeline.simulation.flight import FlightPool, _Flight, simulate_flight
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.terrain import Terrain
@@ -40,7 +40,11 @@ def test_every_file_is_written_and_agrees(flown):
     assert list(poses.frame) == list(range(6))
     camera = read_camera(folder / "camera.yaml")
     assert (camera.width, camera.height) == (96, 64)
-    assert sorted(p.name for p in (folder / "depth").iterdir()) == ["000000.tiff", "000002.tiff", "000004.tiff"]
+    assert sorted(p.name for p in (folder / "depth").iterdir()) == [
+        "000000.tiff",
+        "000002.tiff",
+        "000004.tiff",
+    ]
     depth = cv2.imread(str(folder / "depth" / "000002.tiff"), cv2.IMREAD_UNCHANGED)
     assert depth.dtype == np.float32 and depth.shape == (64, 96)
     assert (depth > 0).mean() > 0.9
@@ -52,9 +56,26 @@ def test_same_settings_give_the_same_bytes_with_any_number_of_workers(flown, tmp
     two, pooled = tmp_path / "two workers", tmp_path / "among others"
     simulate_flight(dataclasses.replace(settings, workers=2), two)
     with FlightPool(2) as pool, ThreadPoolExecutor(2) as threads:
-        list(threads.map(pool.simulate, [settings, dataclasses.replace(settings, frames=2)], [pooled, tmp_path / "the other"]))
-    for name in ("poses.csv", "video.SRT", "camera.yaml", "video.mp4", "depth/000000.tiff", "depth/000004.tiff"):
-        assert (two / name).read_bytes() == (pooled / name).read_bytes() == (folder / name).read_bytes(), name
+        list(
+            threads.map(
+                pool.simulate,
+                [settings, dataclasses.replace(settings, frames=2)],
+                [pooled, tmp_path / "the other"],
+            )
+        )
+    for name in (
+        "poses.csv",
+        "video.SRT",
+        "camera.yaml",
+        "video.mp4",
+        "depth/000000.tiff",
+        "depth/000004.tiff",
+    ):
+        assert (
+            (two / name).read_bytes()
+            == (pooled / name).read_bytes()
+            == (folder / name).read_bytes()
+        ), name
 
 
 def test_another_seed_is_another_world_and_the_same_seed_the_same():
@@ -67,7 +88,10 @@ def test_another_seed_is_another_world_and_the_same_seed_the_same():
 @pytest.mark.slow
 @pytest.mark.parametrize("world", ["town", "countryside"])
 def test_worlds_differ_by_seed_have_relief_and_are_full_of_texture(world):
-    settings = [FlightSettings(world=world, world_seed=seed, width=192, height=112, frames=2) for seed in (0, 1)]
+    settings = [
+        FlightSettings(world=world, world_seed=seed, width=192, height=112, frames=2)
+        for seed in (0, 1)
+    ]
     flights = [_Flight(s) for s in settings]
     assert len(flights[0].world.mesh) != len(flights[1].world.mesh)
     for flight in flights:

@@ -19,16 +19,24 @@ EAST, NORTH = 464000.0, 5211000.0  # UTM 32N, on the Swiss plateau
 
 
 def _write(path, array_BHW, pixel, left=EAST, top=NORTH, crs="EPSG:32632", nodata=None):
-    options = {"driver": "GTiff", "count": len(array_BHW), "height": array_BHW.shape[1], "width": array_BHW.shape[2]}
+    options = {
+        "driver": "GTiff",
+        "count": len(array_BHW),
+        "height": array_BHW.shape[1],
+        "width": array_BHW.shape[2],
+    }
     transform = from_origin(left, top, pixel, pixel)
-    with rasterio.open(path, "w", dtype=array_BHW.dtype, crs=crs, transform=transform, nodata=nodata, **options) as target:
+    with rasterio.open(
+        path, "w", dtype=array_BHW.dtype, crs=crs, transform=transform, nodata=nodata, **options
+    ) as target:
         target.write(array_BHW)
     return str(path)
 
 
 @pytest.fixture
 def pair(tmp_path):
-    """300 m square: a block 20 m high and 40 m wide on level ground at 500 m; the photograph is red in the west, blue in the east."""
+    """300 m square: a block 20 m high and 40 m wide on level ground at 500 m; the photograph is red
+    in the west, blue in the east."""
     heights = np.full((1, 300, 300), 500.0, np.float32)
     heights[0, 130:170, 130:170] = 520.0
     heights[0, 20:26, 20:26] = -9999.0  # a gap that is bridged
@@ -47,9 +55,15 @@ def _looking_down(world, height=150.0):
 
 
 def test_heights_and_colours_stand_where_they_should(pair):
-    world = build_world(FlightSettings(world="orthophoto", orthophoto=pair[0], surface_model=pair[1], orthophoto_extent=1000.0))
+    world = build_world(
+        FlightSettings(
+            world="orthophoto", orthophoto=pair[0], surface_model=pair[1], orthophoto_extent=1000.0
+        )
+    )
     assert 140 < world.half <= 152  # the grid of UTM is turned against north
-    left, bottom, right, top = transform_bounds("EPSG:32632", "EPSG:4326", EAST, NORTH - 300, EAST + 300, NORTH)
+    left, bottom, right, top = transform_bounds(
+        "EPSG:32632", "EPSG:4326", EAST, NORTH - 300, EAST + 300, NORTH
+    )
     assert world.origin[0] == pytest.approx((bottom + top) / 2, abs=1e-4)
     assert world.origin[1] == pytest.approx((left + right) / 2, abs=1e-4)
     assert world.origin[2] == pytest.approx(500.0, abs=0.1)
@@ -62,7 +76,9 @@ def test_heights_and_colours_stand_where_they_should(pair):
 
 
 def test_a_wide_gap_stays_open_and_a_narrow_one_is_bridged(pair):
-    world = build_world(FlightSettings(world="orthophoto", orthophoto=pair[0], surface_model=pair[1]))
+    world = build_world(
+        FlightSettings(world="orthophoto", orthophoto=pair[0], surface_model=pair[1])
+    )
     _, depth = _looking_down(world)
     assert (depth[5:20, 5:20] > 0).all()
     # Rows 220 to 290 and columns 10 to 80 of 300: south-west.
@@ -75,17 +91,39 @@ def test_other_coordinate_systems_and_pixel_sizes_give_the_same_world(pair, tmp_
         target = np.zeros((3, 500, 500), np.uint16)
         transform = rasterio.transform.from_bounds(left, bottom, right, top, 500, 500)
         for band in (1, 2, 3):
-            rasterio.warp.reproject(rasterio.band(source, band), target[band - 1], dst_transform=transform, dst_crs=CRS.from_epsg(4326))
+            rasterio.warp.reproject(
+                rasterio.band(source, band),
+                target[band - 1],
+                dst_transform=transform,
+                dst_crs=CRS.from_epsg(4326),
+            )
     with rasterio.open(
-        tmp_path / "degrees.tif", "w", driver="GTiff", count=3, height=500, width=500, dtype="uint16", crs="EPSG:4326", transform=transform
+        tmp_path / "degrees.tif",
+        "w",
+        driver="GTiff",
+        count=3,
+        height=500,
+        width=500,
+        dtype="uint16",
+        crs="EPSG:4326",
+        transform=transform,
     ) as out:
         out.write(target * 200)
-    straight = build_world(FlightSettings(world="orthophoto", orthophoto=pair[0], surface_model=pair[1]))
-    other = build_world(FlightSettings(world="orthophoto", orthophoto=str(tmp_path / "degrees.tif"), surface_model=pair[1]))
+    straight = build_world(
+        FlightSettings(world="orthophoto", orthophoto=pair[0], surface_model=pair[1])
+    )
+    other = build_world(
+        FlightSettings(
+            world="orthophoto", orthophoto=str(tmp_path / "degrees.tif"), surface_model=pair[1]
+        )
+    )
     (_, depth), (image_other, depth_other) = _looking_down(straight), _looking_down(other)
     assert np.median(np.abs(depth - depth_other)) < 0.05
     west, east = image_other[20:60, 10:60], image_other[20:60, 90:140]
-    assert west[..., 0].mean() > west[..., 2].mean() + 0.1 and east[..., 2].mean() > east[..., 0].mean() + 0.1
+    assert (
+        west[..., 0].mean() > west[..., 2].mean() + 0.1
+        and east[..., 2].mean() > east[..., 0].mean() + 0.1
+    )
 
 
 def test_feet_become_metres(pair):
@@ -105,6 +143,8 @@ def test_what_does_not_fit_is_said_in_one_sentence(pair, tmp_path):
     nowhere = _write(tmp_path / "nowhere.tif", np.zeros((1, 50, 50), np.float32), 1.0, crs=None)
     with pytest.raises(UserError, match="no coordinate system"):
         build_orthophoto(pair[0], nowhere, 200.0)
-    empty = _write(tmp_path / "empty.tif", np.full((1, 300, 300), -9999.0, np.float32), 1.0, nodata=-9999.0)
+    empty = _write(
+        tmp_path / "empty.tif", np.full((1, 300, 300), -9999.0, np.float32), 1.0, nodata=-9999.0
+    )
     with pytest.raises(UserError, match="no heights"):
         build_orthophoto(pair[0], empty, 200.0)

@@ -1,10 +1,11 @@
-"""Paths: they look where they should, keep clear of what stands in the way, and change along the flight."""
+"""Paths: they look where they should, keep clear of what stands in the way, and change along the
+flight."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from tests.simulation.scenes import add_plane, world_of
+from tests.worlds.rendered import add_plane, world_of
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose, rotation_angle
@@ -31,18 +32,29 @@ def test_an_orbit_in_still_air_looks_at_its_centre_from_the_asked_height_and_pit
     middle = path.positions_F3[:, :2].mean(0)  # 200 frames of 1.8 degrees are one full circle
     inward = middle - path.positions_F3[:, :2]
     look = poses[:, 2, :2]
-    angle = np.degrees(np.arccos((inward * look).sum(1) / np.linalg.norm(inward, axis=1) / np.linalg.norm(look, axis=1)))
+    angle = np.degrees(
+        np.arccos(
+            (inward * look).sum(1) / np.linalg.norm(inward, axis=1) / np.linalg.norm(look, axis=1)
+        )
+    )
     assert angle.max() < 12
-    assert np.linalg.norm(inward, axis=1).mean() == pytest.approx(55 / np.tan(np.radians(36)), rel=0.1)
-    turned = np.degrees([rotation_angle(relative_pose(poses[i + 2], poses[i])[:3, :3]) for i in range(150)])
-    # The camera turns about the vertical by 3.6 degrees in two frames; seen along an axis pitched by 36 that is the whole angle.
+    assert np.linalg.norm(inward, axis=1).mean() == pytest.approx(
+        55 / np.tan(np.radians(36)), rel=0.1
+    )
+    turned = np.degrees(
+        [rotation_angle(relative_pose(poses[i + 2], poses[i])[:3, :3]) for i in range(150)]
+    )
+    # The camera turns about the vertical by 3.6 degrees in two frames; seen along an axis pitched
+    # by 36 that is the whole angle.
     assert np.median(turned) == pytest.approx(3.6, abs=0.4)
 
 
 def test_poses_are_rigid_and_level_without_wind(plain):
     poses = plan_path(FlightSettings(frames=30, wind=0), 300.0, plain).cam_from_world()
     rotation = poses[:, :3, :3]
-    np.testing.assert_allclose(rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (30, 1, 1)), atol=1e-12)
+    np.testing.assert_allclose(
+        rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (30, 1, 1)), atol=1e-12
+    )
     np.testing.assert_allclose(np.linalg.det(rotation), 1)
     np.testing.assert_allclose(rotation[:, 0, 2], 0, atol=1e-12)  # the image's x axis is horizontal
     assert (rotation[:, 1, 2] < 0).all()  # its y axis points down
@@ -59,9 +71,13 @@ def test_height_and_pitch_change_along_the_flight_and_between_flights(plain):
 
 
 def test_a_nadir_strip_flies_parallel_legs_and_looks_down(plain):
-    settings = FlightSettings(path="strip", pitch=90, pitch_change=0, wind=0, altitude_change=0, frames=330, step=1.2)
+    settings = FlightSettings(
+        path="strip", pitch=90, pitch_change=0, wind=0, altitude_change=0, frames=330, step=1.2
+    )
     path = plan_path(settings, 300.0, plain)
-    np.testing.assert_allclose(path.cam_from_world()[:, 2, :3], np.tile([0, 0, -1.0], (330, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        path.cam_from_world()[:, 2, :3], np.tile([0, 0, -1.0], (330, 1)), atol=1e-9
+    )
     centers = camera_center(path.cam_from_world())
     np.testing.assert_allclose(centers, path.positions_F3, atol=1e-9)
     steps = np.diff(centers[:, :2], axis=0)
@@ -75,7 +91,12 @@ def test_a_nadir_strip_flies_parallel_legs_and_looks_down(plain):
 def test_a_strip_looks_along_its_course(plain):
     path = plan_path(FlightSettings(path="strip", wind=0, frames=100), 300.0, plain)
     step = np.diff(path.positions_F3[:, :2], axis=0)[40]
-    assert np.array([np.sin(path.azimuth_F[40]), np.cos(path.azimuth_F[40])]) @ step / np.linalg.norm(step) > 0.999
+    assert (
+        np.array([np.sin(path.azimuth_F[40]), np.cos(path.azimuth_F[40])])
+        @ step
+        / np.linalg.norm(step)
+        > 0.999
+    )
 
 
 def test_a_long_free_flight_stays_over_the_world(plain):
@@ -88,7 +109,9 @@ def test_a_long_free_flight_stays_over_the_world(plain):
 def test_the_same_seed_flies_the_same_path_and_another_seed_another(plain, kind):
     settings = FlightSettings(path=kind, frames=20)
     again = plan_path(settings, 300.0, plain)
-    np.testing.assert_array_equal(plan_path(settings, 300.0, plain).cam_from_world(), again.cam_from_world())
+    np.testing.assert_array_equal(
+        plan_path(settings, 300.0, plain).cam_from_world(), again.cam_from_world()
+    )
     other = plan_path(dataclasses.replace(settings, seed=1), 300.0, plain)
     assert np.abs(other.positions_F3 - again.positions_F3).max() > 5
 
@@ -111,7 +134,9 @@ def test_clearance_sees_walls_ceilings_and_the_ground():
     assert clearance(np.array([[0.0, 0.0, 15.0]]), distances) == 0  # inside
     assert clearance(np.array([[0.0, 50.0, -3.0]]), distances) == 0  # below the ground
     assert clearance(np.array([[8.0, 0.0, 15.0]]), distances) == pytest.approx(3.0, abs=0.4)
-    assert clearance(np.array([[-20.0, 0.0, 15.0], [20.0, 0.0, 15.0]]), distances) == 0  # straight through it
+    assert (
+        clearance(np.array([[-20.0, 0.0, 15.0], [20.0, 0.0, 15.0]]), distances) == 0
+    )  # straight through it
     assert clearance(np.array([[0.0, 0.0, 42.0]]), distances) == pytest.approx(12.0, abs=0.5)
 
 

@@ -6,7 +6,12 @@ import av
 import numpy as np
 import pytest
 
-from aerial_depth_pipeline.simulation.recording import VideoWriter, to_geographic, write_poses, write_srt
+from aerial_depth_pipeline.simulation.recording import (
+    VideoWriter,
+    to_geographic,
+    write_poses,
+    write_srt,
+)
 
 
 def _ecef(latitude, longitude, altitude):
@@ -15,13 +20,25 @@ def _ecef(latitude, longitude, altitude):
     phi, lam = np.radians(latitude), np.radians(longitude)
     n = a / np.sqrt(1 - e2 * np.sin(phi) ** 2)
     return np.array(
-        [(n + altitude) * np.cos(phi) * np.cos(lam), (n + altitude) * np.cos(phi) * np.sin(lam), (n * (1 - e2) + altitude) * np.sin(phi)]
+        [
+            (n + altitude) * np.cos(phi) * np.cos(lam),
+            (n + altitude) * np.cos(phi) * np.sin(lam),
+            (n * (1 - e2) + altitude) * np.sin(phi),
+        ]
     )
 
 
 def test_local_metres_are_metres_on_the_ellipsoid():
     origin = (47.05, 8.31, 430.0)
-    local = np.array([[0.0, 0.0, 0.0], [200.0, 0.0, 0.0], [0.0, 300.0, 0.0], [0.0, 0.0, 60.0], [150.0, -250.0, 40.0]])
+    local = np.array(
+        [
+            [0.0, 0.0, 0.0],
+            [200.0, 0.0, 0.0],
+            [0.0, 300.0, 0.0],
+            [0.0, 0.0, 60.0],
+            [150.0, -250.0, 40.0],
+        ]
+    )
     places = np.array([_ecef(*row) for row in to_geographic(local, origin)])
     distance = np.linalg.norm(places - places[0], axis=1)
     np.testing.assert_allclose(distance, np.linalg.norm(local, axis=1), atol=0.02)
@@ -52,13 +69,20 @@ def test_srt_has_a_block_per_frame_with_positions_near_the_truth(tmp_path):
 
 def test_video_decodes_to_what_went_in(tmp_path):
     rows, columns = np.mgrid[:64, :96]
-    images = [np.stack([rows * 2 + 10 * i, columns * 2, 200 - rows], -1).astype(np.uint8) for i in range(5)]
+    images = [
+        np.stack([rows * 2 + 10 * i, columns * 2, 200 - rows], -1).astype(np.uint8)
+        for i in range(5)
+    ]
     with VideoWriter(tmp_path / "video.mp4", 96, 64, 15.0) as video:
         for image in images:
             video.write(image)
     with av.open(str(tmp_path / "video.mp4")) as container:
         stream = container.streams.video[0]
-        assert stream.codec_context.name == "h264" and stream.codec_context.pix_fmt == "yuv420p" and stream.average_rate == 15
+        assert (
+            stream.codec_context.name == "h264"
+            and stream.codec_context.pix_fmt == "yuv420p"
+            and stream.average_rate == 15
+        )
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(decoded) == 5
     for image, frame in zip(images, decoded, strict=True):
@@ -70,6 +94,8 @@ def test_poses_keep_their_digits(tmp_path):
     poses[1, 0, 3] = 123.456789012
     write_poses(tmp_path / "poses.csv", poses)
     lines = (tmp_path / "poses.csv").read_text().splitlines()
-    assert lines[0].startswith("frame,cam_from_world_00,") and lines[0].endswith("cam_from_world_23")
+    assert lines[0].startswith("frame,cam_from_world_00,") and lines[0].endswith(
+        "cam_from_world_23"
+    )
     values = [float(v) for v in lines[2].split(",")]
     assert values[0] == 1 and values[4] == pytest.approx(123.456789012, abs=1e-8)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.simulation.scenes import add_plane, add_sphere, world_of
+from tests.worlds.rendered import add_plane, add_sphere, world_of
 
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import invert, look_at, relative_pose
@@ -42,7 +42,9 @@ def test_depth_of_a_plane_lies_on_it_to_a_millimetre_per_metre(slope):
 def test_nadir_depth_of_level_ground_is_the_height_everywhere():
     builder = MeshBuilder()
     add_plane(builder)
-    _, depth = Renderer(world_of(builder)).render(look_at(np.array([0.0, 0.0, 50.0]), np.zeros(3)), CAMERA)
+    _, depth = Renderer(world_of(builder)).render(
+        look_at(np.array([0.0, 0.0, 50.0]), np.zeros(3)), CAMERA
+    )
     np.testing.assert_allclose(depth, 50.0, atol=1e-3)
 
 
@@ -67,7 +69,11 @@ def test_depth_of_a_box_lies_on_its_faces():
     x, y, z = _points(depth, pose)[:, depth.ravel() > 0]
     outside = np.maximum(np.maximum(np.abs(x) - 5.0, np.abs(y) - 3.0), np.abs(z - 4.0) - 4.0)
     assert np.abs(outside).max() < 0.03
-    assert (np.abs(z - 8.0) < 0.03).any() and (np.abs(x - 5.0) < 0.03).any() and (np.abs(y - 3.0) < 0.03).any()
+    assert (
+        (np.abs(z - 8.0) < 0.03).any()
+        and (np.abs(x - 5.0) < 0.03).any()
+        and (np.abs(y - 3.0) < 0.03).any()
+    )
 
 
 def test_one_view_warps_onto_the_other_with_the_true_poses():
@@ -75,7 +81,9 @@ def test_one_view_warps_onto_the_other_with_the_true_poses():
     add_plane(builder, (0.05, 0.02))
     add_sphere(builder, (3.0, 5.0, 0.0), 9.0, 4)
     renderer = Renderer(world_of(builder))
-    target, source = (look_at(np.array([x, -40.0, 50.0]), np.array([0.0, 0.0, 0.0])) for x in (0.0, 2.5))
+    target, source = (
+        look_at(np.array([x, -40.0, 50.0]), np.array([0.0, 0.0, 0.0])) for x in (0.0, 2.5)
+    )
     camera = Camera.pinhole(192, 128, 160.0, 160.0, 96.0, 64.0)
     (image, depth), (other, _) = renderer.render(target, camera), renderer.render(source, camera)
 
@@ -96,8 +104,11 @@ def test_shadow_lies_on_the_side_away_from_the_sun():
     add_plane(builder)
     builder.box((0.0, 0.0), (4.0, 4.0), 0.0, 0.0, 10.0, 0, (1.0, 1.0, 1.0))
     sun = np.array([1.0, 0.0, 1.0]) / np.sqrt(2)
-    image, depth = Renderer(world_of(builder, sun_3=sun)).render(look_at(np.array([0.0, 0.0, 60.0]), np.zeros(3)), CAMERA)
-    # The box is 10 m high and the sun stands at 45 degrees in the east: the shadow reaches 10 m to the west.
+    image, depth = Renderer(world_of(builder, sun_3=sun)).render(
+        look_at(np.array([0.0, 0.0, 60.0]), np.zeros(3)), CAMERA
+    )
+    # The box is 10 m high and the sun stands at 45 degrees in the east: the shadow reaches 10 m to
+    # the west.
     west = image[32:35, int(47 - 80 * 7 / 60)].mean()
     east = image[32:35, int(47 + 80 * 7 / 60)].mean()
     assert west < 0.75 * east
@@ -121,7 +132,10 @@ def test_a_checkerboard_far_away_is_grey_and_does_not_flicker():
     world = world_of(builder, sunlit=False)
     world.textures[0] = Texture(board.astype(np.uint8), 8.0)  # squares of half a metre
     renderer = Renderer(world)
-    shifted = [renderer.render(look_at(np.array([dx, 0.0, 300.0]), np.array([dx, 0.0, 0.0])), CAMERA)[0] for dx in (0.0, 0.7)]
+    shifted = [
+        renderer.render(look_at(np.array([dx, 0.0, 300.0]), np.array([dx, 0.0, 0.0])), CAMERA)[0]
+        for dx in (0.0, 0.7)
+    ]
     assert shifted[0].std() < 0.05
     assert np.abs(shifted[0] - shifted[1]).max() < 0.1
 
@@ -131,7 +145,9 @@ def test_bilinear_texture_values_follow_the_centre_convention_and_wrap():
     image[1, 2], image[1, 3], image[0, 0], image[0, 7] = 200, 100, 40, 80
     memory = _TextureMemory([Texture(image, 1.0)])
     index = np.zeros(3, np.int64)
-    values = memory.bilinear(index, index, np.array([2.5, 3.0, 0.0], np.float32), np.array([1.5, 1.5, 0.5], np.float32))
+    values = memory.bilinear(
+        index, index, np.array([2.5, 3.0, 0.0], np.float32), np.array([1.5, 1.5, 0.5], np.float32)
+    )
     np.testing.assert_allclose(values[:, 0], [200.0, 150.0, 60.0])
 
 

@@ -1,4 +1,5 @@
-"""Two small domains of the analytic world, with triplets and exact depth, as the study finds them."""
+"""Two small domains of the analytic world, with triplets and exact depth, as the study finds
+them."""
 
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tests.training.tiny_world import World, calibration, orbit, write_domain
+from tests.worlds.tiny_world import World, calibration, orbit, write_domain
 
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
@@ -59,7 +60,10 @@ def footage(folder: Path, domain: str, train: int, test: int) -> Footage:
 @pytest.fixture(scope="session")
 def domains(tmp_path_factory) -> dict[str, Footage]:
     folder = tmp_path_factory.mktemp("study")
-    return {name: footage(folder / name, name, seed, seed + 10) for seed, name in enumerate(("near", "far"), 1)}
+    return {
+        name: footage(folder / name, name, seed, seed + 10)
+        for seed, name in enumerate(("near", "far"), 1)
+    }
 
 
 @pytest.fixture(scope="session")

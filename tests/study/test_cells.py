@@ -53,14 +53,20 @@ def test_a_selection_joins_domains_and_finds_pictures_and_poses(domains, tmp_pat
 
 def test_a_learning_curve_takes_triplets_from_the_whole_flight(domains, tmp_path):
     chosen = select(cell("near", training_triplets=3), domains, domains, tmp_path / "s")
-    assert [frame for _, frame in chosen] == [1, 4, 6] or [frame for _, frame in chosen] == [1, 3, 6]
+    assert [frame for _, frame in chosen] == [1, 4, 6] or [frame for _, frame in chosen] == [
+        1,
+        3,
+        6,
+    ]
 
 
 def test_no_triplet_reaches_into_the_time_of_the_test_frames(domains, tmp_path):
     held_out = {"near": dataclasses.replace(domains["near"], test=[("world_1", 4), ("world_1", 5)])}
     chosen = select(cell("near"), domains, held_out, tmp_path / "s")
     assert [frame for _, frame in chosen] == [1, 2]  # 3 has 4 as its source, 6 has 5
-    everything = {"near": dataclasses.replace(domains["near"], test=[("world_1", 1), ("world_1", 6)])}
+    everything = {
+        "near": dataclasses.replace(domains["near"], test=[("world_1", 1), ("world_1", 6)])
+    }
     with pytest.raises(UserError, match="no triplet to train on in near"):
         select(cell("near"), domains, everything, tmp_path / "s")
 
@@ -68,7 +74,9 @@ def test_no_triplet_reaches_into_the_time_of_the_test_frames(domains, tmp_path):
 @pytest.mark.parametrize("share", [0.5, 0.25])
 def test_replay_fills_batches_with_a_buffer_of_old_triplets(domains, share, tmp_path):
     replaying = cell("near", replay=Replay(("far",), 2, share))
-    assert {scene for scene, _ in select(replaying, domains, domains, tmp_path / "s")} == {"near/world_1"}
+    assert {scene for scene, _ in select(replaying, domains, domains, tmp_path / "s")} == {
+        "near/world_1"
+    }
     old = [line for line in lines(tmp_path / "s") if line[0].startswith("far/")]
     assert len(set(old)) == 2
     assert len(old) / len(lines(tmp_path / "s")) == pytest.approx(share, abs=0.1)
@@ -78,8 +86,26 @@ def test_replay_fills_batches_with_a_buffer_of_old_triplets(domains, share, tmp_
 
 def test_an_online_selection_keeps_the_order_of_time(domains, tmp_path):
     select(cell("near", online_repeats=2), domains, domains, tmp_path / "s")
-    assert [int(frame) for _, frame in lines(tmp_path / "s")] == [1, 2, 1, 2, 3, 4, 3, 4, 5, 6, 5, 6]
-    select(cell("near", online_repeats=1, replay=Replay(("far",), 3, 0.5)), domains, domains, tmp_path / "s")
+    assert [int(frame) for _, frame in lines(tmp_path / "s")] == [
+        1,
+        2,
+        1,
+        2,
+        3,
+        4,
+        3,
+        4,
+        5,
+        6,
+        5,
+        6,
+    ]
+    select(
+        cell("near", online_repeats=1, replay=Replay(("far",), 3, 0.5)),
+        domains,
+        domains,
+        tmp_path / "s",
+    )
     found = lines(tmp_path / "s")
     assert [int(frame) for scene, frame in found if scene == "near/world_1"] == [1, 2, 3, 4, 5, 6]
     assert [scene.split("/")[0] for scene, _ in found] == ["near", "far"] * 6
@@ -107,15 +133,22 @@ def test_a_curve_begins_with_the_model_it_starts_from(base, domains, measuring, 
     tuned = cell("far", start=cell("near"), points=(2, 6), samples=10)
     result = run_cell(tuned, domains, domains, measuring, tmp_path, base[0] / MODEL)
     assert sorted({row["samples"] for row in result["rows"]}) == [0, 2, 6, 10]
-    at = {s: {(r["domain"], r["metric"]): r["value"] for r in result["rows"] if r["samples"] == s} for s in (0, 10)}
+    at = {
+        s: {(r["domain"], r["metric"]): r["value"] for r in result["rows"] if r["samples"] == s}
+        for s in (0, 10)
+    }
     assert at[0] == {(row["domain"], row["metric"]): row["value"] for row in base[1]["rows"]}
     assert at[10] != at[0]
     seconds = [row["seconds"] for row in result["rows"]]
     assert seconds[0] == 0 and seconds == sorted(seconds)
 
 
-def test_online_every_frame_is_measured_before_it_is_learned_from(base, domains, measuring, tmp_path):
-    online = cell("far", start=cell("near"), online_repeats=1, train={"learning_rate": 1e-2})  # a step that shows in every digit
+def test_online_every_frame_is_measured_before_it_is_learned_from(
+    base, domains, measuring, tmp_path
+):
+    online = cell(
+        "far", start=cell("near"), online_repeats=1, train={"learning_rate": 1e-2}
+    )  # a step that shows in every digit
     result = run_cell(online, domains, domains, measuring, tmp_path, base[0] / MODEL)
     assert [row["frame"] for row in result["frames"]] == [1, 2, 3, 4, 5, 6]
     assert all(row["abs_rel"] == row["base_abs_rel"] for row in result["frames"][:2])
@@ -144,7 +177,9 @@ def test_a_stopped_cell_goes_on_to_the_same_result(base, domains, measuring, tmp
         def log_metrics(self, metrics, step):
             steps.append(step)
 
-    resumed = run_cell(tuned, domains, domains, measuring, tmp_path / "b", base[0] / MODEL, Noting())
+    resumed = run_cell(
+        tuned, domains, domains, measuring, tmp_path / "b", base[0] / MODEL, Noting()
+    )
     assert min(steps) == 5  # the last checkpoint is of step 4
 
     def figures(result):

@@ -16,17 +16,40 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Small enough for CI, large enough that every step has real work.
 SMALL = {
     "frame_extraction": {"stride": 1, "min_motion": 0.0},
-    "ground_truth": {"sfm": {"max_views": 12, "max_features": 2048}, "dense": {"max_depth_maps": 4, "sources": 3}},
+    "ground_truth": {
+        "sfm": {"max_views": 12, "max_features": 2048},
+        "dense": {"max_depth_maps": 4, "sources": 3},
+    },
     "triplets": {
         "width": 96,
         "height": 64,
-        "split": {"by": "scene", "val": 0.0, "test": 0.0, "val_scenes": ["town_b"], "test_scenes": ["town_c"]},
+        "split": {
+            "by": "scene",
+            "val": 0.0,
+            "test": 0.0,
+            "val_scenes": ["town_b"],
+            "test_scenes": ["town_c"],
+        },
     },
-    "train": {"batch_size": 4, "steps": 30, "validate_every": 10, "checkpoint_every": 5, "log_every": 1},
+    "train": {
+        "batch_size": 4,
+        "steps": 30,
+        "validate_every": 10,
+        "checkpoint_every": 5,
+        "log_every": 1,
+    },
     "evaluation": {"bootstrap_samples": 50},
     "simulate": {
         "town": {
-            name: {"world": "town", "world_seed": seed, "seed": seed, "frames": 24, "width": 192, "height": 112, "depth_every": 3}
+            name: {
+                "world": "town",
+                "world_seed": seed,
+                "seed": seed,
+                "frames": 24,
+                "width": 192,
+                "height": 112,
+                "depth_every": 3,
+            }
             for seed, name in enumerate(("town_a", "town_b", "town_c"))
         }
     },
@@ -41,9 +64,15 @@ class Project:
         folder.mkdir(parents=True)
         for name in ("conf", "pyproject.toml", ".telemetry"):
             source = REPOSITORY / name
-            shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+            shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(
+                source, folder / name
+            )
         # A copy: Kedro refuses sources that lie outside of the project.
-        shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            REPOSITORY / "src",
+            folder / "src",
+            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
+        )
 
     def configure(self, env: str, domains: list[str], parameters: dict, **globals_: str) -> None:
         """Write an environment."""
@@ -59,7 +88,14 @@ class Project:
     def python(self, script: str) -> str:
         """What a Python script prints that runs in the project's folder; it has to succeed."""
         command = [sys.executable, "-c", script]
-        done = subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -73,7 +109,8 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
+            # A shell that runs the tests in the background has them ignore Ctrl-C, and children
+            # inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
             **options,
         )

@@ -29,7 +29,11 @@ def test_five_kills(finished_project, new_project) -> None:
     project = new_project()
     project.configure("small", ["town"], SMALL, raw=str(undisturbed / "01_raw"))
     data = project.folder / "data"
-    truth, triplets, models = data / "03_primary" / "town", data / "05_model_input" / "town", data / "06_models"
+    truth, triplets, models = (
+        data / "03_primary" / "town",
+        data / "05_model_input" / "town",
+        data / "06_models",
+    )
 
     def newer(path: Path, than: float) -> bool:
         return path.exists() and path.stat().st_mtime > than
@@ -37,7 +41,9 @@ def test_five_kills(finished_project, new_project) -> None:
     started = time.time()
     moments = {
         "while frames are written": (data / ".work" / "frame_extraction" / "town").is_dir,
-        "while the first scene is reconstructed": lambda: any((data / ".work" / "ground_truth" / "town").glob("*/scratch/*")),
+        "while the first scene is reconstructed": lambda: any(
+            (data / ".work" / "ground_truth" / "town").glob("*/scratch/*")
+        ),
         "between scenes of ground truth": (truth / "town_a" / "ground_truth.json").exists,
         "while triplets are written": (triplets / "town_a").is_dir,
         "during training": lambda: newer(models / "checkpoints" / "last.pt", started),
@@ -51,9 +57,13 @@ def test_five_kills(finished_project, new_project) -> None:
     output = project.kedro("run", "--env=small")
     assert "Training continues at step" in output
     for name in ("evaluation.csv", "evaluation_per_image.csv"):
-        assert (data / "08_reporting" / name).read_bytes() == (undisturbed / "08_reporting" / name).read_bytes(), name
+        assert (data / "08_reporting" / name).read_bytes() == (
+            undisturbed / "08_reporting" / name
+        ).read_bytes(), name
     for name in ("train.txt", "val.txt", "test.txt"):
-        assert (triplets / name).read_bytes() == (undisturbed / "05_model_input" / "town" / name).read_bytes(), name
+        assert (triplets / name).read_bytes() == (
+            undisturbed / "05_model_input" / "town" / name
+        ).read_bytes(), name
 
     import mlflow
 
@@ -65,7 +75,9 @@ def test_ctrl_c_marks_the_run_failed(finished_project, new_project) -> None:
     import mlflow
 
     project = new_project()
-    project.configure("small", ["town"], SMALL, raw=str(finished_project.folder / "data" / "01_raw"))
+    project.configure(
+        "small", ["town"], SMALL, raw=str(finished_project.folder / "data" / "01_raw")
+    )
     process = project.start("run", "--env=small", "--pipelines=frame_extraction,ground_truth")
     assert wait_for(process, (project.folder / "data" / ".work" / "ground_truth").is_dir)
     os.killpg(process.pid, signal.SIGINT)

@@ -24,8 +24,17 @@ def test_it_runs(finished_project, monkeypatch) -> None:
     monkeypatch.setenv("AERIAL_DEPTH_PROJECT", str(finished_project.folder))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
-    texts = [output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])]
-    pictures = [output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    texts = [
+        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    pictures = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
     assert len(pictures) >= 4
     assert any("mean difference" in text for text in texts)

@@ -1,4 +1,5 @@
-"""The study on two simulated domains: stopped in the middle and gone on, with one failing cell, its tables, its page, its runs."""
+"""The study on two simulated domains: stopped in the middle and gone on, with one failing cell, its
+tables, its page, its runs."""
 
 import os
 import re
@@ -26,7 +27,13 @@ STUDY = {
         "checkpoint_every": 2,
         "watchdog": {"enabled": False},
     },
-    "fine_tuning": {"samples": 16, "points": [8], "methods": ["full", "low_rank"], "replay_triplets": 4, "online": ["full"]},
+    "fine_tuning": {
+        "samples": 16,
+        "points": [8],
+        "methods": ["full", "low_rank"],
+        "replay_triplets": 4,
+        "online": ["full"],
+    },
     "ablation": {"axes": ["spacing"], "train_on": ["town"], "samples": 12},
     "axes": {
         "spacing": {
@@ -40,7 +47,10 @@ STUDY = {
 
 
 def flights(world: str) -> dict:
-    return {f"{world}_{name}": {"world": world, "world_seed": seed, "seed": seed, **FLIGHT} for seed, name in enumerate(("a", "b"))}
+    return {
+        f"{world}_{name}": {"world": world, "world_seed": seed, "seed": seed, **FLIGHT}
+        for seed, name in enumerate(("a", "b"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +69,14 @@ def studied(tmp_path_factory) -> Iterator[Project]:
     project.kedro("run", "--env=small", "--pipelines=simulate,frame_extraction,triplets")
     cells = project.folder / "data" / ".work" / "study" / "cells"
     process = project.start("run", "--env=small", "--pipelines=study")
-    assert wait_for(process, lambda: len(list(cells.glob("*/result.json"))) >= 2), process.communicate()[0][-6000:]
+    assert wait_for(process, lambda: len(list(cells.glob("*/result.json"))) >= 2), (
+        process.communicate()[0][-6000:]
+    )
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    project.finished_before = {path: path.stat().st_mtime_ns for path in cells.glob("*/result.json")}
+    project.finished_before = {
+        path: path.stat().st_mtime_ns for path in cells.glob("*/result.json")
+    }
     project.output = project.kedro("run", "--env=small", "--pipelines=study")
     yield project
 
@@ -72,11 +86,16 @@ def table(project: Project, name: str) -> pd.DataFrame:
 
 
 def test_it_says_beforehand_what_it_does_and_goes_on_with_the_missing_cells(studied) -> None:
-    runs, finished = map(int, re.search(r"Study: (\d+) runs, (\d+) of them finished already", studied.output).groups())
+    runs, finished = map(
+        int,
+        re.search(r"Study: (\d+) runs, (\d+) of them finished already", studied.output).groups(),
+    )
     assert runs == 13 and finished == len(studied.finished_before) >= 2
     assert re.search(r"Study: \d+ runs of 24 samples", studied.output)
     assert re.search(r"Study: about [\d.]+ (seconds|minutes) at the speed measured", studied.output)
-    assert all(path.stat().st_mtime_ns == before for path, before in studied.finished_before.items())
+    assert all(
+        path.stat().st_mtime_ns == before for path, before in studied.finished_before.items()
+    )
 
 
 def test_the_tables_keep_the_contract(studied) -> None:
@@ -86,9 +105,22 @@ def test_the_tables_keep_the_contract(studied) -> None:
         (a, b) for a in ("town", "countryside", "all") for b in ("town", "countryside")
     }
     tuning = table(studied, "fine_tuning")
-    assert list(tuning) == ["method", "replay", "seed", "samples", "seconds", "domain", "role", "metric", "value"]
+    assert list(tuning) == [
+        "method",
+        "replay",
+        "seed",
+        "samples",
+        "seconds",
+        "domain",
+        "role",
+        "metric",
+        "value",
+    ]
     assert set(tuning["method"]) == {"base", "in_domain", "full", "low_rank", "online_full"}
-    assert set(zip(tuning["domain"], tuning["role"], strict=True)) == {("countryside", "new"), ("town", "old")}
+    assert set(zip(tuning["domain"], tuning["role"], strict=True)) == {
+        ("countryside", "new"),
+        ("town", "old"),
+    }
     assert set(tuning.loc[tuning["method"] == "full", "samples"]) == {0, 8, 16}
     start = tuning[(tuning["method"] == "low_rank") & (tuning["samples"] == 0) & tuning["replay"]]
     base = tuning[tuning["method"] == "base"]
@@ -102,7 +134,10 @@ def test_the_tables_keep_the_contract(studied) -> None:
 def test_a_failed_cell_is_shown_as_failed_and_the_rest_stands(studied) -> None:
     cells = table(studied, "ablation_cells").set_index("cell")
     assert cells.loc["spacing far too wide, seed 0", "status"] == "failed"
-    assert "far too wide" in (studied.folder / "data" / "08_reporting" / "study" / "study.html").read_text()
+    assert (
+        "far too wide"
+        in (studied.folder / "data" / "08_reporting" / "study" / "study.html").read_text()
+    )
     assert list(cells["status"]).count("ok") == 3
     assert set(table(studied, "generalization_cells")["status"]) == {"ok"}
 
@@ -122,7 +157,9 @@ def test_every_cell_is_a_nested_run_of_the_last_study(studied) -> None:
     runs = client.search_runs(["1"], order_by=["attributes.start_time"])
     parents = [run for run in runs if run.info.run_name == "study (small)"]
     assert [run.info.status for run in parents] == ["FAILED", "FINISHED"]
-    nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[-1].info.run_id]
+    nested = [
+        run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[-1].info.run_id
+    ]
     by_name = {run.info.run_name: run for run in nested}
     assert len(nested) == len(by_name) == 13
     failed = by_name.pop("spacing far too wide, seed 0")
@@ -136,7 +173,9 @@ def test_the_notebook_draws_the_figures_again(studied, monkeypatch) -> None:
     path = REPOSITORY / "notebooks" / "read_the_study.ipynb"
     monkeypatch.setenv("AERIAL_DEPTH_PROJECT", str(studied.folder))
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
     assert any("failed" in output.get("data", {}).get("text/plain", "") for output in outputs)

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from tests.training.test_train import SMALL, run, settings
-from tests.training.tiny_world import write_domain
+from tests.worlds.tiny_world import write_domain
 
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.adaptation import merge, restrict
@@ -25,13 +25,19 @@ def base(domain, tmp_path_factory):
 
 @pytest.mark.parametrize("trainable", ["decoder", "norm", "low_rank"])
 def test_only_the_named_part_changes(trainable, domain, base, tmp_path):
-    model = train({"tiny": domain}, settings(steps=2, trainable=trainable, rank=2), tmp_path, initial=base)
+    model = train(
+        {"tiny": domain}, settings(steps=2, trainable=trainable, rank=2), tmp_path, initial=base
+    )
     before, after = base.network.state_dict(), model.network.state_dict()
     assert set(before) == set(after)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     normalisation = {name for name in before if name.rsplit(".", 1)[0] + ".running_mean" in before}
     weights = {name for name in before if before[name].ndim == 4}
-    allowed = {"decoder": {n for n in before if n.startswith("decoder.")}, "norm": normalisation, "low_rank": weights}[trainable]
+    allowed = {
+        "decoder": {n for n in before if n.startswith("decoder.")},
+        "norm": normalisation,
+        "low_rank": weights,
+    }[trainable]
     assert changed
     assert changed <= allowed
     if trainable == "norm":
@@ -53,7 +59,9 @@ def test_a_merged_change_predicts_the_same_and_has_low_rank():
         merged = merge(model.depth)(image)
     assert torch.allclose(adapted, merged, atol=1e-6)
     assert set(model.depth.state_dict()) == set(plain)
-    change = [(model.depth.state_dict()[n] - plain[n]).flatten(1) for n in plain if plain[n].ndim == 4]
+    change = [
+        (model.depth.state_dict()[n] - plain[n]).flatten(1) for n in plain if plain[n].ndim == 4
+    ]
     assert all(0 < torch.linalg.matrix_rank(c, rtol=1e-4) <= 2 for c in change)
 
 

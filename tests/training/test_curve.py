@@ -25,8 +25,13 @@ def test_a_continued_training_continues_its_curve(tmp_path) -> None:
     second = Curve(path, forward)
     second.log_metrics({"train/total": 0.5, "val/photometric": 0.2}, 6)
     second.log_image("triplets", None, 6)
-    assert second.points() == {"train/total": [(n, 1 / n) for n in range(1, 6)] + [(6, 0.5)], "val/photometric": [(6, 0.2)]}
-    assert forward.metrics == [(6, {"train/total": 0.5, "val/photometric": 0.2})] and forward.images == [("triplets", 6)]
+    assert second.points() == {
+        "train/total": [(n, 1 / n) for n in range(1, 6)] + [(6, 0.5)],
+        "val/photometric": [(6, 0.2)],
+    }
+    assert forward.metrics == [
+        (6, {"train/total": 0.5, "val/photometric": 0.2})
+    ] and forward.images == [("triplets", 6)]
     fresh = Curve(path)
     fresh.log_metrics({"train/total": 2.0}, 1)
     assert fresh.points() == {"train/total": [(1, 2.0)]}

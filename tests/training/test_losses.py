@@ -5,12 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.training.tiny_world import World, calibration, orbit
+from tests.worlds.tiny_world import World, calibration, orbit
 
 from aerial_depth_pipeline.geometry.ground import ground_slope, relative_inverse_depth
 from aerial_depth_pipeline.geometry.poses import relative_pose, rotation_from_axis_angle
 from aerial_depth_pipeline.geometry.warping import warp
-from aerial_depth_pipeline.training.augmentation import augment, flip_triplets, jitter_colour, turn_triplets, zoom_triplets
+from aerial_depth_pipeline.training.augmentation import (
+    augment,
+    flip_triplets,
+    jitter_colour,
+    turn_triplets,
+    zoom_triplets,
+)
 from aerial_depth_pipeline.training.losses import (
     box_mean,
     depth_inconsistency,
@@ -34,16 +40,22 @@ W, H = 96, 64
 
 @pytest.fixture(scope="module")
 def scene():
-    """A rendered triplet: images [1, 3, 3, H, W], depth [1, 1, H, W] in units of 60 m, K and relative poses."""
+    """A rendered triplet: images [1, 3, 3, H, W], depth [1, 1, H, W] in units of 60 m, K and
+    relative poses."""
     K, world, poses = calibration(W, H), World.random(4), orbit(3, 2.0)
     rendered = [world.render(p, K, W, H) for p in poses]
-    images = torch.tensor(np.stack([r[0] for r in rendered])).permute(0, 3, 1, 2)[None].float() / 255
+    images = (
+        torch.tensor(np.stack([r[0] for r in rendered])).permute(0, 3, 1, 2)[None].float() / 255
+    )
     T = np.stack([relative_pose(poses[s], poses[1]) for s in (0, 2)])
     T[:, :3, 3] /= 60
     return {
         "images": images,
         "depth": torch.tensor(rendered[1][1], dtype=torch.float32)[None, None] / 60,
-        "source_depth": torch.tensor(np.stack([rendered[s][1] for s in (0, 2)]), dtype=torch.float32)[None] / 60,
+        "source_depth": torch.tensor(
+            np.stack([rendered[s][1] for s in (0, 2)]), dtype=torch.float32
+        )[None]
+        / 60,
         "K": torch.tensor(K, dtype=torch.float32)[None],
         "T": torch.tensor(T, dtype=torch.float32)[None],
         "usable": torch.ones(1, 2, dtype=torch.bool),
@@ -67,7 +79,10 @@ def loss_of(scene, depth=None, **settings):
 
 def test_ssim_is_one_for_equal_images_and_matches_its_formula():
     torch.manual_seed(0)
-    x, y = torch.rand(2, 3, 9, 11, dtype=torch.float64), torch.rand(2, 3, 9, 11, dtype=torch.float64)
+    x, y = (
+        torch.rand(2, 3, 9, 11, dtype=torch.float64),
+        torch.rand(2, 3, 9, 11, dtype=torch.float64),
+    )
     assert torch.allclose(ssim(x, x), torch.ones_like(ssim(x, x)))
     a, b = x[1, 2, 4:7, 5:8], y[1, 2, 4:7, 5:8]
     c1, c2 = 0.01**2, 0.03**2
@@ -96,7 +111,9 @@ def test_the_gradient_by_hand_of_the_photometric_error_is_right(ssim_weight):
     torch.manual_seed(0)
     prediction = torch.rand(2, 1, 3, 5, 6, dtype=torch.float64, requires_grad=True)
     target = torch.rand(1, 3, 5, 6, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda x: photometric_error(x, target, ssim_weight, 2.0), prediction)
+    assert torch.autograd.gradcheck(
+        lambda x: photometric_error(x, target, ssim_weight, 2.0), prediction
+    )
 
 
 def test_photometric_error_is_zero_for_equal_images_and_mixes_its_terms():
@@ -113,14 +130,21 @@ def test_minimum_and_mean_look_only_at_usable_sources():
     error = torch.tensor([[[[0.1, 0.5, 0.3]], [[0.4, 0.2, 0.9]]]])
     usable = torch.tensor([[[[True, True, False]], [[True, False, False]]]])
     smallest, mask = minimum_over_sources(error, usable)
-    assert torch.allclose(smallest, torch.tensor([[[0.1, 0.5, 0.0]]])) and mask.tolist() == [[[True, True, False]]]
+    assert torch.allclose(smallest, torch.tensor([[[0.1, 0.5, 0.0]]])) and mask.tolist() == [
+        [[True, True, False]]
+    ]
     mean, mask = mean_over_sources(error, usable)
-    assert torch.allclose(mean, torch.tensor([[[0.25, 0.5, 0.0]]])) and mask.tolist() == [[[True, True, False]]]
+    assert torch.allclose(mean, torch.tensor([[[0.25, 0.5, 0.0]]])) and mask.tolist() == [
+        [[True, True, False]]
+    ]
 
 
 def test_the_gradient_of_the_minimum_goes_to_the_smallest_usable_error_alone():
     torch.manual_seed(0)
-    error, usable = torch.rand(2, 3, 5, 4, dtype=torch.float64, requires_grad=True), torch.rand(2, 3, 5, 4) > 0.3
+    error, usable = (
+        torch.rand(2, 3, 5, 4, dtype=torch.float64, requires_grad=True),
+        torch.rand(2, 3, 5, 4) > 0.3,
+    )
     smallest, mask = minimum_over_sources(error, usable)
     weight = torch.rand_like(smallest)
     (given,) = torch.autograd.grad((smallest * weight).sum(), error)
@@ -135,9 +159,14 @@ def test_enlarging_is_bilinear_and_a_validation_before_a_training_does_no_harm()
     with torch.inference_mode():
         enlarged(small.detach(), 13, 20)
     weight = torch.rand(2, 1, 13, 20, dtype=torch.float64)
-    results = [enlarged(small, 13, 20), torch.nn.functional.interpolate(small, (13, 20), mode="bilinear", align_corners=False)]
+    results = [
+        enlarged(small, 13, 20),
+        torch.nn.functional.interpolate(small, (13, 20), mode="bilinear", align_corners=False),
+    ]
     assert torch.allclose(*results, atol=1e-12)
-    assert torch.allclose(*(torch.autograd.grad((r * weight).sum(), small)[0] for r in results), atol=1e-12)
+    assert torch.allclose(
+        *(torch.autograd.grad((r * weight).sum(), small)[0] for r in results), atol=1e-12
+    )
 
 
 def test_an_empty_mask_gives_zero_and_a_finite_gradient():
@@ -156,7 +185,9 @@ def test_smoothness_ignores_scale_and_forgives_edges_of_the_image():
     step[..., 4:] = 2
     edge = torch.zeros(1, 3, 8, 8)
     edge[..., 4:] = 1
-    assert torch.isclose(smoothness(step, edge), smoothness(step, flat) * np.exp(-1).item(), rtol=1e-5)
+    assert torch.isclose(
+        smoothness(step, edge), smoothness(step, flat) * np.exp(-1).item(), rtol=1e-5
+    )
 
 
 def test_true_depth_has_a_smaller_loss_than_any_wrong_one(scene):
@@ -194,7 +225,9 @@ def test_an_unreliable_pair_is_excluded_from_the_minimum(scene):
     expected = loss_of(wrong)["total"]
     wrong["T"][:, 1] = torch.eye(4)
     assert torch.equal(loss_of(wrong)["total"], expected)
-    assert not torch.equal(loss_of(dict(wrong, usable=torch.ones(1, 2, dtype=torch.bool)))["total"], expected)
+    assert not torch.equal(
+        loss_of(dict(wrong, usable=torch.ones(1, 2, dtype=torch.bool)))["total"], expected
+    )
 
 
 def test_scales_may_be_compared_at_full_or_at_their_own_size(scene):
@@ -202,22 +235,30 @@ def test_scales_may_be_compared_at_full_or_at_their_own_size(scene):
     maps = [inverse, torch.nn.functional.interpolate(inverse, scale_factor=0.5, mode="area")]
     for full in (True, False):
         settings = LossSettings(scales_at_full_size=full)
-        terms = self_supervised_loss(maps, images[:, 1], images[:, [0, 2]], scene["K"], scene["T"], scene["usable"], settings)
+        terms = self_supervised_loss(
+            maps, images[:, 1], images[:, [0, 2]], scene["K"], scene["T"], scene["usable"], settings
+        )
         assert terms["photometric"] < 0.5 * terms["unwarped"]
 
 
 def inconsistency(scene, factor=1.0, depth=None, usable=None):
     usable = scene["usable"] if usable is None else usable
     inverse = 1 / (scene["depth"] if depth is None else depth)
-    return consistency_loss(inverse, 1 / (scene["source_depth"] * factor), scene["K"], scene["T"], usable)
+    return consistency_loss(
+        inverse, 1 / (scene["source_depth"] * factor), scene["K"], scene["T"], usable
+    )
 
 
 def test_frames_with_their_true_depth_agree_and_another_scale_of_one_is_seen(scene):
-    disagreement, inside = depth_inconsistency(scene["depth"], scene["source_depth"][:, :1], scene["K"], scene["T"][:, 0])
+    disagreement, inside = depth_inconsistency(
+        scene["depth"], scene["source_depth"][:, :1], scene["K"], scene["T"][:, 0]
+    )
     # Only the edges of boxes disagree, where one frame sees what the other does not.
     assert float(disagreement[inside].median()) < 1e-3 and 0.8 < float(inside.float().mean()) < 1
     assert float(inconsistency(scene)) < 0.02
-    disagreement, inside = depth_inconsistency(scene["depth"], scene["source_depth"][:, :1] * 1.5, scene["K"], scene["T"][:, 0])
+    disagreement, inside = depth_inconsistency(
+        scene["depth"], scene["source_depth"][:, :1] * 1.5, scene["K"], scene["T"][:, 0]
+    )
     assert float(disagreement[inside].median()) == pytest.approx(0.5 / 2.5, abs=1e-3)
 
 
@@ -250,23 +291,33 @@ def test_what_moves_by_itself_counts_less(scene, passing_car):
     patch[26:38, 40:52] = True
     patch = patch[1:-1, 1:-1]
     assert float(weight[patch].mean()) < 0.25 and float(weight[~patch].median()) > 0.9
-    assert torch.equal(robust_weight(error, torch.zeros_like(inside[:, 0, 1:-1, 1:-1]), 4.0), torch.ones_like(error))
+    assert torch.equal(
+        robust_weight(error, torch.zeros_like(inside[:, 0, 1:-1, 1:-1]), 4.0),
+        torch.ones_like(error),
+    )
 
 
 def test_robust_weights_keep_a_moving_object_from_raising_the_loss(scene, passing_car):
     def photometric(triplet, robust, depth=None):
         return loss_of(triplet, depth, robust=robust, auto_mask=False)["photometric"]
 
-    raised, raised_robust = (float(photometric(passing_car, robust) - photometric(scene, robust)) for robust in (0.0, 2.0))
+    raised, raised_robust = (
+        float(photometric(passing_car, robust) - photometric(scene, robust))
+        for robust in (0.0, 2.0)
+    )
     assert raised > 0.01 and raised_robust < 0.4 * raised
     for factor in (0.8, 1.25):
-        assert photometric(passing_car, 2.0, scene["depth"] * factor) > 1.1 * photometric(passing_car, 2.0)
+        assert photometric(passing_car, 2.0, scene["depth"] * factor) > 1.1 * photometric(
+            passing_car, 2.0
+        )
 
 
 def test_each_term_is_turned_off_by_its_weight(scene):
     assert loss_of(scene, smoothness=0.0)["smoothness"] == 0
     assert loss_of(scene, smoothness=0.1)["smoothness"] > 0
-    assert not torch.equal(loss_of(scene, minimum=False)["photometric"], loss_of(scene)["photometric"])
+    assert not torch.equal(
+        loss_of(scene, minimum=False)["photometric"], loss_of(scene)["photometric"]
+    )
 
 
 def test_a_flipped_triplet_has_the_same_loss(scene):
@@ -277,7 +328,9 @@ def test_a_flipped_triplet_has_the_same_loss(scene):
     before = loss_of(off_centre)
     flipped, K_flipped, T_flipped = flip_triplets(images, K, T, torch.tensor([True]))
     assert float(K_flipped[0, 0, 2]) == pytest.approx(images.shape[-1] - W / 2)
-    mirrored = dict(off_centre, images=flipped, K=K_flipped, T=T_flipped, depth=off_centre["depth"].flip(-1))
+    mirrored = dict(
+        off_centre, images=flipped, K=K_flipped, T=T_flipped, depth=off_centre["depth"].flip(-1)
+    )
     assert torch.isclose(loss_of(mirrored)["total"], before["total"], rtol=1e-4)
     for wrong in (dict(mirrored, K=K), dict(mirrored, T=T)):
         assert loss_of(wrong)["photometric"] > 1.3 * before["photometric"]
@@ -285,13 +338,19 @@ def test_a_flipped_triplet_has_the_same_loss(scene):
 
 def test_samples_that_are_not_chosen_stay_as_they_are(scene):
     images, K, T = flip_triplets(scene["images"], scene["K"], scene["T"], torch.tensor([False]))
-    assert torch.equal(images, scene["images"]) and torch.equal(K, scene["K"]) and torch.equal(T, scene["T"])
+    assert (
+        torch.equal(images, scene["images"])
+        and torch.equal(K, scene["K"])
+        and torch.equal(T, scene["T"])
+    )
 
 
 def test_a_zoomed_triplet_still_fits_its_depth(scene):
     factor, place = torch.tensor([1.5]), torch.tensor([[0.8, 0.3]])
     images, K = zoom_triplets(scene["images"], scene["K"], factor, place)
-    depth = zoom_triplets(scene["depth"].expand(1, 3, H, W)[:, None], scene["K"], factor, place)[0][:, 0, :1]
+    depth = zoom_triplets(scene["depth"].expand(1, 3, H, W)[:, None], scene["K"], factor, place)[0][
+        :, 0, :1
+    ]
     zoomed = dict(scene, images=images, K=K, depth=depth)
     assert loss_of(zoomed)["photometric"] < 0.5 * loss_of(zoomed)["unwarped"]
     assert loss_of(dict(zoomed, K=scene["K"]))["photometric"] > 1.2 * loss_of(zoomed)["photometric"]
@@ -310,16 +369,22 @@ def test_a_turned_triplet_is_what_a_turned_camera_sees(scene):
     assert 0.6 < seen.float().mean() < 0.95
     expected = torch.tensor(rendered[1][0]).permute(2, 0, 1).float() / 255
     turned_back = turn_triplets(scene["images"], scene["K"], scene["T"], -turn)[0]
-    difference, wrong = ((shown[0, 1] - expected).abs().mean(0)[seen[0, 0]].mean() for shown in (images, turned_back))
+    difference, wrong = (
+        (shown[0, 1] - expected).abs().mean(0)[seen[0, 0]].mean() for shown in (images, turned_back)
+    )
     assert difference < 0.4 * wrong  # sampled twice, the picture is softer than a rendered one
     depth = torch.tensor(rendered[1][1], dtype=torch.float32)[None, None] / 60
     turned = dict(scene, images=images, T=turned_T, depth=depth, seen=seen)
     assert loss_of(turned)["photometric"] < 0.5 * loss_of(turned)["unwarped"]
-    assert loss_of(dict(turned, T=scene["T"]))["photometric"] > 1.15 * loss_of(turned)["photometric"]
+    assert (
+        loss_of(dict(turned, T=scene["T"]))["photometric"] > 1.15 * loss_of(turned)["photometric"]
+    )
 
 
 def test_the_guide_turns_with_the_camera_and_only_pictures_count(scene):
-    batch = {name: scene[name] for name in ("images", "K", "T", "usable")} | {"guide": 1 / scene["depth"]}
+    batch = {name: scene[name] for name in ("images", "K", "T", "usable")} | {
+        "guide": 1 / scene["depth"]
+    }
     batch["random"] = torch.full((1, 16), 0.5)
     batch["random"][0, 10:13] = torch.tensor([0.9, 0.2, 0.8])
     turned, seen_by_network = augment(batch, AugmentationSettings(flip=0.0, colour=0.0, turn=10.0))
@@ -333,7 +398,10 @@ def test_the_guide_turns_with_the_camera_and_only_pictures_count(scene):
     ratio = turned["guide"][0, 0][known] * torch.tensor(depth, dtype=torch.float32)[known]
     assert (ratio - 1).abs().median() < 0.006  # the nearest pixel is up to half a pixel off
     # What was filled in must not count: without its mask it does.
-    used, whole = loss_of(turned | {"depth": torch.tensor(depth).float()[None, None]}), {**turned, "seen": None}
+    used, whole = (
+        loss_of(turned | {"depth": torch.tensor(depth).float()[None, None]}),
+        {**turned, "seen": None},
+    )
     whole = loss_of(whole | {"depth": torch.tensor(depth).float()[None, None]})
     assert used["used"] < whole["used"] and used["photometric"] < whole["photometric"]
 
@@ -341,7 +409,12 @@ def test_the_guide_turns_with_the_camera_and_only_pictures_count(scene):
 def test_the_upward_direction_follows_the_picture():
     K, pose = torch.tensor(calibration(W, H))[None].float(), orbit(3, 2.0)[1]
     K[:, 0, 2] += 5
-    batch = {"images": torch.rand(1, 3, 3, H, W), "K": K, "T": torch.eye(4).repeat(1, 2, 1, 1), "random": torch.full((1, 16), 0.3)}
+    batch = {
+        "images": torch.rand(1, 3, 3, H, W),
+        "K": K,
+        "T": torch.eye(4).repeat(1, 2, 1, 1),
+        "random": torch.full((1, 16), 0.3),
+    }
     batch["up"] = torch.tensor(pose[:3, 2]).float()[None]
 
     def ground(batch: dict) -> torch.Tensor:
@@ -351,7 +424,12 @@ def test_the_upward_direction_follows_the_picture():
     flipped, _ = augment(batch, replace(off, flip=1.0))
     torch.testing.assert_close(ground(flipped), ground(batch).flip(-1))
     zoomed, _ = augment(batch, replace(off, zoom=1.5))
-    cut = zoom_triplets(ground(batch).expand(1, 3, H, W)[:, None], K, torch.tensor([1.15]), torch.tensor([[0.3, 0.3]]))[0][:, 0, :1]
+    cut = zoom_triplets(
+        ground(batch).expand(1, 3, H, W)[:, None],
+        K,
+        torch.tensor([1.15]),
+        torch.tensor([[0.3, 0.3]]),
+    )[0][:, 0, :1]
     ratio = (ground(zoomed) / cut)[..., 2:-2, 2:-2]
     torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=2e-3, atol=0)
     turned, _ = augment(batch, replace(off, turn=10.0))
@@ -359,7 +437,9 @@ def test_the_upward_direction_follows_the_picture():
     moved, _ = augment(batch | {"points": batch["up"][:, None]}, replace(off, flip=1.0, turn=10.0))
     torch.testing.assert_close(moved["points"][:, 0], moved["up"])
     angle = torch.full((1, 3), np.radians(10) * (2 * 0.3 - 1))
-    torch.testing.assert_close(turned["up"], (rotation_from_axis_angle(angle)[0] @ batch["up"][0])[None].float())
+    torch.testing.assert_close(
+        turned["up"], (rotation_from_axis_angle(angle)[0] @ batch["up"][0])[None].float()
+    )
 
 
 def test_sparse_points_count_by_their_relief_whatever_their_unit(scene):
@@ -381,7 +461,9 @@ def test_sparse_points_count_by_their_relief_whatever_their_unit(scene):
 
 
 def test_augmentation_keeps_its_precision_under_autocast(scene):
-    batch = {name: scene[name] for name in ("images", "K", "T", "usable")} | {"random": torch.full((1, 16), 0.3)}
+    batch = {name: scene[name] for name in ("images", "K", "T", "usable")} | {
+        "random": torch.full((1, 16), 0.3)
+    }
     settings = AugmentationSettings(flip=1.0, colour=0.2, zoom=1.3, turn=5.0)
     exact, _ = augment(batch, settings)
     with torch.autocast("cpu", torch.bfloat16):
@@ -403,7 +485,8 @@ def test_the_difference_of_poses_is_a_share_of_the_step(scene):
     longer = given.clone()
     longer[..., :3, 3] *= 1.25
     assert float(pose_difference(longer, given, usable, 1.0)) == pytest.approx(0.25, abs=1e-5)
-    # A turn by a small angle moves what lies at depth 2 by twice the angle; here that is a tenth of the step.
+    # A turn by a small angle moves what lies at depth 2 by twice the angle; here that is a tenth of
+    # the step.
     angle = 0.05 * float(given[0, 1, :3, 3].norm())
     turn = rotation_from_axis_angle(torch.tensor([[0.0, angle, 0.0]]))
     turned = given.clone()

@@ -1,4 +1,5 @@
-"""`--env=original` is the original's choice, item by item, and trains the network that was published."""
+"""`--env=original` is the original's choice, item by item, and trains the network that was
+published."""
 
 from pathlib import Path
 
@@ -21,15 +22,50 @@ def parameters():
 def test_the_preset_holds_the_original_choices(parameters):
     assert (parameters["triplets"]["width"], parameters["triplets"]["height"]) == (384, 224)
     s = read_settings(TrainSettings, parameters["train"], "train")
-    assert (s.batch_size, s.optimizer, s.learning_rate, s.schedule, s.warm_up) == (20, "adam", 2e-4, "constant", 0.0)
-    assert (s.weight_decay, s.clip, s.ema, s.trainable, s.early_stopping) == (0.0, 0.0, 0.0, "all", 0)
+    assert (s.batch_size, s.optimizer, s.learning_rate, s.schedule, s.warm_up) == (
+        20,
+        "adam",
+        2e-4,
+        "constant",
+        0.0,
+    )
+    assert (s.weight_decay, s.clip, s.ema, s.trainable, s.early_stopping) == (
+        0.0,
+        0.0,
+        0.0,
+        "all",
+        0,
+    )
     n = s.network
-    assert (n.encoder, n.pretrained, n.weights, n.pose_encoder, n.pose_trains_encoder) == ("resnet18", False, None, "shared", True)
+    assert (n.encoder, n.pretrained, n.weights, n.pose_encoder, n.pose_trains_encoder) == (
+        "resnet18",
+        False,
+        None,
+        "shared",
+        True,
+    )
     assert (n.scales, n.min_depth, n.max_depth, n.initial_depth) == (4, 0.1, 100.0, None)
     loss = s.loss
-    assert (loss.ssim_weight, loss.ssim_range, loss.minimum, loss.smoothness, loss.scales_at_full_size) == (1.0, 1.0, True, 1e-3, True)
-    assert (loss.auto_mask, loss.mask_out_of_view, loss.guide, loss.consistency, loss.robust) == (False, False, 0.0, 0.0, 0.0)
-    assert (s.pose.source, s.pose.learned_scale, s.pose.centre_units, s.pose.taught_until) == ("learned", 0.01, False, 0.0)
+    assert (
+        loss.ssim_weight,
+        loss.ssim_range,
+        loss.minimum,
+        loss.smoothness,
+        loss.scales_at_full_size,
+    ) == (1.0, 1.0, True, 1e-3, True)
+    assert (loss.auto_mask, loss.mask_out_of_view, loss.guide, loss.consistency, loss.robust) == (
+        False,
+        False,
+        0.0,
+        0.0,
+        0.0,
+    )
+    assert (s.pose.source, s.pose.learned_scale, s.pose.centre_units, s.pose.taught_until) == (
+        "learned",
+        0.01,
+        False,
+        0.0,
+    )
 
 
 def test_the_preset_builds_the_published_network(parameters):

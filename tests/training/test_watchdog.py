@@ -7,23 +7,45 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from tests.training.tiny_world import write_domain
+from tests.worlds.tiny_world import write_domain
 
 from aerial_depth_pipeline.geometry.poses import rotation_from_axis_angle
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training import train as train_module
-from aerial_depth_pipeline.training.settings import AugmentationSettings, LossSettings, PoseSettings, TrainSettings, WatchdogSettings
+from aerial_depth_pipeline.training.settings import (
+    AugmentationSettings,
+    LossSettings,
+    PoseSettings,
+    TrainSettings,
+    WatchdogSettings,
+)
 from aerial_depth_pipeline.training.train import train
-from aerial_depth_pipeline.training.watchdog import Probe, TrainingFault, Watchdog, check_calibration
+from aerial_depth_pipeline.training.watchdog import (
+    Probe,
+    TrainingFault,
+    Watchdog,
+    check_calibration,
+)
 
-HEALTHY = {"total": 0.1, "warped": 0.1, "unwarped": 0.3, "used": 0.9, "relief": 0.3, "at_an_end": 0.0, "motion": 0.05}
+HEALTHY = {
+    "total": 0.1,
+    "warped": 0.1,
+    "unwarped": 0.3,
+    "used": 0.9,
+    "relief": 0.3,
+    "at_an_end": 0.0,
+    "motion": 0.05,
+}
 
 
 def watch(steps=60, warm_up=0, correlation=None, **wrong):
-    """The fault found, and the step at which it was found, in a training whose figures are `wrong` from step 10 on."""
+    """The fault found, and the step at which it was found, in a training whose figures are `wrong`
+    from step 10 on."""
     watchdog = Watchdog(WatchdogSettings(), warm_up)
     for step in range(1, steps + 1):
-        fault = watchdog.observe(step, HEALTHY | (wrong if step >= 10 else {}), correlation if step % 10 == 0 else None)
+        fault = watchdog.observe(
+            step, HEALTHY | (wrong if step >= 10 else {}), correlation if step % 10 == 0 else None
+        )
         if fault is not None:
             return fault, step
     return None, steps
@@ -88,7 +110,9 @@ def test_a_calibration_of_another_size_is_refused():
 
 def run(folder, tmp_path, **changes):
     defaults = {
-        "network": NetworkSettings(encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16),
+        "network": NetworkSettings(
+            encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16
+        ),
         "batch_size": 4,
         "steps": 50,
         "threads": 1,
@@ -135,7 +159,11 @@ FIXED = PoseSettings(centre_units=False)
     [
         ("not_finite", _nothing, {"learning_rate": 1e30, "clip": 0.0}),
         ("flat", _nothing, {"loss": LossSettings(smoothness=1e4), "learning_rate": 1e-3}),
-        ("saturated", _nothing, {"network": NetworkSettings(encoder="test_resnet", initial_depth=99.9), "pose": FIXED}),
+        (
+            "saturated",
+            _nothing,
+            {"network": NetworkSettings(encoder="test_resnet", initial_depth=99.9), "pose": FIXED},
+        ),
         ("pose_zero", _nothing, {"pose": PoseSettings(source="learned", learned_scale=1e-9)}),
         ("mask_empty", _still, {}),
         ("no_gain", _wrong_poses, {}),
@@ -159,7 +187,13 @@ def test_inverted_depth_stops_the_training(domain, tmp_path, monkeypatch):
 
     monkeypatch.setattr(train_module, "make_probe", reversed_probe)
     with pytest.raises(TrainingFault) as found:
-        run(domain, tmp_path, learning_rate=2e-3, loss=LossSettings(guide=1.0), augmentation=AugmentationSettings(flip=0.0))
+        run(
+            domain,
+            tmp_path,
+            learning_rate=2e-3,
+            loss=LossSettings(guide=1.0),
+            augmentation=AugmentationSettings(flip=0.0),
+        )
     assert found.value.fault == "inverted"
 
 
@@ -167,6 +201,17 @@ def test_inverted_depth_stops_the_training(domain, tmp_path, monkeypatch):
 def test_rewinding_goes_back_with_half_the_rate_and_gives_up_in_the_end(domain, tmp_path, caplog):
     watchdog = WatchdogSettings(action="rewind", rewinds=2, patience=8)
     with caplog.at_level("WARNING"), pytest.raises(TrainingFault) as found:
-        run(domain, tmp_path, steps=90, loss=LossSettings(smoothness=1e4), learning_rate=1e-3, watchdog=watchdog, checkpoint_every=1)
+        run(
+            domain,
+            tmp_path,
+            steps=90,
+            loss=LossSettings(smoothness=1e4),
+            learning_rate=1e-3,
+            watchdog=watchdog,
+            checkpoint_every=1,
+        )
     assert found.value.fault == "flat"
-    assert [r.message[-4:] for r in caplog.records if "half the learning rate" in r.message] == ["(1).", "(2)."]
+    assert [r.message[-4:] for r in caplog.records if "half the learning rate" in r.message] == [
+        "(1).",
+        "(2).",
+    ]

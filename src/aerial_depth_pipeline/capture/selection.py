@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from aerial_depth_pipeline.capture.motion.corner_tracking import corners_of, measure_motion
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.capture.sources import SourceFrame
-from aerial_depth_pipeline.capture.tracking import corners_of, measure_motion
+from aerial_depth_pipeline.capture.sources.source import SourceFrame
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,19 @@ _CORNERS = 300
 _BEFORE, _AFTER = 40, 12  # frames with which sharpness is compared
 _SHARP_PERCENTILE = 75
 _UNKNOWN_FOCALS = (0.6, 0.8, 1.1)  # shares of the width, 80 to 49 degrees across
-_LOST_OVERLAP = 0.5  # share of the corners below which the last kept frame is no longer a useful reference
-_STILL = 0.05  # a frame that moves by less than this part of min_motion since the frame before makes no progress,
+_LOST_OVERLAP = (
+    0.5  # share of the corners below which the last kept frame is no longer a useful reference
+)
+# A frame that moves by less than this part of min_motion since the frame before makes no progress,
+_STILL = 0.05
 _PATIENCE = 20  # nor do frames of which it would take more than this many to move by min_motion
 _SOME_MOTION = 0.3  # part of min_motion by which frames with known depth must differ
 _SAME_PICTURE = 0.6  # grey levels
 _SAME_PLACE = 1e-4  # flow, share of the width
 _FEWEST_CORNERS = 20
-_MOSTLY_ROTATION = 0.15  # share of the flow that may be left over where the camera only turns: noise and an unknown focal length
+# Share of the flow that may be left over where the camera only turns: noise and an unknown focal
+# length
+_MOSTLY_ROTATION = 0.15
 
 
 @dataclass
@@ -52,7 +57,11 @@ class Considered:
 
 
 def select(
-    frames: Iterable[SourceFrame], settings: FrameExtractionSettings, focal: float | None, continuous: bool, wanted: set[int]
+    frames: Iterable[SourceFrame],
+    settings: FrameExtractionSettings,
+    focal: float | None,
+    continuous: bool,
+    wanted: set[int],
 ) -> Iterator[Considered]:
     """Decide frame by frame what is kept; nothing is dropped, each comes out with its decision.
 
@@ -60,7 +69,8 @@ def select(
         frames: in the source's order.
         settings: thresholds.
         focal: focal length as a share of the width, or None where it is not known yet.
-        continuous: whether neighbours can be tracked; photographs are only compared in sharpness and for duplicates.
+        continuous: whether neighbours can be tracked; photographs are only compared in sharpness
+            and for duplicates.
         wanted: frames with known depth, kept although they are close to the last one.
     """
     judge = _Judge(settings, (focal,) if focal else _UNKNOWN_FOCALS, continuous, wanted)
@@ -88,18 +98,29 @@ def _small(gray_HW: np.ndarray) -> np.ndarray:
     height, width = gray_HW.shape
     if width <= _SMALL_WIDTH:
         return gray_HW
-    return cv2.resize(gray_HW, (_SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        gray_HW,
+        (_SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))),
+        interpolation=cv2.INTER_AREA,
+    )
 
 
 def sharpness(gray_HW: np.ndarray) -> float:
-    """Contrast of fine detail against contrast of coarse detail, in the blurrier of the two directions.
+    """Contrast of fine detail against contrast of coarse detail, in the blurrier of the two
+    directions.
 
-    Blur takes the fine detail only, and motion takes it in one direction; the coarse detail stands for what the picture shows. A little
-    smoothing first keeps a sensor's noise from passing as detail. The number says nothing alone, but neighbours in a video show the same.
+    Blur takes the fine detail only, and motion takes it in one direction; the coarse detail stands
+    for what the picture shows. A little smoothing first keeps a sensor's noise from passing as
+    detail. The number says nothing alone, but neighbours in a video show the same.
     """
     smooth = cv2.GaussianBlur(gray_HW, (5, 5), 1.0)
-    coarse = cv2.GaussianBlur(cv2.resize(gray_HW, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), (5, 5), 1.0)
-    return min(_response(smooth, _FINE, along) / max(_response(coarse, _COARSE, along), 1.0) for along in (True, False))
+    coarse = cv2.GaussianBlur(
+        cv2.resize(gray_HW, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), (5, 5), 1.0
+    )
+    return min(
+        _response(smooth, _FINE, along) / max(_response(coarse, _COARSE, along), 1.0)
+        for along in (True, False)
+    )
 
 
 _FINE, _COARSE = np.array([[1, 0, -2, 0, 1]], np.float32), np.array([[-1, 0, 1]], np.float32)
@@ -112,7 +133,8 @@ def _response(gray_HW: np.ndarray, kernel_1N: np.ndarray, along_rows: bool) -> f
 
 
 def _with_reference(items: Iterator[Considered]) -> Iterator[tuple[Considered, float]]:
-    """Each frame with the sharpness that frames around it reach (75th percentile), looking a few frames ahead."""
+    """Each frame with the sharpness that frames around it reach (75th percentile), looking a few
+    frames ahead."""
     past: deque[float] = deque(maxlen=_BEFORE)
     ahead: deque[Considered] = deque()
     for item in items:
@@ -133,10 +155,23 @@ def _judged(past: "deque[float]", ahead: "deque[Considered]") -> tuple[Considere
 class _Judge:
     """Keeps the last kept frame and the frame before, and decides on the next."""
 
-    def __init__(self, settings: FrameExtractionSettings, focals: tuple[float, ...], continuous: bool, wanted: set[int]) -> None:
-        self.settings, self.focals, self.continuous, self.wanted = settings, focals, continuous, wanted
+    def __init__(
+        self,
+        settings: FrameExtractionSettings,
+        focals: tuple[float, ...],
+        continuous: bool,
+        wanted: set[int],
+    ) -> None:
+        self.settings, self.focals, self.continuous, self.wanted = (
+            settings,
+            focals,
+            continuous,
+            wanted,
+        )
         self.segment = 0
-        self.reference: Considered | None = None  # the last kept frame, or what stands in for it after a rotation
+        self.reference: Considered | None = (
+            None  # the last kept frame, or what stands in for it after a rotation
+        )
         self.previous: Considered | None = None  # the last frame that could be tracked
         self.flash: Considered | None = None  # the last frame, where its brightness had jumped
         self.since_reference = 0  # frames
@@ -178,34 +213,50 @@ class _Judge:
             return ""
         step = measure_motion(previous.gray, item.gray, previous.corners, self.focals)
         jump = self._exposure_changes(previous, item)
-        if step.tracked < settings.min_tracked and not (jump and _same_after_gain(previous.gray, item.gray)):
+        if step.tracked < settings.min_tracked and not (
+            jump and _same_after_gain(previous.gray, item.gray)
+        ):
             self.broken = True
             return ""
         if jump and (self.flash is None or self._exposure_changes(self.flash, item)):
             return EXPOSURE  # what stays as bright as the frame that jumped is no flash
-        since = step if reference is previous else measure_motion(reference.gray, item.gray, reference.corners, self.focals)
+        since = (
+            step
+            if reference is previous
+            else measure_motion(reference.gray, item.gray, reference.corners, self.focals)
+        )
         if not np.isfinite(since.flow):
             self.broken = True  # the way from the last kept frame is lost, as after a cut
             return ""
         item.motion, item.parallax = since.flow, since.parallax
-        wanted = item.frame in self.wanted and (reference.frame not in self.wanted or since.flow > _SOME_MOTION * settings.min_motion)
+        wanted = item.frame in self.wanted and (
+            reference.frame not in self.wanted or since.flow > _SOME_MOTION * settings.min_motion
+        )
         if since.flow < settings.min_motion:
             if wanted:
                 return ""
-            if step.flow < _SAME_PLACE and np.abs(item.gray.astype(np.int16) - previous.gray).mean() < _SAME_PICTURE:
+            if (
+                step.flow < _SAME_PLACE
+                and np.abs(item.gray.astype(np.int16) - previous.gray).mean() < _SAME_PICTURE
+            ):
                 return DUPLICATE
             gets_on = since.flow * _PATIENCE > settings.min_motion * self.since_reference
             return TOO_CLOSE if gets_on and step.flow > _STILL * settings.min_motion else HOVERING
         if since.parallax < settings.min_parallax:
             if since.parallax > _MOSTLY_ROTATION * since.flow:
-                return "" if wanted else TOO_CLOSE  # too little has moved to tell; with more way the parallax will show
+                return (
+                    "" if wanted else TOO_CLOSE
+                )  # too little has moved to tell; with more way the parallax will show
             if since.tracked < _LOST_OVERLAP:
-                # The view has turned away from the reference: what comes next has little in common with what was kept.
+                # The view has turned away from the reference: what comes next has little in common
+                # with what was kept.
                 self._refer_to(item)
                 self.broken = True
             return ROTATION
         if self._exposure_changes(reference, item):
-            self.broken = True  # brightness jumped and stayed: comparing pictures across the jump is void
+            self.broken = (
+                True  # brightness jumped and stayed: comparing pictures across the jump is void
+            )
         return ""
 
     def _exposure_changes(self, first: Considered, second: Considered) -> bool:
@@ -213,7 +264,10 @@ class _Judge:
         return bool(change > np.log1p(self.settings.max_exposure_change))
 
     def _decide_photograph(self, item: Considered) -> None:
-        same = self.reference is not None and np.abs(item.gray.astype(np.int16) - self.reference.gray).mean() < _SAME_PICTURE
+        same = (
+            self.reference is not None
+            and np.abs(item.gray.astype(np.int16) - self.reference.gray).mean() < _SAME_PICTURE
+        )
         item.reason = DUPLICATE if same else ""
         item.kept = not same
         if item.kept:
@@ -228,14 +282,19 @@ def _same_after_gain(first_HW: np.ndarray, second_HW: np.ndarray) -> bool:
 
 
 def thin_out(rows: list[Considered], limit: int | None, wanted: set[int]) -> list[Considered]:
-    """Mark kept frames beyond `limit` as thinned out, evenly, those with known depth last. Returns the ones newly marked."""
+    """Mark kept frames beyond `limit` as thinned out, evenly, those with known depth last. Returns
+    the ones newly marked."""
     kept = [row for row in rows if row.kept]
     if limit is None or len(kept) <= limit:
         return []
     precious = [row for row in kept if row.frame in wanted]
     others = [row for row in kept if row.frame not in wanted]
     room = max(0, limit - len(precious))
-    chosen = {id(row) for row in precious[:limit]} if room else {id(precious[i]) for i in _spread(len(precious), limit)}
+    chosen = (
+        {id(row) for row in precious[:limit]}
+        if room
+        else {id(precious[i]) for i in _spread(len(precious), limit)}
+    )
     chosen |= {id(others[i]) for i in _spread(len(others), room)}
     dropped = [row for row in kept if id(row) not in chosen]
     for row in dropped:
@@ -253,5 +312,11 @@ def _spread(count: int, wanted: int) -> list[int]:
 def reasons(rows: Iterable[Considered]) -> dict[str, int]:
     """How many frames were left out for each reason; sizes are counted together."""
     return dict(
-        sorted(Counter(row.reason.split(" ")[0] if row.reason.startswith("size") else row.reason for row in rows if row.reason).items())
+        sorted(
+            Counter(
+                row.reason.split(" ")[0] if row.reason.startswith("size") else row.reason
+                for row in rows
+                if row.reason
+            ).items()
+        )
     )

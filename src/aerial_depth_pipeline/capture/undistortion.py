@@ -14,7 +14,8 @@ class Undistortion:
 
     Attributes:
         camera: the pinhole camera of the result.
-        x_HW, y_HW: for each pixel of the result its place in the distorted image, in COLMAP's pixels, float32.
+        x_HW, y_HW: for each pixel of the result its place in the distorted image, in COLMAP's
+            pixels, float32.
         source_width, source_height: size of the distorted image.
     """
 
@@ -26,11 +27,19 @@ class Undistortion:
 
     def image(self, image_HW3: np.ndarray) -> np.ndarray:
         """The undistorted image, bilinear."""
-        # OpenCV's first pixel has its centre at 0, COLMAP's at 0.5. Replication fills the half pixel outside of the outermost centres.
-        return cv2.remap(image_HW3, self.x_HW - 0.5, self.y_HW - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # OpenCV's first pixel has its centre at 0, COLMAP's at 0.5. Replication fills the half
+        # pixel outside of the outermost centres.
+        return cv2.remap(
+            image_HW3,
+            self.x_HW - 0.5,
+            self.y_HW - 0.5,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
 
     def depth(self, depth_HW: np.ndarray) -> np.ndarray:
-        """Undistorted z-depth, from the nearest pixel; `depth_HW` may have any size that covers the same view. 0 outside of it."""
+        """Undistorted z-depth, from the nearest pixel; `depth_HW` may have any size that covers the
+        same view. 0 outside of it."""
         height, width = depth_HW.shape
         column = np.floor(self.x_HW * (width / self.source_width)).astype(np.int64)
         row = np.floor(self.y_HW * (height / self.source_height)).astype(np.int64)
@@ -40,10 +49,12 @@ class Undistortion:
 
 
 def plan_undistortion(camera: Camera) -> Undistortion:
-    """Find the largest pinhole picture, of the same focal length and no larger than the original, that is filled everywhere.
+    """Find the largest pinhole picture, of the same focal length and no larger than the original,
+    that is filled everywhere.
 
     Raises:
-        ValueError: where the distortion folds the image over itself or sees behind the camera, as no undistorted picture exists then.
+        ValueError: where the distortion folds the image over itself or sees behind the camera, as
+            no undistorted picture exists then.
     """
     K = camera.K
     if not camera.is_distorted:
@@ -51,8 +62,13 @@ def plan_undistortion(camera: Camera) -> Undistortion:
     else:
         left, top, right, bottom = _inner_rectangle(camera)
         scale_x, scale_y = K[0, 0], K[1, 1]
-        # The border of the original is rarely wider than the original itself, but where it is, no pixels are invented.
-        shrink = min(1.0, camera.width / ((right - left) * scale_x), camera.height / ((bottom - top) * scale_y))
+        # The border of the original is rarely wider than the original itself, but where it is, no
+        # pixels are invented.
+        shrink = min(
+            1.0,
+            camera.width / ((right - left) * scale_x),
+            camera.height / ((bottom - top) * scale_y),
+        )
         fx, fy = scale_x * shrink, scale_y * shrink
         width, height = int((right - left) * fx) // 2 * 2, int((bottom - top) * fy) // 2 * 2
         if width < 32 or height < 32:
@@ -63,11 +79,14 @@ def plan_undistortion(camera: Camera) -> Undistortion:
     if camera.is_distorted:
         x, y = distort(camera, (columns - cx) / fx, (rows - cy) / fy)
         columns, rows = K[0, 0] * x + K[0, 2], K[1, 1] * y + K[1, 2]
-    return Undistortion(pinhole, columns.astype(np.float32), rows.astype(np.float32), camera.width, camera.height)
+    return Undistortion(
+        pinhole, columns.astype(np.float32), rows.astype(np.float32), camera.width, camera.height
+    )
 
 
 def _inner_rectangle(camera: Camera) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom, on the plane at depth 1, of a rectangle inside of the undistorted border."""
+    """Left, top, right and bottom, on the plane at depth 1, of a rectangle inside of the
+    undistorted border."""
     K, steps = camera.K, 200
     along_x, along_y = np.linspace(0, camera.width, steps), np.linspace(0, camera.height, steps)
 
@@ -90,11 +109,15 @@ def distort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
     if model in ("SIMPLE_PINHOLE", "PINHOLE"):
         return x, y
     if model.endswith("FISHEYE"):
-        k = {"OPENCV_FISHEYE": p[4:8], "SIMPLE_RADIAL_FISHEYE": p[3:4], "RADIAL_FISHEYE": p[3:5]}[model]
+        k = {"OPENCV_FISHEYE": p[4:8], "SIMPLE_RADIAL_FISHEYE": p[3:4], "RADIAL_FISHEYE": p[3:5]}[
+            model
+        ]
         radius = np.hypot(x, y)
         angle = np.arctan(radius)
         square = angle**2
-        bent = angle * (1 + sum(coefficient * square ** (power + 1) for power, coefficient in enumerate(k)))
+        bent = angle * (
+            1 + sum(coefficient * square ** (power + 1) for power, coefficient in enumerate(k))
+        )
         factor = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), 1.0)
         return x * factor, y * factor
     k1, k2, p1, p2, k3, k4, k5, k6 = {
@@ -104,7 +127,9 @@ def distort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
         "FULL_OPENCV": lambda: p[4:12],
     }[model]()
     square = x * x + y * y
-    radial = (1 + square * (k1 + square * (k2 + square * k3))) / (1 + square * (k4 + square * (k5 + square * k6)))
+    radial = (1 + square * (k1 + square * (k2 + square * k3))) / (
+        1 + square * (k4 + square * (k5 + square * k6))
+    )
     across = x * y
     return (
         x * radial + 2 * p1 * across + p2 * (square + 2 * x * x),

@@ -1,1 +1,2 @@
-"""Kedro datasets: how scene folders, triplet lists, models and reports get to disk, or to any fsspec URL, and back."""
+"""Kedro datasets: how scene folders, triplet lists, models and reports get to disk, or to any
+fsspec URL, and back."""

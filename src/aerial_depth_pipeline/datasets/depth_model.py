@@ -1,4 +1,5 @@
-"""A depth model on disk: `model.safetensors` and `model.json`. Nothing in it can run code when it is loaded."""
+"""A depth model on disk: `model.safetensors` and `model.json`. Nothing in it can run code when it
+is loaded."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 class DepthModelDataset(AbstractDataset["DepthModel", "DepthModel"]):
     """A trained depth model in a folder or behind an fsspec URL, with its model card."""
 
-    def __init__(self, filepath: str, cache: str | None = None, metadata: dict | None = None) -> None:
+    def __init__(
+        self, filepath: str, cache: str | None = None, metadata: dict | None = None
+    ) -> None:
         self._parent, _, self._name = filepath.rstrip("/").rpartition("/")
         self._filepath, self._cache = filepath, cache
         self.metadata = metadata
@@ -24,12 +27,17 @@ class DepthModelDataset(AbstractDataset["DepthModel", "DepthModel"]):
         from aerial_depth_pipeline.networks.depth_model import DepthModel
 
         if not self._exists():
-            raise UserError(f"No trained model in {self._filepath}. Train one with 'kedro run --pipelines=train'.")
+            raise UserError(
+                f"No trained model in {self._filepath}. Train one with 'kedro run"
+                " --pipelines=train'."
+            )
         storage = Storage(self._parent, self._cache)
-        return DepthModel.load(storage.local(self._name, version=storage.read_text(self._name, "model.json") or ""))
+        return DepthModel.load(
+            storage.local(self._name, version=storage.read_text(self._name, "model.json") or "")
+        )
 
     def save(self, data: "DepthModel") -> None:
-        from aerial_depth_pipeline.evaluation.model_card import CARD, model_card
+        from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
 
         storage = Storage(self._parent, self._cache)
         work = storage.workspace("model")

@@ -1,4 +1,5 @@
-"""Which model to use: the champion of the MLflow registry, one of its versions, the model that was trained last, or a folder."""
+"""Which model to use: the champion of the MLflow registry, one of its versions, the model that was
+trained last, or a folder."""
 
 import logging
 from collections.abc import Callable
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from aerial_depth_pipeline.datasets import registry
 from aerial_depth_pipeline.datasets.depth_model import DepthModelDataset
+from aerial_depth_pipeline.tracking import registry
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -19,9 +20,11 @@ TRAINED = "trained"
 
 
 class ModelChoiceDataset(AbstractDataset[None, Callable[[str | int | None], "DepthModel"]]):
-    """`load` gives a function from the user's wish to a model; it says in a sentence which model that is.
+    """`load` gives a function from the user's wish to a model; it says in a sentence which model
+    that is.
 
-    The wish is None (the champion, or the trained model where there is none), `trained`, the number of a version, or a folder.
+    The wish is None (the champion, or the trained model where there is none), `trained`, the number
+    of a version, or a folder.
 
     Args:
         registered_model: name in the MLflow registry.
@@ -50,10 +53,16 @@ class ModelChoiceDataset(AbstractDataset[None, Callable[[str | int | None], "Dep
             return DepthModel.load(Path(wanted).expanduser())
         champion = registry.champion_of(self._name) if wanted is None else None
         if champion is not None:
-            logger.info("The model is version %s of '%s', the champion.", champion.version, self._name)
+            logger.info(
+                "The model is version %s of '%s', the champion.", champion.version, self._name
+            )
             return registry.load_version(champion)
         model = DepthModelDataset(self._trained).load()
-        why = "as predict.model asks" if wanted == TRAINED else f"since '{self._name}' has no champion in the MLflow registry"
+        why = (
+            "as predict.model asks"
+            if wanted == TRAINED
+            else f"since '{self._name}' has no champion in the MLflow registry"
+        )
         logger.info("The model is the one that was trained last, in %s, %s.", self._trained, why)
         return model
 

@@ -13,8 +13,9 @@ from aerial_depth_pipeline.files import remove
 class ReportFilesDataset(AbstractDataset[Path, pd.DataFrame | bytes]):
     """Files and folders that one node made, published into a shared reporting folder.
 
-    `save` takes a local folder and moves what is in it; the table comes last and vouches for the rest, so a report that was cut off counts
-    as missing. `load` gives the table, or the content of the picture that takes its place.
+    `save` takes a local folder and moves what is in it; the table comes last and vouches for the
+    rest, so a report that was cut off counts as missing. `load` gives the table, or the content of
+    the picture that takes its place.
 
     Args:
         filepath: reporting folder or fsspec URL.

@@ -11,18 +11,22 @@ from aerial_depth_pipeline.datasets.storage import Storage
 
 
 class ResultFolderDataset(AbstractDataset[Path, dict[str, Any]]):
-    """A local folder that a node made, published under its own name below `filepath`, in place of an earlier one of that name.
+    """A local folder that a node made, published under its own name below `filepath`, in place of
+    an earlier one of that name.
 
-    `save` moves the folder; a JSON file in it comes last and vouches for the rest. `load` gives the content of that file, with several
-    folders a dictionary of them by name.
+    `save` moves the folder; a JSON file in it comes last and vouches for the rest. `load` gives the
+    content of that file, with several folders a dictionary of them by name.
 
     Args:
         filepath: folder or fsspec URL below which the folder is published.
         table: name of the JSON file that vouches for the others.
-        name: the only name there is; without one, any number of folders may lie there, and none counts as the result of the next run.
+        name: the only name there is; without one, any number of folders may lie there, and none
+            counts as the result of the next run.
     """
 
-    def __init__(self, filepath: str, table: str, name: str | None = None, metadata: dict | None = None) -> None:
+    def __init__(
+        self, filepath: str, table: str, name: str | None = None, metadata: dict | None = None
+    ) -> None:
         self._filepath, self._table, self._name = filepath, table, name
         self.metadata = metadata
 
@@ -41,7 +45,10 @@ class ResultFolderDataset(AbstractDataset[Path, dict[str, Any]]):
         Storage(self._filepath).publish_folder(folder, name, last=self._table)
 
     def _exists(self) -> bool:
-        return self._name is not None and Storage(self._filepath).read_text(self._name, self._table) is not None
+        return (
+            self._name is not None
+            and Storage(self._filepath).read_text(self._name, self._table) is not None
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "name": self._name, "table": self._table}

@@ -19,13 +19,14 @@ _SAFE_NAME = re.compile(r"\w[\w.\-+()]*", re.UNICODE)
 def why_name_is_refused(name: str) -> str | None:
     """Why a folder's name cannot be a scene's or domain's name; None if it can.
 
-    Names appear in list files that are separated by spaces and in paths below the data folder, which they must not be able to leave.
+    Names appear in list files that are separated by spaces and in paths below the data folder,
+    which they must not be able to leave.
     """
     if _SAFE_NAME.fullmatch(name) and ".." not in name:
         return None
     return (
-        f"the folder name {name!r} cannot be used: rename it to letters, digits, '_', '-', '.', '+' and brackets, without spaces, "
-        "beginning with a letter or digit"
+        f"the folder name {name!r} cannot be used: rename it to letters, digits, '_', '-', '.', '+'"
+        " and brackets, without spaces, beginning with a letter or digit"
     )
 
 
@@ -47,14 +48,21 @@ class FinishedScene:
 class SceneFolder:
     """One scene on disk."""
 
-    def __init__(self, storage: Storage | None, domain: str, name: str, manifest: dict[str, Any] | None) -> None:
+    def __init__(
+        self, storage: Storage | None, domain: str, name: str, manifest: dict[str, Any] | None
+    ) -> None:
         self._storage, self._manifest = storage, manifest
         self.domain, self.name = domain, name
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the scene's content changes. Raw footage is fingerprinted by its files, results by what they were made from."""
-        return fingerprint_of_files(self.path) if self._manifest is None else self._manifest["fingerprint"]
+        """Changes when the scene's content changes. Raw footage is fingerprinted by its files,
+        results by what they were made from."""
+        return (
+            fingerprint_of_files(self.path)
+            if self._manifest is None
+            else self._manifest["fingerprint"]
+        )
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -68,17 +76,28 @@ class SceneFolder:
             raise FileNotFoundError(f"scene {self.domain}/{self.name} is not on disk yet")
         if self._storage.is_local:
             return self._storage.local(self.name)
-        version = self._storage.version(self.name) if self._manifest is None else self._manifest["fingerprint"]
+        version = (
+            self._storage.version(self.name)
+            if self._manifest is None
+            else self._manifest["fingerprint"]
+        )
         return self._storage.local(self.name, version=version)
 
 
 class SceneFolders(Mapping[str, SceneFolder]):
     """The scenes of one domain by name, in alphabetical order.
 
-    `strangers` are names of folders there that this project did not make and therefore never overwrites.
+    `strangers` are names of folders there that this project did not make and therefore never
+    overwrites.
     """
 
-    def __init__(self, domain: str, location: str, scenes: list[SceneFolder], strangers: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        domain: str,
+        location: str,
+        scenes: list[SceneFolder],
+        strangers: list[str] | None = None,
+    ) -> None:
         self.domain, self.location, self.strangers = domain, location, strangers or []
         self._scenes = {scene.name: scene for scene in scenes}
 
@@ -95,8 +114,9 @@ class SceneFolders(Mapping[str, SceneFolder]):
 class SceneFoldersDataset(AbstractDataset[dict[str, FinishedScene | None], SceneFolders]):
     """The scenes of a domain below one folder.
 
-    `load` gives a `SceneFolders`, empty where there is nothing yet. `save` takes scenes that are finished, by name, and publishes each
-    atomically; None removes a scene's earlier result. A result is trusted only with its manifest, which is written with it.
+    `load` gives a `SceneFolders`, empty where there is nothing yet. `save` takes scenes that are
+    finished, by name, and publishes each atomically; None removes a scene's earlier result. A
+    result is trusted only with its manifest, which is written with it.
 
     Args:
         filepath: folder or fsspec URL that holds one folder per scene.
@@ -105,7 +125,14 @@ class SceneFoldersDataset(AbstractDataset[dict[str, FinishedScene | None], Scene
         cache: local folder for copies of remote scenes.
     """
 
-    def __init__(self, filepath: str, domain: str, raw: bool = False, cache: str | None = None, metadata: dict | None = None) -> None:
+    def __init__(
+        self,
+        filepath: str,
+        domain: str,
+        raw: bool = False,
+        cache: str | None = None,
+        metadata: dict | None = None,
+    ) -> None:
         self._filepath, self._domain, self._raw, self._cache = filepath, domain, raw, cache
         self.metadata = metadata
 
@@ -120,7 +147,11 @@ class SceneFoldersDataset(AbstractDataset[dict[str, FinishedScene | None], Scene
             if text is None and not self._raw:
                 strangers.append(name)
             else:
-                scenes.append(SceneFolder(storage, self._domain, name, None if text is None else json.loads(text)))
+                scenes.append(
+                    SceneFolder(
+                        storage, self._domain, name, None if text is None else json.loads(text)
+                    )
+                )
         return SceneFolders(self._domain, self._filepath, scenes, strangers)
 
     def save(self, data: dict[str, FinishedScene | None]) -> None:
@@ -132,7 +163,9 @@ class SceneFoldersDataset(AbstractDataset[dict[str, FinishedScene | None], Scene
                 storage.remove(name)
                 continue
             manifest = {"fingerprint": scene.fingerprint, "summary": scene.summary}
-            (scene.folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str), encoding="utf-8")
+            (scene.folder / MANIFEST).write_text(
+                json.dumps(manifest, indent=2, default=str), encoding="utf-8"
+            )
             storage.publish_folder(scene.folder, name, last=MANIFEST)
 
     def _exists(self) -> bool:

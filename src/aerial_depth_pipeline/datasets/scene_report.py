@@ -18,16 +18,19 @@ _COLUMNS = ["domain", "scene", "step", "status", "reason"]
 
 @dataclass
 class SceneReport:
-    """What became of a domain's scenes in one step: scene → '' if it went well, else the reason why it was left out."""
+    """What became of a domain's scenes in one step: scene → '' if it went well, else the reason why
+    it was left out."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     complete: bool = False
 
 
 class SceneReportDataset(AbstractDataset[SceneReport, SceneReport]):
-    """The rows of one domain and step in the shared report; saving replaces them and leaves the others.
+    """The rows of one domain and step in the shared report; saving replaces them and leaves the
+    others.
 
-    A step that is under way has no rows, so that `--only-missing-outputs` runs an interrupted step again.
+    A step that is under way has no rows, so that `--only-missing-outputs` runs an interrupted step
+    again.
     """
 
     def __init__(self, filepath: str, domain: str, step: str, metadata: dict | None = None) -> None:
@@ -52,7 +55,15 @@ class SceneReportDataset(AbstractDataset[SceneReport, SceneReport]):
             if data.complete:
                 for scene, reason in data.reasons.items():
                     status = "left out" if reason else "ok"
-                    rows.append(dict(zip(_COLUMNS, [self._domain, scene, self._step, status, reason], strict=True)))
+                    rows.append(
+                        dict(
+                            zip(
+                                _COLUMNS,
+                                [self._domain, scene, self._step, status, reason],
+                                strict=True,
+                            )
+                        )
+                    )
             rows.sort(key=lambda row: (row["domain"], row["scene"], row["step"]))
             text = io.StringIO()
             writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")

@@ -12,14 +12,17 @@ from aerial_depth_pipeline.files import fingerprint_of, remove, replace
 class Storage:
     """A root folder on the local disk or behind an fsspec URL.
 
-    On the local disk nothing is copied and folders are published by a rename. Elsewhere folders are uploaded file by file, the one that
-    vouches for the others last, and fetched into a cache when they are read.
+    On the local disk nothing is copied and folders are published by a rename. Elsewhere folders are
+    uploaded file by file, the one that vouches for the others last, and fetched into a cache when
+    they are read.
     """
 
     def __init__(self, url: str, cache: str | None = None) -> None:
         self.filesystem, self.root = fsspec.core.url_to_fs(str(url))
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
-        self._cache = Path(cache or Path(tempfile.gettempdir()) / "aerial_depth_pipeline") / fingerprint_of(str(url))
+        self._cache = Path(
+            cache or Path(tempfile.gettempdir()) / "aerial_depth_pipeline"
+        ) / fingerprint_of(str(url))
 
     def path(self, *parts: str) -> str:
         """The full path of something below the root."""
@@ -30,9 +33,15 @@ class Storage:
         if not self.filesystem.isdir(self.root):
             return []
         found = (
-            self.filesystem.ls(self.root, detail=True, refresh=True) if not self.is_local else self.filesystem.ls(self.root, detail=True)
+            self.filesystem.ls(self.root, detail=True, refresh=True)
+            if not self.is_local
+            else self.filesystem.ls(self.root, detail=True)
         )
-        names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in found if self._is_folder(entry)]
+        names = [
+            entry["name"].rstrip("/").rsplit("/", 1)[-1]
+            for entry in found
+            if self._is_folder(entry)
+        ]
         return sorted(name for name in names if not name.startswith("."))
 
     def _is_folder(self, entry: dict) -> bool:
@@ -46,7 +55,8 @@ class Storage:
             return None
 
     def local(self, *parts: str, version: str = "") -> Path:
-        """A local path that holds the folder's content: itself on the local disk, a fetched copy elsewhere.
+        """A local path that holds the folder's content: itself on the local disk, a fetched copy
+        elsewhere.
 
         The copy is fetched again when `version` differs from the one it was fetched for.
         """
@@ -63,21 +73,31 @@ class Storage:
         return copy
 
     def version(self, *parts: str) -> str:
-        """Changes when a file below is added, removed or replaced, by what the file system lists of them; nothing is fetched."""
+        """Changes when a file below is added, removed or replaced, by what the file system lists of
+        them; nothing is fetched."""
         self.filesystem.invalidate_cache()  # others write there too
         found = self.filesystem.find(self.path(*parts), detail=True)
         stamps = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime", "created")
-        return fingerprint_of([[name, entry.get("size"), *(entry.get(stamp) for stamp in stamps)] for name, entry in sorted(found.items())])
+        return fingerprint_of(
+            [
+                [name, entry.get("size"), *(entry.get(stamp) for stamp in stamps)]
+                for name, entry in sorted(found.items())
+            ]
+        )
 
     def publish_folder(self, folder: Path, name: str, last: str) -> None:
-        """Put a finished local folder in place under `name`; `last` is the file that vouches for it."""
+        """Put a finished local folder in place under `name`; `last` is the file that vouches for
+        it."""
         if self.is_local:
             target = Path(self.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
             replace(folder, target)
             return
         self.remove(name)
-        files = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: (p.name == last and p.parent == folder, p))
+        files = sorted(
+            (p for p in folder.rglob("*") if p.is_file()),
+            key=lambda p: (p.name == last and p.parent == folder, p),
+        )
         for path in files:
             self.filesystem.put_file(str(path), self.path(name, *path.relative_to(folder).parts))
         remove(folder)

@@ -9,11 +9,13 @@ from aerial_depth_pipeline.datasets.storage import Storage
 
 
 class StudyTablesDataset(AbstractDataset[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]):
-    """CSV files by name. A part of the study that has not been made yet loads as no tables at all, so that the report can do without it.
+    """CSV files by name. A part of the study that has not been made yet loads as no tables at all,
+    so that the report can do without it.
 
     Args:
         filepath: folder or fsspec URL.
-        tables: names of the files, without `.csv`; the last one is written last and vouches for the others.
+        tables: names of the files, without `.csv`; the last one is written last and vouches for the
+            others.
     """
 
     def __init__(self, filepath: str, tables: list[str], metadata: dict | None = None) -> None:

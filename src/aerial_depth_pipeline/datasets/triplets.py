@@ -43,11 +43,13 @@ class DomainTriplets:
 class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
     """`train.txt`, `val.txt`, `test.txt` and `poses.parquet` beside the scene folders of a domain.
 
-    `load` gives a `DomainTriplets` with a local folder that also holds the triplets themselves; its splits are empty where there are no
-    lists yet.
+    `load` gives a `DomainTriplets` with a local folder that also holds the triplets themselves; its
+    splits are empty where there are no lists yet.
     """
 
-    def __init__(self, filepath: str, domain: str, cache: str | None = None, metadata: dict | None = None) -> None:
+    def __init__(
+        self, filepath: str, domain: str, cache: str | None = None, metadata: dict | None = None
+    ) -> None:
         self._filepath, self._domain, self._cache = filepath, domain, cache
         self.metadata = metadata
 
@@ -58,13 +60,17 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
         storage = self._storage()
         text = storage.read_text(_MANIFEST)
         if text is None:
-            return DomainTriplets(self._domain, Path(storage.root), {split: [] for split in SPLITS}, fingerprint="")
+            return DomainTriplets(
+                self._domain, Path(storage.root), {split: [] for split in SPLITS}, fingerprint=""
+            )
         fingerprint = json.loads(text)["fingerprint"]
         folder = storage.local(version=fingerprint)
         splits = {}
         for split in SPLITS:
             lines = (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines()
-            splits[split] = [(scene, int(target)) for scene, target in (line.split() for line in lines if line)]
+            splits[split] = [
+                (scene, int(target)) for scene, target in (line.split() for line in lines if line)
+            ]
         return DomainTriplets(self._domain, folder, splits, fingerprint)
 
     def save(self, data: TripletLists) -> None:
@@ -76,7 +82,9 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
             (work / f"{split}.txt").write_text(lines, encoding="utf-8")
         data.poses.to_parquet(work / "poses.parquet", index=False)
         fingerprint = fingerprint_of(data.splits, data.scene_fingerprints)
-        (work / _MANIFEST).write_text(json.dumps({"fingerprint": fingerprint, "scenes": data.scene_fingerprints}, indent=2))
+        (work / _MANIFEST).write_text(
+            json.dumps({"fingerprint": fingerprint, "scenes": data.scene_fingerprints}, indent=2)
+        )
         for name in [*(f"{split}.txt" for split in SPLITS), "poses.parquet", _MANIFEST]:
             storage.publish_file(work / name, name)
         work.rmdir()

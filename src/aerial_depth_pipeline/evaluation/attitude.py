@@ -8,24 +8,31 @@ import pandas as pd
 import torch
 
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.geometry.camera_files import UP_COLUMNS, read_camera
+from aerial_depth_pipeline.formats.cameras import UP_COLUMNS, read_camera
 from aerial_depth_pipeline.geometry.ground import ground_slope
 
 
 def slope_of(reference: Reference, height: int, width: int) -> np.ndarray:
-    """Slope [2] of level ground (`geometry.ground.ground_slope`) in a frame of that size; NaN where the attitude is not known."""
+    """Slope [2] of level ground (`geometry.ground.ground_slope`) in a frame of that size; NaN where
+    the attitude is not known."""
     known = None
     if reference.attitudes is not None and reference.attitudes.is_file():
-        known = _attitudes(reference.attitudes, reference.scene_folder, reference.attitudes.stat().st_mtime_ns)
+        known = _attitudes(
+            reference.attitudes, reference.scene_folder, reference.attitudes.stat().st_mtime_ns
+        )
     if known is None or reference.frame not in known[1]:
         return np.full(2, np.nan)
     K_33, ups = known
-    slope = ground_slope(torch.tensor(ups[reference.frame])[None], torch.tensor(K_33)[None], height, width)
+    slope = ground_slope(
+        torch.tensor(ups[reference.frame])[None], torch.tensor(K_33)[None], height, width
+    )
     return slope[0].numpy()
 
 
 @lru_cache(maxsize=64)
-def _attitudes(table: Path, scene: Path, changed: int) -> tuple[np.ndarray, dict[int, np.ndarray]] | None:
+def _attitudes(
+    table: Path, scene: Path, changed: int
+) -> tuple[np.ndarray, dict[int, np.ndarray]] | None:
     """Calibration and upward directions of a scene's frames; None where they cannot be read.
 
     `changed` is when the table was written: one that was made again is read again.
@@ -35,4 +42,6 @@ def _attitudes(table: Path, scene: Path, changed: int) -> tuple[np.ndarray, dict
         camera = read_camera(scene / "camera.yaml")
     except (OSError, ValueError, KeyError):
         return None
-    return camera.K, dict(zip(attitudes["frame"].astype(int), attitudes[UP_COLUMNS].to_numpy(float), strict=True))
+    return camera.K, dict(
+        zip(attitudes["frame"].astype(int), attitudes[UP_COLUMNS].to_numpy(float), strict=True)
+    )

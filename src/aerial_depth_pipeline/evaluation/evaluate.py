@@ -8,14 +8,20 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.evaluation.baselines import training_depth
-from aerial_depth_pipeline.evaluation.breakdowns import Sums, add_sums, breakdown_table
-from aerial_depth_pipeline.evaluation.contestants import Contestant, baseline_contestants, check_names, level_ground, model_contestant
-from aerial_depth_pipeline.evaluation.image_records import SceneMeasurement
+from aerial_depth_pipeline.evaluation.measuring.aggregate import summarize
+from aerial_depth_pipeline.evaluation.measuring.breakdowns import Sums, add_sums, breakdown_table
+from aerial_depth_pipeline.evaluation.measuring.image_records import SceneMeasurement
+from aerial_depth_pipeline.evaluation.methods.baselines import training_depth
+from aerial_depth_pipeline.evaluation.methods.method import (
+    Contestant,
+    baseline_contestants,
+    check_names,
+    level_ground,
+    model_contestant,
+)
+from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.evaluation.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.evaluation.summary import summarize
 from aerial_depth_pipeline.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -28,13 +34,17 @@ class Measurements:
     """All that was measured in one domain.
 
     Attributes:
-        table: the long table (`summary.COLUMNS`): one row per contestant, scene (and `all`), alignment, cap and metric. `value` is the
-            mean over images, every image weighing the same; `low` and `high` bound the 95 % bootstrap interval over images; `images`
-            counts the images behind it; `coverage` is the mean share of an image's pixels that entered the measure. Rows whose metric
-            begins with `images_` count predictions with a problem; their `images` is the number of test frames.
+        table: the long table (`summary.COLUMNS`): one row per contestant, scene (and `all`),
+            alignment, cap and metric. `value` is the mean over images, every image weighing the
+            same; `low` and `high` bound the 95 % bootstrap interval over images; `images` counts
+            the images behind it; `coverage` is the mean share of an image's pixels that entered the
+            measure. Rows whose metric begins with `images_` count predictions with a problem; their
+            `images` is the number of test frames.
         per_image: one row per contestant, frame, alignment and cap, metrics in columns.
-        problems: contestant, domain, scene, frame, problem, detail: every prediction that could not be measured or has holes.
-        breakdowns: errors by distance, row, height and so on, under the main alignment and without a cap (`breakdowns.COLUMNS`).
+        problems: contestant, domain, scene, frame, problem, detail: every prediction that could not
+            be measured or has holes.
+        breakdowns: errors by distance, row, height and so on, under the main alignment and without
+            a cap (`breakdowns.COLUMNS`).
     """
 
     table: pd.DataFrame
@@ -53,12 +63,13 @@ def measure(
 ) -> Measurements:
     """Measure a model, the baselines and other contestants on the test scenes of one domain.
 
-    Memory does not grow with the number of images: the arrays of a few images are alive at a time, and records of a few kilobytes
+    Memory does not grow with the number of images: the arrays of a few images are alive at a time,
+        and records of a few kilobytes
     remain of each. What one scene's common scale needs waits on disk.
 
     Args:
-        predict: the model: from an image [H, W, 3] uint8 RGB to z-depth [H, W] of any size with the same proportions. None measures the
-            others alone.
+        predict: the model: from an image [H, W, 3] uint8 RGB to z-depth [H, W] of any size with the
+            same proportions. None measures the others alone.
         test: references of the test scenes, by scene.
         train: references of the training scenes, for the baselines that know them.
         domain: the name that stands in the table.
@@ -66,20 +77,26 @@ def measure(
         contestants: further contestants.
 
     Raises:
-        UserError: if no test scene has a reference, or no contestant could be measured on any image.
+        UserError: if no test scene has a reference, or no contestant could be measured on any
+            image.
         ValueError: if two contestants share a name.
     """
     scenes = {scene: list(references) for scene, references in test.items() if len(references)}
     empty = sorted(set(test) - set(scenes))
     if empty:
-        log.warning("%s: without reference depth, and therefore not measured: %s.", domain, ", ".join(empty))
+        log.warning(
+            "%s: without reference depth, and therefore not measured: %s.", domain, ", ".join(empty)
+        )
     if not scenes:
         raise UserError(
-            f"Domain '{domain}' has no test frame with reference depth ({len(test)} test scenes); "
-            "run `kedro run --pipelines=ground_truth`, or put known depth beside the video in `depth/`."
+            f"Domain '{domain}' has no test frame with reference depth ({len(test)} test scenes);"
+            " run `kedro run --pipelines=ground_truth`, or put known depth beside the video in"
+            " `depth/`."
         )
     everyone = [*([model_contestant(predict)] if predict is not None else []), *contestants]
-    everyone += level_ground(reference for references in scenes.values() for reference in references)
+    everyone += level_ground(
+        reference for references in scenes.values() for reference in references
+    )
     everyone += baseline_contestants(training_depth(train, settings.size))
     check_names([contestant.name for contestant in everyone])
     records, problems, tables = [], [], []
@@ -88,7 +105,9 @@ def measure(
     with progress_bar(None, f"Evaluating {domain}", total=frames, unit="frame") as bar:
         for scene, references in scenes.items():
             geometry = find_scene_geometry(references[0])
-            for result in SceneMeasurement(domain, scene, references, everyone, settings, geometry).measure():
+            for result in SceneMeasurement(
+                domain, scene, references, everyone, settings, geometry
+            ).measure():
                 records.extend(result.records)
                 if len(records) >= _RECORDS:
                     tables.append(pd.DataFrame.from_records(records))
@@ -100,14 +119,23 @@ def measure(
         tables.append(pd.DataFrame.from_records(records))
     if not tables:
         raise UserError(
-            f"Nothing could be measured in domain '{domain}': all {frames} frames failed, the first with: "
-            f"{problems[0]['detail'] if problems else 'no pixels with reference depth'}."
+            f"Nothing could be measured in domain '{domain}': all {frames} frames failed, the first"
+            f" with: {problems[0]['detail'] if problems else 'no pixels with reference depth'}."
         )
     per_image = pd.concat(tables).sort_values(["scene", "frame"], kind="stable", ignore_index=True)
-    problem_table = pd.DataFrame.from_records(problems, columns=["contestant", "domain", "scene", "frame", "problem", "detail"])
+    problem_table = pd.DataFrame.from_records(
+        problems, columns=["contestant", "domain", "scene", "frame", "problem", "detail"]
+    )
     _report(problem_table, domain, frames)
-    table = summarize(per_image, problem_table, {scene: len(references) for scene, references in scenes.items()}, settings)
-    return Measurements(table, per_image, problem_table, breakdown_table(sums, domain, settings.main_alignment))
+    table = summarize(
+        per_image,
+        problem_table,
+        {scene: len(references) for scene, references in scenes.items()},
+        settings,
+    )
+    return Measurements(
+        table, per_image, problem_table, breakdown_table(sums, domain, settings.main_alignment)
+    )
 
 
 def _report(problems: pd.DataFrame, domain: str, frames: int) -> None:

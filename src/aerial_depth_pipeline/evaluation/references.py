@@ -1,4 +1,5 @@
-"""References: the depth maps that predictions are measured against, and the frames they belong to."""
+"""References: the depth maps that predictions are measured against, and the frames they belong
+to."""
 
 import json
 import logging
@@ -21,10 +22,13 @@ class Reference:
         frame: index of the frame in its source.
         image: path of the undistorted frame, JPEG.
         depth: path of its depth map, float32 TIFF, 0 = none, at the frame's size.
-        kind: `exact` for depth that came with the scene, else the backend that made it (`plane_sweep`, `patch_match`, …).
+        kind: `exact` for depth that came with the scene, else the backend that made it
+            (`plane_sweep`, `patch_match`, …).
         metric: whether the depth is in metres.
-        ground_truth: the scene's folder in `03_primary/`, where conventional methods left their depth; None without one.
-        attitudes: table with the upward direction in the axes of the scene's frames (`attitude.parquet` of its triplets); None without one.
+        ground_truth: the scene's folder in `03_primary/`, where conventional methods left their
+            depth; None without one.
+        attitudes: table with the upward direction in the axes of the scene's frames
+            (`attitude.parquet` of its triplets); None without one.
     """
 
     frame: int
@@ -44,7 +48,8 @@ class Reference:
 def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     """The frames of one scene that have known depth, in the order of time.
 
-    Exact depth that came with the scene wins over depth from its images, for the whole scene: numbers against two kinds of reference
+    Exact depth that came with the scene wins over depth from its images, for the whole scene:
+        numbers against two kinds of reference
     are not to be mixed.
 
     Args:
@@ -63,18 +68,27 @@ def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     if not computed:
         return []
     description = _read_description(ground_truth / "ground_truth.json")
-    return _references(frames, computed, str(description.get("backend") or "sfm"), bool(description.get("metric", False)), ground_truth)
+    return _references(
+        frames,
+        computed,
+        str(description.get("backend") or "sfm"),
+        bool(description.get("metric", False)),
+        ground_truth,
+    )
 
 
 def read_depth(path: Path) -> np.ndarray:
-    """A depth map [H, W] as float32, 0 where there is none (NaN, infinite and negative values become 0).
+    """A depth map [H, W] as float32, 0 where there is none (NaN, infinite and negative values
+    become 0).
 
     Raises:
         SceneError: if the file is missing, damaged or not a depth map of one channel.
     """
     depth = _decode(path, cv2.IMREAD_UNCHANGED, "Depth map", "ground_truth")
     if depth.ndim != 2:
-        raise SceneError(f"Depth map {path} has {depth.ndim} dimensions; a depth map has one channel of float32.")
+        raise SceneError(
+            f"Depth map {path} has {depth.ndim} dimensions; a depth map has one channel of float32."
+        )
     depth = np.asarray(depth, np.float32)
     usable = np.isfinite(depth) & (depth > 0)
     return np.where(usable, depth, np.float32(0))
@@ -86,19 +100,26 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         SceneError: if the file is missing or damaged.
     """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR, "Frame", "frame_extraction"), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(
+        _decode(path, cv2.IMREAD_COLOR, "Frame", "frame_extraction"), cv2.COLOR_BGR2RGB
+    )
 
 
 def _decode(path: Path, flags: int, what: str, step: str) -> np.ndarray:
     """A picture as OpenCV gives it; `what` and the `step` that makes it stand in the error."""
-    # Through numpy, because OpenCV's own reading of files fails on some platforms for names outside ASCII.
+    # Through numpy, because OpenCV's own reading of files fails on some platforms for names outside
+    # ASCII.
     try:
         data = np.fromfile(path, np.uint8)
         picture = cv2.imdecode(data, flags) if len(data) else None
     except (OSError, cv2.error) as error:
-        raise SceneError(f"{what} {path} cannot be read ({error}); run {step} for this scene again.") from error
+        raise SceneError(
+            f"{what} {path} cannot be read ({error}); run {step} for this scene again."
+        ) from error
     if picture is None:
-        raise SceneError(f"{what} {path} is damaged; delete it and run {step} for this scene again.")
+        raise SceneError(
+            f"{what} {path} is damaged; delete it and run {step} for this scene again."
+        )
     return picture
 
 
@@ -108,7 +129,9 @@ def _depth_maps(folder: Path) -> dict[int, Path]:
     return {int(path.stem): path for path in sorted(folder.glob("*.tiff")) if path.stem.isdigit()}
 
 
-def _references(frames: Path, depth_maps: dict[int, Path], kind: str, metric: bool, ground_truth: Path | None) -> list[Reference]:
+def _references(
+    frames: Path, depth_maps: dict[int, Path], kind: str, metric: bool, ground_truth: Path | None
+) -> list[Reference]:
     found = []
     for frame, depth in sorted(depth_maps.items()):
         image = frames / "frames" / f"{frame:06d}.jpg"
@@ -116,7 +139,10 @@ def _references(frames: Path, depth_maps: dict[int, Path], kind: str, metric: bo
             found.append(Reference(frame, image, depth, kind, metric, ground_truth))
     if len(found) < len(depth_maps):
         log.info(
-            "%s: %d of %d depth maps belong to no kept frame and are not used.", frames.name, len(depth_maps) - len(found), len(depth_maps)
+            "%s: %d of %d depth maps belong to no kept frame and are not used.",
+            frames.name,
+            len(depth_maps) - len(found),
+            len(depth_maps),
         )
     return found
 
@@ -127,7 +153,9 @@ def _read_description(path: Path) -> dict:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SceneError(f"{path} is not readable JSON ({error}); run ground_truth for this scene again.") from error
+        raise SceneError(
+            f"{path} is not readable JSON ({error}); run ground_truth for this scene again."
+        ) from error
     if not isinstance(description, dict):
         raise SceneError(f"{path} must hold a JSON object; run ground_truth for this scene again.")
     return description

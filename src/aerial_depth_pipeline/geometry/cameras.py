@@ -1,4 +1,5 @@
-"""Cameras with COLMAP's model names and parameter order, and what resizing, cropping and flipping do to them."""
+"""Cameras with COLMAP's model names and parameter order, and what resizing, cropping and flipping
+do to them."""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,8 @@ class Camera:
         params: parameters in COLMAP's order, focal lengths and principal point in pixels.
 
     Raises:
-        ValueError: for an unknown model, a wrong number of parameters, or a size or focal length that is not positive.
+        ValueError: for an unknown model, a wrong number of parameters, or a size or focal length
+            that is not positive.
     """
 
     model: str
@@ -38,18 +40,24 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.model not in _INTRINSICS_OF_MODEL:
-            raise ValueError(f"unknown camera model '{self.model}'; known are {', '.join(_INTRINSICS_OF_MODEL)}")
+            raise ValueError(
+                f"unknown camera model '{self.model}'; known are {', '.join(_INTRINSICS_OF_MODEL)}"
+            )
         object.__setattr__(self, "params", tuple(float(p) for p in self.params))
         fx, fy, _, _, count = _INTRINSICS_OF_MODEL[self.model]
         if len(self.params) != count:
-            raise ValueError(f"camera model {self.model} takes {count} parameters, not {len(self.params)}")
+            raise ValueError(
+                f"camera model {self.model} takes {count} parameters, not {len(self.params)}"
+            )
         if self.width <= 0 or self.height <= 0 or not (self.params[fx] > 0 and self.params[fy] > 0):
             raise ValueError("camera size and focal length must be positive")
         if not np.all(np.isfinite(self.params)):
             raise ValueError("camera parameters must be finite numbers")
 
     @classmethod
-    def pinhole(cls, width: int, height: int, fx: float, fy: float, cx: float, cy: float) -> "Camera":
+    def pinhole(
+        cls, width: int, height: int, fx: float, fy: float, cx: float, cy: float
+    ) -> "Camera":
         """An undistorted camera."""
         return cls("PINHOLE", int(width), int(height), (fx, fy, cx, cy))
 
@@ -70,13 +78,22 @@ class Camera:
         """Whether a distortion parameter is other than zero."""
         if self.model.endswith("FISHEYE"):
             return True
-        first = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4, "SIMPLE_RADIAL": 3, "RADIAL": 3, "OPENCV": 4, "FULL_OPENCV": 4}[self.model]
+        first = {
+            "SIMPLE_PINHOLE": 3,
+            "PINHOLE": 4,
+            "SIMPLE_RADIAL": 3,
+            "RADIAL": 3,
+            "OPENCV": 4,
+            "FULL_OPENCV": 4,
+        }[self.model]
         return any(p != 0 for p in self.params[first:])
 
     def _with_K(self, K_33: np.ndarray, width: int, height: int) -> "Camera":
         fx, fy, cx, cy, _ = _INTRINSICS_OF_MODEL[self.model]
         if fx == fy and not np.isclose(K_33[0, 0], K_33[1, 1], rtol=1e-9):
-            raise ValueError(f"{self.model} has one focal length; x and y cannot be scaled differently")
+            raise ValueError(
+                f"{self.model} has one focal length; x and y cannot be scaled differently"
+            )
         params = list(self.params)
         params[fy], params[fx] = K_33[1, 1], K_33[0, 0]
         params[cx], params[cy] = K_33[0, 2], K_33[1, 2]
@@ -84,7 +101,9 @@ class Camera:
 
     def resized(self, width: int, height: int) -> "Camera":
         """The camera of the image resized to `width` x `height`."""
-        return self._with_K(scale_K(self.K, width / self.width, height / self.height), width, height)
+        return self._with_K(
+            scale_K(self.K, width / self.width, height / self.height), width, height
+        )
 
     def cropped(self, left: float, top: float, width: int, height: int) -> "Camera":
         """The camera of the crop whose corner is pixel (left, top)."""
@@ -96,7 +115,8 @@ class Camera:
 
 
 def scale_K(K, sx: float, sy: float):
-    """K after resizing the image by (sx, sy): the first row times sx, the second times sy. K is [..., 3, 3], numpy or torch."""
+    """K after resizing the image by (sx, sy): the first row times sx, the second times sy. K is
+    [..., 3, 3], numpy or torch."""
     scaled = K.copy() if isinstance(K, np.ndarray) else K.clone()
     scaled[..., 0, :] *= sx
     scaled[..., 1, :] *= sy
@@ -112,7 +132,8 @@ def crop_K(K, left: float, top: float):
 
 
 def flip_K(K, width: float):
-    """K of the horizontally flipped image: cx becomes width - cx. K is [..., 3, 3], numpy or torch."""
+    """K of the horizontally flipped image: cx becomes width - cx. K is [..., 3, 3], numpy or
+    torch."""
     flipped = K.copy() if isinstance(K, np.ndarray) else K.clone()
     flipped[..., 0, 2] = width - flipped[..., 0, 2]
     return flipped

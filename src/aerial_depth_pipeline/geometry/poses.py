@@ -1,4 +1,5 @@
-"""Rigid motions as 4x4 matrices: numpy in float64 for geometry, torch for what a network predicts."""
+"""Rigid motions as 4x4 matrices: numpy in float64 for geometry, torch for what a network
+predicts."""
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ def pose(rotation_33: np.ndarray, translation_3: np.ndarray) -> np.ndarray:
 
 
 def invert(T):
-    """The inverse of rigid motions [..., 4, 4], numpy or torch, without a general matrix inverse."""
+    """The inverse of rigid motions [..., 4, 4], numpy or torch, without a general matrix
+    inverse."""
     if isinstance(T, np.ndarray):
         inverse = np.zeros_like(T)
         rotation = np.swapaxes(T[..., :3, :3], -1, -2)
@@ -36,8 +38,11 @@ def camera_center(cam_from_world: np.ndarray) -> np.ndarray:
     return invert(cam_from_world)[..., :3, 3]
 
 
-def look_at(center_3: np.ndarray, point_3: np.ndarray, up_3: np.ndarray = np.array([0.0, 0.0, 1.0])) -> np.ndarray:
-    """`cam_from_world` of a level camera at `center_3` that looks at `point_3` (x right, y down, z forward).
+def look_at(
+    center_3: np.ndarray, point_3: np.ndarray, up_3: np.ndarray = np.array([0.0, 0.0, 1.0])
+) -> np.ndarray:
+    """`cam_from_world` of a level camera at `center_3` that looks at `point_3` (x right, y down, z
+    forward).
 
     Looking straight along `up_3` the image's top points to world +y.
     """
@@ -54,7 +59,11 @@ def look_at(center_3: np.ndarray, point_3: np.ndarray, up_3: np.ndarray = np.arr
 def rotation_angle(rotation_33: np.ndarray) -> np.ndarray:
     """Angle of rotation matrices [..., 3, 3] in radians; accurate near zero and near pi."""
     r = rotation_33
-    sine = 0.5 * np.sqrt((r[..., 2, 1] - r[..., 1, 2]) ** 2 + (r[..., 0, 2] - r[..., 2, 0]) ** 2 + (r[..., 1, 0] - r[..., 0, 1]) ** 2)
+    sine = 0.5 * np.sqrt(
+        (r[..., 2, 1] - r[..., 1, 2]) ** 2
+        + (r[..., 0, 2] - r[..., 2, 0]) ** 2
+        + (r[..., 1, 0] - r[..., 0, 1]) ** 2
+    )
     return np.arctan2(sine, 0.5 * (np.trace(r, axis1=-2, axis2=-1) - 1))
 
 
@@ -65,15 +74,19 @@ def angle_between(a_3: np.ndarray, b_3: np.ndarray) -> np.ndarray:
 
 
 def rotation_from_axis_angle(axis_angle_B3: torch.Tensor) -> torch.Tensor:
-    """Rotation matrices [B, 3, 3] from axis times angle in radians [B, 3]; differentiable at zero (Rodrigues' formula)."""
-    # A floor under the squared angle keeps the square root's derivative finite at the identity, where training starts.
+    """Rotation matrices [B, 3, 3] from axis times angle in radians [B, 3]; differentiable at zero
+    (Rodrigues' formula)."""
+    # A floor under the squared angle keeps the square root's derivative finite at the identity,
+    # where training starts.
     squared = (axis_angle_B3**2).sum(-1).clamp_min(1e-16)[:, None, None]
     angle = squared.sqrt()
     zero = torch.zeros_like(axis_angle_B3[:, 0])
     x, y, z = axis_angle_B3.unbind(-1)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     identity = torch.eye(3, dtype=axis_angle_B3.dtype, device=axis_angle_B3.device)
-    half = torch.sin(angle / 2) / angle  # 1 - cos(a) = 2 sin(a/2)^2 keeps its digits where 1 - cos(a) loses them
+    half = (
+        torch.sin(angle / 2) / angle
+    )  # 1 - cos(a) = 2 sin(a/2)^2 keeps its digits where 1 - cos(a) loses them
     return identity + torch.sin(angle) / angle * skew + 2 * half**2 * (skew @ skew)
 
 
@@ -85,11 +98,15 @@ def pose_from_vectors(axis_angle_B3: torch.Tensor, translation_B3: torch.Tensor)
     return torch.cat([top, bottom], 1)
 
 
-def fit_similarity(source_N3: np.ndarray, target_N3: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale s, rotation R and translation t with target = s R source + t in the least-squares sense (Umeyama, PAMI 1991).
+def fit_similarity(
+    source_N3: np.ndarray, target_N3: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale s, rotation R and translation t with target = s R source + t in the least-squares sense
+    (Umeyama, PAMI 1991).
 
     Raises:
-        ValueError: with fewer than three points, or points on one line, where the rotation is not determined.
+        ValueError: with fewer than three points, or points on one line, where the rotation is not
+            determined.
     """
     source_N3, target_N3 = np.asarray(source_N3, float), np.asarray(target_N3, float)
     if len(source_N3) < 3 or source_N3.shape != target_N3.shape:
@@ -98,7 +115,9 @@ def fit_similarity(source_N3: np.ndarray, target_N3: np.ndarray) -> tuple[float,
     source, target = source_N3 - source_mean, target_N3 - target_mean
     u, singular, vt = np.linalg.svd(target.T @ source / len(source))
     if singular[1] <= 1e-9 * max(singular[0], 1e-300):
-        raise ValueError("the points lie on one line; the rotation of the similarity is not determined")
+        raise ValueError(
+            "the points lie on one line; the rotation of the similarity is not determined"
+        )
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     rotation = u @ np.diag(sign) @ vt
     scale = float((singular * sign).sum() / (source**2).sum() * len(source))

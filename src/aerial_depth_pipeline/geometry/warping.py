@@ -1,4 +1,5 @@
-"""The warp at the heart of self-supervised depth: a source image as the target camera would have seen it."""
+"""The warp at the heart of self-supervised depth: a source image as the target camera would have
+seen it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +11,20 @@ from aerial_depth_pipeline.geometry.projection import MINIMUM_DEPTH, pixel_cente
 
 
 def sample(image_BCHW: torch.Tensor, pixels_B2HW: torch.Tensor) -> torch.Tensor:
-    """Bilinear values [B, C, H, W] of an image at pixels [B, 2, H, W] whose first centre is (0.5, 0.5); outside, the border's value."""
+    """Bilinear values [B, C, H, W] of an image at pixels [B, 2, H, W] whose first centre is (0.5,
+    0.5); outside, the border's value."""
     return sample_grid(image_BCHW, grid_from_pixels(pixels_B2HW, *image_BCHW.shape[-2:]))
 
 
 def sample_grid(image_BCHW: torch.Tensor, grid_BHW2: torch.Tensor) -> torch.Tensor:
     """The same at grid_sample's coordinates, as `warp_grid` gives them."""
-    return F.grid_sample(image_BCHW, grid_BHW2.to(image_BCHW.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(
+        image_BCHW,
+        grid_BHW2.to(image_BCHW.dtype),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
 
 
 def grid_from_pixels(pixels_B2HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -25,24 +33,29 @@ def grid_from_pixels(pixels_B2HW: torch.Tensor, height: int, width: int) -> torc
 
 
 def _grid(u_BHW: torch.Tensor, v_BHW: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU. (u == u is many times isnan's speed.)
+    # Coordinates that are no numbers, or beyond any integer, crash grid_sample on the CPU. (u == u
+    # is many times isnan's speed.)
     u_BHW, v_BHW = (torch.where(x == x, x, -1e6).clamp(-1e6, 1e6) for x in (u_BHW, v_BHW))  # noqa: PLR0124
     return torch.stack([u_BHW * (2 / width) - 1, v_BHW * (2 / height) - 1], -1)
 
 
 def reproject(
-    depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor, K_source_B33: torch.Tensor | None = None
+    depth_B1HW: torch.Tensor,
+    K_B33: torch.Tensor,
+    T_source_from_target_B44: torch.Tensor,
+    K_source_B33: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Where each target pixel lies in the source image.
 
     Args:
         depth_B1HW: z-depth of the target.
         K_B33: calibration of the target, and of the source where `K_source_B33` is not given.
-        T_source_from_target_B44: takes points of the target camera to the source camera, in the depth's unit.
+        T_source_from_target_B44: takes points of the target camera to the source camera, in the
+            depth's unit.
 
     Returns:
-        Pixels in the source [B, 2, H, W], z-depth there [B, 1, H, W], and the mask [B, 1, H, W] of pixels that lie in front of the source
-        camera and inside its image.
+        Pixels in the source [B, 2, H, W], z-depth there [B, 1, H, W], and the mask [B, 1, H, W] of
+        pixels that lie in front of the source camera and inside its image.
     """
     turned, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33)
     *_, z = image = _source_image(depth_B1HW[:, 0], turned, offset)
@@ -50,18 +63,26 @@ def reproject(
     return torch.stack([u, v], 1), z[:, None], (_margin(u, v, z) >= 0)[:, None]
 
 
-def _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33=None) -> tuple[torch.Tensor, torch.Tensor]:
-    """A pixel p with depth d lies at d turned [B, 3, 3] p + offset [B, 3] in the source's homogeneous pixels: no way through points."""
+def _pixel_motion(
+    depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33=None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A pixel p with depth d lies at d turned [B, 3, 3] p + offset [B, 3] in the source's
+    homogeneous pixels: no way through points."""
     if depth_B1HW.shape[1] != 1 or K_B33.shape != (len(depth_B1HW), 3, 3):
-        raise ValueError(f"expected depth [B,1,H,W] and K [B,3,3], got {tuple(depth_B1HW.shape)} and {tuple(K_B33.shape)}")
+        raise ValueError(
+            f"expected depth [B,1,H,W] and K [B,3,3], got {tuple(depth_B1HW.shape)} and"
+            f" {tuple(K_B33.shape)}"
+        )
     K_source = K_B33 if K_source_B33 is None else K_source_B33
-    return K_source @ T_source_from_target_B44[:, :3, :3] @ torch.linalg.inv(K_B33), (K_source @ T_source_from_target_B44[:, :3, 3:])[
-        ..., 0
-    ]
+    return (
+        K_source @ T_source_from_target_B44[:, :3, :3] @ torch.linalg.inv(K_B33),
+        (K_source @ T_source_from_target_B44[:, :3, 3:])[..., 0],
+    )
 
 
 def _rays(depth_BHW: torch.Tensor, turned_B33: torch.Tensor) -> list[torch.Tensor]:
-    """The three coordinates [B, H, W] of `turned` times each pixel; without a product of matrices, so that a compiler makes one loop."""
+    """The three coordinates [B, H, W] of `turned` times each pixel; without a product of matrices,
+    so that a compiler makes one loop."""
     height, width = depth_BHW.shape[1:]
     column = torch.arange(width, device=depth_BHW.device, dtype=depth_BHW.dtype) + 0.5
     row = torch.arange(height, device=depth_BHW.device, dtype=depth_BHW.dtype)[:, None] + 0.5
@@ -69,11 +90,18 @@ def _rays(depth_BHW: torch.Tensor, turned_B33: torch.Tensor) -> list[torch.Tenso
     return [a[:, i, 0] * column + a[:, i, 1] * row + a[:, i, 2] for i in range(3)]
 
 
-def _source_image(depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor) -> list[torch.Tensor]:
-    return [ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(_rays(depth_BHW, turned_B33))]
+def _source_image(
+    depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor
+) -> list[torch.Tensor]:
+    return [
+        ray * depth_BHW + offset_B3[:, i, None, None]
+        for i, ray in enumerate(_rays(depth_BHW, turned_B33))
+    ]
 
 
-def _pixels(x_BHW: torch.Tensor, y_BHW: torch.Tensor, z_BHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _pixels(
+    x_BHW: torch.Tensor, y_BHW: torch.Tensor, z_BHW: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     inverse = 1 / z_BHW.clamp_min(MINIMUM_DEPTH)
     return x_BHW * inverse, y_BHW * inverse
 
@@ -92,12 +120,16 @@ def _grid_and_margin(depth_BHW, turned_B33, offset_B3):
 
 
 def _grid_gradient(gradient_BHW2, depth_BHW, turned_B33, offset_B3):
-    """From the gradient with respect to the coordinates that with respect to the source's homogeneous pixels, and to depth."""
+    """From the gradient with respect to the coordinates that with respect to the source's
+    homogeneous pixels, and to depth."""
     height, width = depth_BHW.shape[1:]
     rays = _rays(depth_BHW, turned_B33)
     x, y, z = (ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(rays))
     inverse = 1 / z.clamp_min(MINIMUM_DEPTH)
-    to_x, to_y = gradient_BHW2[..., 0] * (2 / width) * inverse, gradient_BHW2[..., 1] * (2 / height) * inverse
+    to_x, to_y = (
+        gradient_BHW2[..., 0] * (2 / width) * inverse,
+        gradient_BHW2[..., 1] * (2 / height) * inverse,
+    )
     to_z = torch.where(z > MINIMUM_DEPTH, -(to_x * x + to_y * y) * inverse, 0.0)
     return (to_x, to_y, to_z), to_x * rays[0] + to_y * rays[1] + to_z * rays[2]
 
@@ -123,7 +155,10 @@ class _Grid(torch.autograd.Function):
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             image = torch.stack(to_image, 1)
             centers = pixel_centers(*depth.shape[1:], depth.device, depth.dtype)
-            to_turned, to_offset = (image * depth[:, None]).flatten(2) @ centers.T, image.sum((2, 3))
+            to_turned, to_offset = (
+                (image * depth[:, None]).flatten(2) @ centers.T,
+                image.sum((2, 3)),
+            )
         return to_depth, to_turned, to_offset, None
 
 
@@ -133,7 +168,8 @@ def warp_grid(
     T_source_from_target_B44: torch.Tensor,
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of pixels that the source really saw.
+    """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of
+    pixels that the source really saw.
 
     `compiled` gives a faster form of a function, such as torch.compile's.
     """
@@ -143,14 +179,19 @@ def warp_grid(
 
 
 def warp(
-    source_BCHW: torch.Tensor, depth_B1HW: torch.Tensor, K_B33: torch.Tensor, T_source_from_target_B44: torch.Tensor
+    source_BCHW: torch.Tensor,
+    depth_B1HW: torch.Tensor,
+    K_B33: torch.Tensor,
+    T_source_from_target_B44: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The source image as seen by the target camera, given the target's z-depth.
 
     Returns:
-        The warped image [B, C, H, W] and the mask [B, 1, H, W] of pixels that the source really saw.
+        The warped image [B, C, H, W] and the mask [B, 1, H, W] of pixels that the source really
+        saw.
 
-    Source: Zhou et al., Unsupervised Learning of Depth and Ego-Motion from Video, CVPR 2017, section 3.2.
+    Source: Zhou et al., Unsupervised Learning of Depth and Ego-Motion from Video, CVPR 2017,
+        section 3.2.
     """
     grid, inside = warp_grid(depth_B1HW, K_B33, T_source_from_target_B44)
     return sample_grid(source_BCHW, grid), inside

@@ -23,12 +23,18 @@ COLUMNS = [
 ]
 
 
-def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric: bool) -> dict[str, float] | None:
-    """Compare depth maps with the exact depth of their frames; None where none of these frames has exact depth.
+def measure_depth(
+    depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric: bool
+) -> dict[str, float] | None:
+    """Compare depth maps with the exact depth of their frames; None where none of these frames has
+    exact depth.
 
-    Metric depth is compared as it is, so that an error of scale counts; other depth is first scaled by the median ratio of all maps.
-    `scale_error` is that ratio less one: the relative error of the metric scale, NaN where depth is not metric. `coverage` is the share of
-    the pixels with exact depth that have depth; the other figures are over these, NaN where there are none.
+    Metric depth is compared as it is, so that an error of scale counts; other depth is first scaled
+    by the median ratio of all maps.
+    `scale_error` is that ratio less one: the relative error of the metric scale, NaN where depth is
+        not metric. `coverage` is the share of
+    the pixels with exact depth that have depth; the other figures are over these, NaN where there
+    are none.
 
     Args:
         depths: frame and depth [H, W], 0 = none.
@@ -42,7 +48,10 @@ def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric
             continue
         exact = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if depth.shape != exact.shape:
-            raise ValueError(f"depth of frame {frame} is {depth.shape[1]}x{depth.shape[0]}, {path} is {exact.shape[1]}x{exact.shape[0]}")
+            raise ValueError(
+                f"depth of frame {frame} is {depth.shape[1]}x{depth.shape[0]}, {path} is"
+                f" {exact.shape[1]}x{exact.shape[0]}"
+            )
         both = (depth > 0) & (exact > 0)
         known += int((exact > 0).sum())
         ratios.append(depth[both].astype(np.float64) / exact[both])
@@ -50,7 +59,9 @@ def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric
     if not known:
         return None
     if not ratio.size:
-        return dict.fromkeys(("abs_rel", "delta_1.25", "within_1pct", "within_5pct"), float("nan")) | {
+        return dict.fromkeys(
+            ("abs_rel", "delta_1.25", "within_1pct", "within_5pct"), float("nan")
+        ) | {
             "coverage": 0.0,
             "scale_error": float("nan"),
         }
@@ -69,7 +80,8 @@ def measure_depth(depths: Iterable[tuple[int, np.ndarray]], frames: Path, metric
 
 
 def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: str) -> list[dict]:
-    """The rows of `ground_truth_accuracy.csv`: the scene's depth and that of the backends it was compared with; none without exact depth.
+    """The rows of `ground_truth_accuracy.csv`: the scene's depth and that of the backends it was
+    compared with; none without exact depth.
 
     Args:
         frames: the scene's frames with `depth/NNNNNN.tiff`, exact.
@@ -78,7 +90,25 @@ def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: 
     """
     summary = json.loads((Path(ground_truth) / "ground_truth.json").read_text(encoding="utf-8"))
     files = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
-    own = measure_depth(((int(path.stem), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) for path in files), frames, summary["metric"])
-    measured = [] if own is None else [{"backend": summary["backend"], "seconds_per_view": summary["seconds_per_view"], **own}]
-    place = {"domain": domain, "scene": scene, "registered": summary["registered"], "frames": summary["frames"]}
-    return [{name: (row | place)[name] for name in COLUMNS} for row in measured + summary.get("compared", [])]
+    own = measure_depth(
+        ((int(path.stem), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) for path in files),
+        frames,
+        summary["metric"],
+    )
+    measured = (
+        []
+        if own is None
+        else [
+            {"backend": summary["backend"], "seconds_per_view": summary["seconds_per_view"], **own}
+        ]
+    )
+    place = {
+        "domain": domain,
+        "scene": scene,
+        "registered": summary["registered"],
+        "frames": summary["frames"],
+    }
+    return [
+        {name: (row | place)[name] for name in COLUMNS}
+        for row in measured + summary.get("compared", [])
+    ]

@@ -1,4 +1,5 @@
-"""Dense depth of all views of a scene: raw depth by one of the backends, then the filter that keeps what other views confirm."""
+"""Dense depth of all views of a scene: raw depth by one of the backends, then the filter that keeps
+what other views confirm."""
 
 import logging
 import time
@@ -12,12 +13,12 @@ import torch
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, remove
 from aerial_depth_pipeline.geometry.poses import relative_pose
-from aerial_depth_pipeline.mvs.consistency import check_against, remove_small_regions
-from aerial_depth_pipeline.mvs.patch_match import patch_match, patch_match_available
-from aerial_depth_pipeline.mvs.plane_sweep import matching_scores
+from aerial_depth_pipeline.mvs.backends.patch_match import patch_match, patch_match_available
+from aerial_depth_pipeline.mvs.backends.plane_sweep import matching_scores
+from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
+from aerial_depth_pipeline.mvs.backends.sgbm import sgbm_view
+from aerial_depth_pipeline.mvs.filter import check_against, remove_small_regions
 from aerial_depth_pipeline.mvs.planes import displacement_per_unit, make_planes, visible_points
-from aerial_depth_pipeline.mvs.raw_depth import RawDepth
-from aerial_depth_pipeline.mvs.rectified_pairs import sgbm_view
 from aerial_depth_pipeline.mvs.refinement import refine
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 from aerial_depth_pipeline.mvs.sgm import aggregate, best_plane, to_cost
@@ -45,7 +46,13 @@ class FilteredDepth:
     score_HW: np.ndarray
 
 
-def sweep_view(model: SceneModel, images: dict[int, np.ndarray], frame: int, sources: list[int], settings: DenseSettings) -> RawDepth:
+def sweep_view(
+    model: SceneModel,
+    images: dict[int, np.ndarray],
+    frame: int,
+    sources: list[int],
+    settings: DenseSettings,
+) -> RawDepth:
     """Depth of one view by plane sweep.
 
     Args:
@@ -69,11 +76,35 @@ def sweep_view(model: SceneModel, images: dict[int, np.ndarray], frame: int, sou
     found = []
     for direction in directions:
         margins = (settings.near_margin, settings.far_margin)
-        family = make_planes(pixels, inverse, direction, per_unit, size, settings.plane_step, settings.max_planes, margins)
-        scores = matching_scores(images[frame], pictures, K, relative, family, settings.windows, min(best, len(sources)), device)
+        family = make_planes(
+            pixels,
+            inverse,
+            direction,
+            per_unit,
+            size,
+            settings.plane_step,
+            settings.max_planes,
+            margins,
+        )
+        scores = matching_scores(
+            images[frame],
+            pictures,
+            K,
+            relative,
+            family,
+            settings.windows,
+            min(best, len(sources)),
+            device,
+        )
         if settings.regularization == "sgm":
             image = torch.as_tensor(images[frame], dtype=torch.float32, device=scores.device)
-            total = aggregate(to_cost(scores), settings.small_penalty, settings.large_penalty, image, settings.paths)
+            total = aggregate(
+                to_cost(scores),
+                settings.small_penalty,
+                settings.large_penalty,
+                image,
+                settings.paths,
+            )
         else:
             total = to_cost(scores)
         index = best_plane(total)
@@ -81,18 +112,33 @@ def sweep_view(model: SceneModel, images: dict[int, np.ndarray], frame: int, sou
         score = scores.gather(0, nearest[None])[0].cpu().numpy()
         index = index.cpu().numpy()
         inverse_depth = family.inverse_depth(index)
-        inside = (index > 0.25) & (index < len(family) - 1.25) & (inverse_depth > 0.02 * np.median(inverse))
-        step = np.abs(family.inverse_depth(np.ones_like(index)) - family.inverse_depth(np.zeros_like(index)))
+        inside = (
+            (index > 0.25)
+            & (index < len(family) - 1.25)
+            & (inverse_depth > 0.02 * np.median(inverse))
+        )
+        step = np.abs(
+            family.inverse_depth(np.ones_like(index)) - family.inverse_depth(np.zeros_like(index))
+        )
         found.append((inverse_depth, np.where(inside, score, -1), step))
     inverse_depth, score, step = found[0]
     for other in found[1:]:
         better = other[1] > score
-        inverse_depth, score, step = (np.where(better, b, a) for a, b in zip((inverse_depth, score, step), other, strict=True))
+        inverse_depth, score, step = (
+            np.where(better, b, a) for a, b in zip((inverse_depth, score, step), other, strict=True)
+        )
     inside = score > -1
     for round_ in range(settings.refinements):
         smooth = cv2.medianBlur(inverse_depth.astype(np.float32), 3)
         inverse_depth, score = refine(
-            images[frame], pictures, K, relative, smooth, step / 2**round_, settings.windows, min(best, len(sources))
+            images[frame],
+            pictures,
+            K,
+            relative,
+            smooth,
+            step / 2**round_,
+            settings.windows,
+            min(best, len(sources)),
         )
     valid = inside & (score >= settings.min_score) & (inverse_depth > 0.02 * np.median(inverse))
     depth = np.where(valid, 1 / np.where(valid, inverse_depth, 1), 0).astype(np.float32)
@@ -114,8 +160,8 @@ def choose_backend(backend: str) -> str:
     """
     if backend == "patch_match" and not patch_match_available():
         raise UserError(
-            "ground_truth.dense.backend is patch_match, but this COLMAP finds no CUDA device. Use auto or plane_sweep, "
-            "or install the extra `cuda` on a machine with an NVIDIA GPU."
+            "ground_truth.dense.backend is patch_match, but this COLMAP finds no CUDA device. Use"
+            " auto or plane_sweep, or install the extra `cuda` on a machine with an NVIDIA GPU."
         )
     if backend == "auto":
         return "patch_match" if patch_match_available() else "plane_sweep"
@@ -123,7 +169,13 @@ def choose_backend(backend: str) -> str:
 
 
 def dense_depth(
-    model: SceneModel, images: dict[int, np.ndarray], views: list[int], settings: DenseSettings, work: Path, frames: Path, sfm: Path
+    model: SceneModel,
+    images: dict[int, np.ndarray],
+    views: list[int],
+    settings: DenseSettings,
+    work: Path,
+    frames: Path,
+    sfm: Path,
 ) -> tuple[dict[int, FilteredDepth], dict]:
     """Depth of all views, filtered.
 
@@ -144,16 +196,22 @@ def dense_depth(
     """
     start = time.monotonic()
     candidates = [frame for frame in model.frames if frame in images]
-    sources = {v: choose_sources(model, v, candidates, settings.sources, settings.best_angle) for v in candidates}
+    sources = {
+        v: choose_sources(model, v, candidates, settings.sources, settings.best_angle)
+        for v in candidates
+    }
     if not any(sources[v] for v in views):
         raise SceneError(
-            "No two views share enough sparse points at a usable angle for dense depth. Keep more frames, or frames closer together."
+            "No two views share enough sparse points at a usable angle for dense depth. Keep more"
+            " frames, or frames closer together."
         )
     backend = choose_backend(settings.backend)
     raw = {}
     if backend == "patch_match":
         try:
-            raw = patch_match(model, frames, sfm, {view: sources[view] for view in sorted(views)}, work)
+            raw = patch_match(
+                model, frames, sfm, {view: sources[view] for view in sorted(views)}, work
+            )
         except SceneError as error:
             if settings.backend != "auto":
                 raise
@@ -163,18 +221,39 @@ def dense_depth(
         store = _store(work, model, sources, settings, backend)
         estimate = sgbm_view if backend == "sgbm" else sweep_view
         for view in progress(sorted(views), "depth", unit="view"):
-            raw[view] = _cached(store / f"{view:06d}.npz", lambda v=view: estimate(model, images, v, sources[v], settings))
+            raw[view] = _cached(
+                store / f"{view:06d}.npz",
+                lambda v=view: estimate(model, images, v, sources[v], settings),
+            )
     known = sorted(raw)
-    witnesses = {view: choose_sources(model, view, known, settings.checks, settings.best_angle) for view in views}
-    filtered = {view: confirm(model, raw, view, witnesses[view], settings) for view in sorted(views)}
+    witnesses = {
+        view: choose_sources(model, view, known, settings.checks, settings.best_angle)
+        for view in views
+    }
+    filtered = {
+        view: confirm(model, raw, view, witnesses[view], settings) for view in sorted(views)
+    }
     seconds = time.monotonic() - start
-    return filtered, {"backend": backend, "seconds_per_view": round(seconds / max(len(views), 1), 3)}
+    return filtered, {
+        "backend": backend,
+        "seconds_per_view": round(seconds / max(len(views), 1), 3),
+    }
 
 
-def _store(work: Path, model: SceneModel, sources: dict[int, list[int]], settings: DenseSettings, backend: str) -> Path:
-    """The folder for unfiltered depth of exactly this model and these settings; those of others are removed."""
+def _store(
+    work: Path,
+    model: SceneModel,
+    sources: dict[int, list[int]],
+    settings: DenseSettings,
+    backend: str,
+) -> Path:
+    """The folder for unfiltered depth of exactly this model and these settings; those of others are
+    removed."""
     poses = {frame: model.poses[frame].round(9).tolist() for frame in model.frames}
-    store = work / f"dense-{fingerprint_of(backend, asdict(settings), poses, model.camera.params, sources, torch.__version__)}"
+    store = (
+        work
+        / f"dense-{fingerprint_of(backend, asdict(settings), poses, model.camera.params, sources, torch.__version__)}"
+    )
     for other in work.glob("dense-*"):
         if other != store:
             remove(other)
@@ -192,7 +271,13 @@ def _cached(path: Path, compute) -> RawDepth:
     return result
 
 
-def confirm(model: SceneModel, raw: dict[int, RawDepth], view: int, witnesses: list[int], settings: DenseSettings) -> FilteredDepth:
+def confirm(
+    model: SceneModel,
+    raw: dict[int, RawDepth],
+    view: int,
+    witnesses: list[int],
+    settings: DenseSettings,
+) -> FilteredDepth:
     """Keep the depth that enough other views confirm, as the mean over the views that agree."""
     depth = raw[view].depth_HW
     total, agreeing = depth.astype(np.float64), np.zeros(depth.shape, np.uint8)
@@ -202,8 +287,11 @@ def confirm(model: SceneModel, raw: dict[int, RawDepth], view: int, witnesses: l
         mask, implied = check_against(depth, model.camera.K, T, raw[witness].depth_HW, *limits)
         total += np.where(mask, implied, 0)
         agreeing += mask
-    # At the ends of a flight a view has few neighbours; asking for more than there are would leave it empty.
+    # At the ends of a flight a view has few neighbours; asking for more than there are would leave
+    # it empty.
     needed = min(settings.min_agreeing, max(1, len(witnesses)))
     fused = np.where(agreeing >= needed, total / (1.0 + agreeing), 0).astype(np.float32)
     fused = remove_small_regions(fused, settings.min_region, settings.max_depth_error)
-    return FilteredDepth(np.nan_to_num(fused, nan=0, posinf=0, neginf=0), agreeing, raw[view].score_HW)
+    return FilteredDepth(
+        np.nan_to_num(fused, nan=0, posinf=0, neginf=0), agreeing, raw[view].score_HW
+    )

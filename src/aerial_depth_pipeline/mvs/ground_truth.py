@@ -1,4 +1,5 @@
-"""The ground truth of one scene: poses, sparse points and dense depth, with what is known about its quality."""
+"""The ground truth of one scene: poses, sparse points and dense depth, with what is known about its
+quality."""
 
 import logging
 import time
@@ -20,8 +21,11 @@ logger = logging.getLogger(__name__)
 _USEFUL_COVERAGE = 0.01
 
 
-def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings, work: Path) -> dict:
-    """Reconstruct a scene and write `sfm/`, `depth/NNNNNN.tiff`, `confidence/NNNNNN.png` (agreeing views) and `ground_truth.json`.
+def build_ground_truth(
+    frames: Path, folder: Path, settings: GroundTruthSettings, work: Path
+) -> dict:
+    """Reconstruct a scene and write `sfm/`, `depth/NNNNNN.tiff`, `confidence/NNNNNN.png` (agreeing
+    views) and `ground_truth.json`.
 
     Args:
         frames: the scene's frames: `frames/NNNNNN.jpg`, `frames.parquet`, `camera.yaml`.
@@ -45,7 +49,9 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
     if settings.dense.max_depth_maps and len(views) > settings.dense.max_depth_maps:
         places = np.linspace(0, len(views) - 1, settings.dense.max_depth_maps).round().astype(int)
         views = [views[i] for i in places]
-    depths, dense = dense_depth(scene.model, images, views, settings.dense, work, frames, folder / "sfm")
+    depths, dense = dense_depth(
+        scene.model, images, views, settings.dense, work, frames, folder / "sfm"
+    )
 
     (folder / "depth").mkdir(exist_ok=True)
     (folder / "confidence").mkdir(exist_ok=True)
@@ -53,18 +59,30 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
     for view, result in depths.items():
         coverage = float((result.depth_HW > 0).mean())
         if coverage < _USEFUL_COVERAGE:
-            per_frame[f"{view:06d}"] = {"coverage": round(coverage, 4), "agreement": 0.0, "written": False}
+            per_frame[f"{view:06d}"] = {
+                "coverage": round(coverage, 4),
+                "agreement": 0.0,
+                "written": False,
+            }
             continue
         write_depth(folder / "depth" / f"{view:06d}.tiff", result.depth_HW)
-        # How many other views agree: small files that tell whoever uses the depth how far to trust it.
-        cv2.imwrite(str(folder / "confidence" / f"{view:06d}.png"), np.where(result.depth_HW > 0, result.agreeing_HW, 0).astype(np.uint8))
+        # How many other views agree: small files that tell whoever uses the depth how far to trust
+        # it.
+        cv2.imwrite(
+            str(folder / "confidence" / f"{view:06d}.png"),
+            np.where(result.depth_HW > 0, result.agreeing_HW, 0).astype(np.uint8),
+        )
         agreement = float(result.agreeing_HW[result.depth_HW > 0].mean())
-        per_frame[f"{view:06d}"] = {"coverage": round(coverage, 4), "agreement": round(agreement, 2), "written": True}
+        per_frame[f"{view:06d}"] = {
+            "coverage": round(coverage, 4),
+            "agreement": round(agreement, 2),
+            "written": True,
+        }
     written = [entry for entry in per_frame.values() if entry["written"]]
     if not written:
         raise SceneError(
-            "No depth is confirmed by more than one view. The scene shows water, moving things or a mirroring surface, or its camera "
-            "is wrong; check camera.yaml, or leave the scene out."
+            "No depth is confirmed by more than one view. The scene shows water, moving things or a"
+            " mirroring surface, or its camera is wrong; check camera.yaml, or leave the scene out."
         )
     content = {
         **scene.summary,
@@ -77,7 +95,9 @@ def build_ground_truth(frames: Path, folder: Path, settings: GroundTruthSettings
         "per_frame": per_frame,
     }
     if settings.compare and (frames / "depth").is_dir():
-        content["compared"] = _compare(scene, images, views, settings, work, frames, folder / "sfm", dense["backend"])
+        content["compared"] = _compare(
+            scene, images, views, settings, work, frames, folder / "sfm", dense["backend"]
+        )
     write_json(folder / "ground_truth.json", content)
     logger.info(
         "%s: %d depth maps by %s, coverage %.0f %%, %.2f s a view.",
@@ -105,8 +125,20 @@ def _compare(
     for backend in settings.compare:
         if backend == used:
             continue
-        depths, dense = dense_depth(scene.model, images, views, replace(settings.dense, backend=backend), work / backend, frames, sfm)
-        measured = measure_depth(((view, result.depth_HW) for view, result in depths.items()), frames, scene.summary["metric"])
+        depths, dense = dense_depth(
+            scene.model,
+            images,
+            views,
+            replace(settings.dense, backend=backend),
+            work / backend,
+            frames,
+            sfm,
+        )
+        measured = measure_depth(
+            ((view, result.depth_HW) for view, result in depths.items()),
+            frames,
+            scene.summary["metric"],
+        )
         if measured is not None:
             rows.append({**dense, **measured})
     return rows

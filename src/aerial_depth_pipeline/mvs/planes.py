@@ -9,10 +9,12 @@ from aerial_depth_pipeline.sfm.scene_model import SceneModel
 
 @dataclass(frozen=True)
 class PlaneFamily:
-    """Planes in inverse depth: plane k gives pixel (u, v) the inverse depth `coefficients[k] · (u, v, 1)`.
+    """Planes in inverse depth: plane k gives pixel (u, v) the inverse depth `coefficients[k] · (u,
+    v, 1)`.
 
-    A plane in space is linear in inverse depth, so that the family can hold planes of any direction. Along k the coefficients change
-    linearly, which makes fractions of a plane meaningful.
+    A plane in space is linear in inverse depth, so that the family can hold planes of any
+    direction. Along k the coefficients change linearly, which makes fractions of a plane
+    meaningful.
 
     Attributes:
         coefficients_D3: one row per plane, from far to near.
@@ -29,7 +31,10 @@ class PlaneFamily:
         """Inverse depth [H, W] of a map of plane indices, fractions allowed."""
         height, width = index_HW.shape
         first, step = self.coefficients_D3[0], self.step
-        u, v = np.arange(width, dtype=np.float32) + 0.5, (np.arange(height, dtype=np.float32) + 0.5)[:, None]
+        u, v = (
+            np.arange(width, dtype=np.float32) + 0.5,
+            (np.arange(height, dtype=np.float32) + 0.5)[:, None],
+        )
         base = (first[0] * u + first[1] * v + first[2]).astype(np.float32)
         slope = (step[0] * u + step[1] * v + step[2]).astype(np.float32)
         return base + index_HW.astype(np.float32) * slope
@@ -40,8 +45,11 @@ class PlaneFamily:
         return (self.coefficients_D3[-1] - self.coefficients_D3[0]) / max(len(self) - 1, 1)
 
 
-def visible_points(model: SceneModel, frame: int, others: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [N, 2] and inverse depth [N] of the sparse points that the view, or one of `others`, observed and that project into it."""
+def visible_points(
+    model: SceneModel, frame: int, others: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels [N, 2] and inverse depth [N] of the sparse points that the view, or one of `others`,
+    observed and that project into it."""
     indices = np.unique(np.concatenate([model.observations[f] for f in [frame, *others]]))
     pose, camera = model.poses[frame], model.camera
     points = model.points_N3[indices] @ pose[:3, :3].T + pose[:3, 3]
@@ -53,14 +61,20 @@ def visible_points(model: SceneModel, frame: int, others: list[int]) -> tuple[np
 
 
 def fit_plane(pixels_N2: np.ndarray, inverse_depth_N: np.ndarray, rounds: int = 20) -> np.ndarray:
-    """The plane [3] in inverse depth through most points: least absolute deviations by reweighting."""
+    """The plane [3] in inverse depth through most points: least absolute deviations by
+    reweighting."""
     rows = np.column_stack([pixels_N2, np.ones(len(pixels_N2))])
     scale = rows.std(0)
     scale[2] = 1.0
     scale[scale <= 0] = 1.0
     weights = np.ones(len(rows))
     for _ in range(rounds):
-        solution = np.linalg.lstsq(rows / scale * weights[:, None], inverse_depth_N * weights, rcond=None)[0] / scale
+        solution = (
+            np.linalg.lstsq(rows / scale * weights[:, None], inverse_depth_N * weights, rcond=None)[
+                0
+            ]
+            / scale
+        )
         error = np.abs(rows @ solution - inverse_depth_N)
         weights = 1 / np.sqrt(error + 0.1 * np.median(error) + 1e-12)
     return solution
@@ -81,14 +95,19 @@ def make_planes(
     Args:
         pixels_N2, inverse_depth_N: the view's sparse points.
         direction: `ground` or `frontal`.
-        displacement_per_unit: pixels that the source view with the longest baseline moves per unit of inverse depth.
+        displacement_per_unit: pixels that the source view with the longest baseline moves per unit
+            of inverse depth.
         size: height and width of the view.
         plane_step: wanted displacement in pixels between two planes.
         max_planes: upper limit on the number of planes.
         margins: near and far margin as shares of the points' range.
     """
     height, width = size
-    base = fit_plane(pixels_N2, inverse_depth_N) if direction == "ground" else np.array([0.0, 0.0, np.median(inverse_depth_N)])
+    base = (
+        fit_plane(pixels_N2, inverse_depth_N)
+        if direction == "ground"
+        else np.array([0.0, 0.0, np.median(inverse_depth_N)])
+    )
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]) @ base
     along = np.column_stack([pixels_N2, np.ones(len(pixels_N2))]) @ base
     median = np.median(inverse_depth_N)
@@ -96,7 +115,8 @@ def make_planes(
         # Parallel planes: all coefficients are multiples of the ground's.
         places, unit, origin = inverse_depth_N / along, base, np.zeros(3)
     else:
-        # The ground's horizon lies in the picture, where multiples of it cover nothing: shift the plane in inverse depth instead.
+        # The ground's horizon lies in the picture, where multiples of it cover nothing: shift the
+        # plane in inverse depth instead.
         places, unit, origin = inverse_depth_N - along, np.array([0.0, 0.0, 1.0]), base
     low, high = np.percentile(places, [0.5, 99.5])
     spread = max(high - low, 0.02 * median / max(abs(unit[2]), 1e-12) if origin.any() else 0.02)
@@ -109,8 +129,14 @@ def make_planes(
     return PlaneFamily(origin + np.linspace(low, high, count)[:, None] * unit, direction)
 
 
-def displacement_per_unit(K_33: np.ndarray, relative_poses: list[np.ndarray], pixels_N2: np.ndarray, inverse_depth_N: np.ndarray) -> float:
-    """Pixels of displacement per unit of inverse depth: the median over the points, the largest over the source views."""
+def displacement_per_unit(
+    K_33: np.ndarray,
+    relative_poses: list[np.ndarray],
+    pixels_N2: np.ndarray,
+    inverse_depth_N: np.ndarray,
+) -> float:
+    """Pixels of displacement per unit of inverse depth: the median over the points, the largest
+    over the source views."""
     rays = np.column_stack([pixels_N2, np.ones(len(pixels_N2))]) @ np.linalg.inv(K_33).T
     small = 0.01
     largest = 0.0

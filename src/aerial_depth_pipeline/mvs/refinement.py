@@ -1,23 +1,32 @@
-"""Fractions of a plane: the sources warped over the surface found so far, a little nearer and a little farther."""
+"""Fractions of a plane: the sources warped over the surface found so far, a little nearer and a
+little farther."""
 
 import cv2
 import numpy as np
 
-from aerial_depth_pipeline.mvs.plane_sweep import BestOf, window_statistics, zncc
+from aerial_depth_pipeline.mvs.backends.plane_sweep import BestOf, window_statistics, zncc
 
-# The parabola's three scores are averaged over so many pixels: one pixel's alone are too noisy for fractions of a step.
+# The parabola's three scores are averaged over so many pixels: one pixel's alone are too noisy for
+# fractions of a step.
 _SMOOTHING = 5
 
 
 def source_maps(
     K_33: np.ndarray, T_source_from_target: np.ndarray, inverse_depth_HW: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each pixel of the target lies in the source: x and y in OpenCV's convention, and the source's z over the target's."""
+    """Where each pixel of the target lies in the source: x and y in OpenCV's convention, and the
+    source's z over the target's."""
     height, width = inverse_depth_HW.shape
     rotation = (K_33 @ T_source_from_target[:3, :3] @ np.linalg.inv(K_33)).astype(np.float32)
     travel = (K_33 @ T_source_from_target[:3, 3]).astype(np.float32)
-    u, v = np.arange(width, dtype=np.float32) + 0.5, (np.arange(height, dtype=np.float32) + 0.5)[:, None]
-    x, y, z = (rotation[i, 0] * u + rotation[i, 1] * v + rotation[i, 2] + travel[i] * inverse_depth_HW for i in range(3))
+    u, v = (
+        np.arange(width, dtype=np.float32) + 0.5,
+        (np.arange(height, dtype=np.float32) + 0.5)[:, None],
+    )
+    x, y, z = (
+        rotation[i, 0] * u + rotation[i, 1] * v + rotation[i, 2] + travel[i] * inverse_depth_HW
+        for i in range(3)
+    )
     z = np.maximum(z, 1e-6)
     return x / z - 0.5, y / z - 0.5, z
 
@@ -34,7 +43,8 @@ def refine(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Improve inverse depth by a parabola through the scores at −step, 0 and +step.
 
-    The windows follow the surface itself, whatever its slant, which a sweep of planes in one direction cannot.
+    The windows follow the surface itself, whatever its slant, which a sweep of planes in one
+    direction cannot.
 
     Args:
         target_HW, sources: grey uint8 views.
@@ -56,10 +66,25 @@ def refine(
         surface = inverse_depth_HW + offset * step_HW
         for source, T in zip(bright, relative_poses, strict=True):
             x, y, _ = source_maps(K_33, T, surface)
-            ranked.add(zncc(statistics, cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)))
+            ranked.add(
+                zncc(
+                    statistics,
+                    cv2.remap(
+                        source,
+                        x,
+                        y,
+                        cv2.INTER_LINEAR,
+                        borderMode=cv2.BORDER_CONSTANT,
+                        borderValue=0,
+                    ),
+                )
+            )
         scores.append(cv2.blur(ranked.mean(height, width), (_SMOOTHING, _SMOOTHING)))
     far, here, near = scores
     bend = 2 * here - far - near
-    offset = np.where(bend > 1e-6, 0.5 * (near - far) / np.maximum(bend, 1e-6), np.sign(near - far) * 0.5)
-    # Away from a maximum the parabola is extrapolation: half a step in the better direction, the next round sees to the rest.
+    offset = np.where(
+        bend > 1e-6, 0.5 * (near - far) / np.maximum(bend, 1e-6), np.sign(near - far) * 0.5
+    )
+    # Away from a maximum the parabola is extrapolation: half a step in the better direction, the
+    # next round sees to the rest.
     return inverse_depth_HW + np.clip(offset, -0.5, 0.5) * step_HW, here

@@ -1,6 +1,8 @@
-"""Semi-global matching (Hirschmüller, Stereo Processing by Semiglobal Matching and Mutual Information, PAMI 2008) in torch, on integers.
+"""Semi-global matching (Hirschmüller, Stereo Processing by Semiglobal Matching and Mutual
+Information, PAMI 2008) in torch, on integers.
 
-One step of a path handles a whole row or column of pixels at once, so that it runs well on a CPU and on a GPU.
+One step of a path handles a whole row or column of pixels at once, so that it runs well on a CPU
+and on a GPU.
 """
 
 from collections.abc import Iterator
@@ -8,7 +10,8 @@ from contextlib import contextmanager
 
 import torch
 
-# One unit of cost, i.e. of 1 − ZNCC, in integers: eight paths of costs up to 2 and penalties stay far below 32767.
+# One unit of cost, i.e. of 1 − ZNCC, in integers: eight paths of costs up to 2 and penalties stay
+# far below 32767.
 UNIT = 256
 _FAR = 16000
 
@@ -19,7 +22,11 @@ def to_cost(scores_DHW: torch.Tensor) -> torch.Tensor:
 
 
 def aggregate(
-    cost_HWD: torch.Tensor, small_penalty: float, large_penalty: float, image_HW: torch.Tensor | None, paths: int = 8
+    cost_HWD: torch.Tensor,
+    small_penalty: float,
+    large_penalty: float,
+    image_HW: torch.Tensor | None,
+    paths: int = 8,
 ) -> torch.Tensor:
     """Sum of the path costs [H, W, D].
 
@@ -38,7 +45,9 @@ def aggregate(
         directions += [(1, 1), (1, -1), (-1, 1), (-1, -1)]
     with _one_thread(cost_HWD.device):
         for dy, dx in directions:
-            large = _large_penalties(image_HW, dy, dx, large_penalty, small, (height, width), cost_HWD.device)
+            large = _large_penalties(
+                image_HW, dy, dx, large_penalty, small, (height, width), cost_HWD.device
+            )
             if dy == 0:
                 _scan(cost_HWD.transpose(0, 1), total.transpose(0, 1), large.T, dx, 0, small)
             else:
@@ -48,7 +57,8 @@ def aggregate(
 
 @contextmanager
 def _one_thread(device: torch.device) -> Iterator[None]:
-    """A path takes thousands of tiny steps; handing each to several threads was measured to take ten times as long as doing it."""
+    """A path takes thousands of tiny steps; handing each to several threads was measured to take
+    ten times as long as doing it."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -58,20 +68,34 @@ def _one_thread(device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _large_penalties(image, dy: int, dx: int, penalty: float, small: int, size: tuple[int, int], device) -> torch.Tensor:
-    """The penalty [H, W] int16 of a large change between a pixel and the one before it on the path."""
+def _large_penalties(
+    image, dy: int, dx: int, penalty: float, small: int, size: tuple[int, int], device
+) -> torch.Tensor:
+    """The penalty [H, W] int16 of a large change between a pixel and the one before it on the
+    path."""
     if image is None:
-        return torch.full(size, max(round(penalty * UNIT), small + 1), dtype=torch.int16, device=device)
+        return torch.full(
+            size, max(round(penalty * UNIT), small + 1), dtype=torch.int16, device=device
+        )
     change = (image - torch.roll(image, (dy, dx), (0, 1))).abs()
     lowered = penalty * UNIT / (1 + change / 16)
     return lowered.clamp_min(small + 1).round().to(torch.int16)
 
 
-def _scan(cost_LND: torch.Tensor, total_LND: torch.Tensor, large_LN: torch.Tensor, direction: int, shift: int, small: int) -> None:
-    """Go over L lines; the pixel before (l, n) on the path is (l − direction, n − shift). Adds to `total_LND`."""
+def _scan(
+    cost_LND: torch.Tensor,
+    total_LND: torch.Tensor,
+    large_LN: torch.Tensor,
+    direction: int,
+    shift: int,
+    small: int,
+) -> None:
+    """Go over L lines; the pixel before (l, n) on the path is (l − direction, n − shift). Adds to
+    `total_LND`."""
     lines, count, planes = cost_LND.shape
     order = range(lines) if direction > 0 else range(lines - 1, -1, -1)
-    # A margin on all sides: beyond the first and last plane nothing is taken, beyond the border a path starts afresh from zero.
+    # A margin on all sides: beyond the first and last plane nothing is taken, beyond the border a
+    # path starts afresh from zero.
     before = torch.zeros((count + 2, planes + 2), dtype=torch.int16, device=cost_LND.device)
     before[:, 0] = before[:, -1] = _FAR
     inner = before[1:-1, 1:-1]
@@ -95,12 +119,15 @@ def _scan(cost_LND: torch.Tensor, total_LND: torch.Tensor, large_LN: torch.Tenso
 
 
 def best_plane(total_HWD: torch.Tensor) -> torch.Tensor:
-    """The cheapest plane of each pixel, refined to fractions by a parabola through the costs beside it, float32 [H, W]."""
+    """The cheapest plane of each pixel, refined to fractions by a parabola through the costs beside
+    it, float32 [H, W]."""
     planes = total_HWD.shape[-1]
     index = total_HWD.argmin(-1, keepdim=True)
     middle = index.clamp(1, planes - 2)
     a, b, c = (total_HWD.gather(-1, middle + k)[..., 0].float() for k in (-1, 0, 1))
     bend = a - 2 * b + c
-    offset = torch.where(bend > 0, 0.5 * (a - c) / bend.clamp_min(1e-6), torch.zeros_like(bend)).clamp(-0.5, 0.5)
+    offset = torch.where(
+        bend > 0, 0.5 * (a - c) / bend.clamp_min(1e-6), torch.zeros_like(bend)
+    ).clamp(-0.5, 0.5)
     at_border = index[..., 0] != middle[..., 0]
     return torch.where(at_border, index[..., 0].float(), middle[..., 0].float() + offset)

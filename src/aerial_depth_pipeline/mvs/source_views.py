@@ -8,11 +8,14 @@ from aerial_depth_pipeline.sfm.scene_model import SceneModel
 _MINIMUM_SHARED = 5
 
 
-def choose_sources(model: SceneModel, frame: int, candidates: list[int], count: int, best_angle: float) -> list[int]:
+def choose_sources(
+    model: SceneModel, frame: int, candidates: list[int], count: int, best_angle: float
+) -> list[int]:
     """The views with the best mixture of parallax and overlap, best first.
 
-    Each sparse point that both views show votes with a weight that falls off on both sides of `best_angle` degrees of parallax, faster
-    towards small angles, where depth becomes uncertain (the weighting of Yao et al., MVSNet, ECCV 2018, section 4.1).
+    Each sparse point that both views show votes with a weight that falls off on both sides of
+    `best_angle` degrees of parallax, faster towards small angles, where depth becomes uncertain
+    (the weighting of Yao et al., MVSNet, ECCV 2018, section 4.1).
 
     Args:
         model: the reconstructed scene.
@@ -26,7 +29,9 @@ def choose_sources(model: SceneModel, frame: int, candidates: list[int], count: 
     for other in candidates:
         if other == frame:
             continue
-        shared = np.intersect1d(model.observations[frame], model.observations[other], assume_unique=True)
+        shared = np.intersect1d(
+            model.observations[frame], model.observations[other], assume_unique=True
+        )
         if len(shared) < _MINIMUM_SHARED:
             continue
         a = center - model.points_N3[shared]

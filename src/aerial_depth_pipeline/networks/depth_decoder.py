@@ -7,7 +7,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
-from aerial_depth_pipeline.networks.convolutions import convolve, convolve_doubled, convolve_to_one
+from aerial_depth_pipeline.networks.kernels.convolutions import (
+    convolve,
+    convolve_doubled,
+    convolve_to_one,
+)
 from aerial_depth_pipeline.networks.normalisation import group_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -18,14 +22,16 @@ _WIDEST_DOUBLED = 64
 class DepthDecoder(nn.Module):
     """A U-shaped decoder with skips: inverse depth at full size, half, quarter, …
 
-    The sigmoid's range is mapped to inverse depth between 1 / max_depth and 1 / min_depth, as in Godard et al., Digging into
-    Self-Supervised Monocular Depth Estimation, ICCV 2019.
+    The sigmoid's range is mapped to inverse depth between 1 / max_depth and 1 / min_depth, as in
+    Godard et al., Digging into Self-Supervised Monocular Depth Estimation, ICCV 2019.
 
-    With `level_ground` the sigmoid's argument counts from that of level ground, whose slope is given, or estimated from the
-    deepest features.
+    With `level_ground` the sigmoid's argument counts from that of level ground, whose slope is
+    given, or estimated from the deepest features.
     """
 
-    def __init__(self, channels: list[int], reductions: list[int], settings: NetworkSettings) -> None:
+    def __init__(
+        self, channels: list[int], reductions: list[int], settings: NetworkSettings
+    ) -> None:
         super().__init__()
         self.scales = settings.scales
         self.min_inverse, self.max_inverse = 1 / settings.max_depth, 1 / settings.min_depth
@@ -44,10 +50,14 @@ class DepthDecoder(nn.Module):
         for level in reversed(range(deepest)):
             skip = channels[skips[level]] if level in skips else 0
             self.before[str(level)] = _convolution(incoming, widths[level], settings.decoder_norm)
-            self.after[str(level)] = _convolution(widths[level] + skip, widths[level], settings.decoder_norm)
+            self.after[str(level)] = _convolution(
+                widths[level] + skip, widths[level], settings.decoder_norm
+            )
             incoming = widths[level]
             if level < self.scales:
-                self.heads[str(level)] = _head(incoming, self._initial_logit(settings.initial_depth))
+                self.heads[str(level)] = _head(
+                    incoming, self._initial_logit(settings.initial_depth)
+                )
 
     def _initial_logit(self, depth: float | None) -> float | None:
         if depth is None:
@@ -56,12 +66,18 @@ class DepthDecoder(nn.Module):
         return math.log(share / (1 - share))
 
     def forward(
-        self, features: list[torch.Tensor], size: tuple[int, int], only_finest: bool = False, slope_B2: torch.Tensor | None = None
+        self,
+        features: list[torch.Tensor],
+        size: tuple[int, int],
+        only_finest: bool = False,
+        slope_B2: torch.Tensor | None = None,
     ) -> list[torch.Tensor]:
-        """Inverse depth [B, 1, H / 2^s, W / 2^s] for s = 0, 1, …, finest first, float32, of an image of `size` (height, width).
+        """Inverse depth [B, 1, H / 2^s, W / 2^s] for s = 0, 1, …, finest first, float32, of an
+        image of `size` (height, width).
 
-        `only_finest` computes the first alone. `slope_B2` is that of level ground (`geometry.ground.ground_slope`), NaN where it is not
-        known; without `level_ground` it is not looked at.
+        `only_finest` computes the first alone. `slope_B2` is that of level ground
+        (`geometry.ground.ground_slope`), NaN where it is not known; without `level_ground` it is
+        not looked at.
         """
         maps = {}
         x = features[-1]
@@ -71,7 +87,12 @@ class DepthDecoder(nn.Module):
         for level in reversed(range(len(self.skip_of_level))):
             x = _apply(self.before[str(level)], x)
             skip = features[self.skip_of_level[level]] if self.skip_of_level[level] >= 0 else None
-            x = _apply_enlarged(self.after[str(level)], x, (math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)), skip)
+            x = _apply_enlarged(
+                self.after[str(level)],
+                x,
+                (math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)),
+                skip,
+            )
             if level < self.scales and (level == 0 or not only_finest):
                 logit = _logit(self.heads[str(level)], x)
                 if slope is not None:
@@ -87,7 +108,8 @@ class DepthDecoder(nn.Module):
         deepest = features[-1]
         with torch.autocast(deepest.device.type, enabled=False):
             pooled = deepest.float().mean((2, 3))
-            # Of one length: a picture unlike those of the training must not tilt the ground at will.
+            # Of one length: a picture unlike those of the training must not tilt the ground at
+            # will.
             pooled = F.layer_norm(pooled, pooled.shape[1:]) / pooled.shape[1] ** 0.5
             return F.linear(pooled, self.slope.weight.float(), self.slope.bias.float())
 
@@ -105,11 +127,19 @@ def _apply(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return _in_turn(rest, convolve(x, convolution.weight, convolution.bias))
 
 
-def _apply_enlarged(layer: nn.Module, x: torch.Tensor, size: tuple[int, int], skip: torch.Tensor | None) -> torch.Tensor:
+def _apply_enlarged(
+    layer: nn.Module, x: torch.Tensor, size: tuple[int, int], skip: torch.Tensor | None
+) -> torch.Tensor:
     """The layer on the map at another size, each pixel repeated, with the encoder's beside it."""
     channels = x.shape[1]
     doubled = size == (2 * x.shape[2], 2 * x.shape[3])
-    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and doubled and channels <= _WIDEST_DOUBLED and layer[0].bias is None:
+    if (
+        x.device.type == "cpu"
+        and torch.is_autocast_enabled("cpu")
+        and doubled
+        and channels <= _WIDEST_DOUBLED
+        and layer[0].bias is None
+    ):
         convolution, *rest = layer
         result = convolve_doubled(x, convolution.weight[:, :channels])
         if skip is not None:
@@ -128,8 +158,13 @@ def _in_turn(modules: list[nn.Module], x: torch.Tensor) -> torch.Tensor:
 def _logit(head: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     if not torch.is_autocast_enabled(x.device.type):
         return head(x)
-    logit = convolve_to_one(x, head.weight) if x.device.type == "cpu" else convolve(x, head.weight).float()
-    # The bias is far from 0: added in bfloat16 it would leave depth in steps of a hundredth and more.
+    logit = (
+        convolve_to_one(x, head.weight)
+        if x.device.type == "cpu"
+        else convolve(x, head.weight).float()
+    )
+    # The bias is far from 0: added in bfloat16 it would leave depth in steps of a hundredth and
+    # more.
     return logit + head.bias[:, None, None]
 
 
@@ -138,14 +173,17 @@ def _convolution(incoming: int, outgoing: int, norm: str) -> nn.Module:
     padding = {"padding": 1, "padding_mode": "replicate"}
     if norm != "none":
         layer = nn.BatchNorm2d(outgoing) if norm == "batch" else group_norm(outgoing)
-        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), layer, nn.ReLU(inplace=True))
+        return nn.Sequential(
+            nn.Conv2d(incoming, outgoing, 3, bias=False, **padding), layer, nn.ReLU(inplace=True)
+        )
     return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, **padding), nn.ELU(inplace=True))
 
 
 def _head(incoming: int, logit: float | None) -> nn.Module:
     head = nn.Conv2d(incoming, 1, 3, padding=1, padding_mode="replicate")
     if logit is not None:
-        # Nearly flat at the start: the first steps then move the level and the large shape instead of undoing random relief.
+        # Nearly flat at the start: the first steps then move the level and the large shape instead
+        # of undoing random relief.
         nn.init.normal_(head.weight, std=0.1 / math.sqrt(9 * incoming))
         nn.init.constant_(head.bias, logit)
     return head

@@ -1,4 +1,5 @@
-"""The trained product: one image in, depth out. Needs torch and timm, and neither Kedro, MLflow nor Lightning."""
+"""The trained product: one image in, depth out. Needs torch and timm, and neither Kedro, MLflow nor
+Lightning."""
 
 import dataclasses
 import hashlib
@@ -28,12 +29,19 @@ class DepthModel:
     Attributes:
         network: encoder and depth decoder, in evaluation mode.
         settings: how the network is built.
-        width, height: size in pixels at which the network looks at a picture; pictures of any size are resized to it and the depth back.
-        metadata: what training wants remembered. `depth_scale` (default 1) multiplies the predicted depth; `unit` names what comes out.
+        width, height: size in pixels at which the network looks at a picture; pictures of any size
+            are resized to it and the depth back.
+        metadata: what training wants remembered. `depth_scale` (default 1) multiplies the predicted
+            depth; `unit` names what comes out.
     """
 
     def __init__(
-        self, network: DepthNetwork, settings: NetworkSettings, width: int, height: int, metadata: dict[str, Any] | None = None
+        self,
+        network: DepthNetwork,
+        settings: NetworkSettings,
+        width: int,
+        height: int,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self.network = network.eval()
         self.settings = settings
@@ -53,7 +61,9 @@ class DepthModel:
     @property
     def fingerprint(self) -> str:
         """A hash of the weights and of how the network is built."""
-        digest = hashlib.blake2b(fingerprint_of(dataclasses.asdict(self.settings)).encode(), digest_size=12)
+        digest = hashlib.blake2b(
+            fingerprint_of(dataclasses.asdict(self.settings)).encode(), digest_size=12
+        )
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -66,27 +76,51 @@ class DepthModel:
 
     def __call__(self, image_HW3: np.ndarray, slope_2: np.ndarray | None = None) -> np.ndarray:
         """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8; see `predict`."""
-        return self.predict(np.asarray(image_HW3)[None], None if slope_2 is None else np.asarray(slope_2)[None])[0]
+        return self.predict(
+            np.asarray(image_HW3)[None], None if slope_2 is None else np.asarray(slope_2)[None]
+        )[0]
 
     @torch.inference_mode()
-    def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray], slope_B2: np.ndarray | None = None) -> np.ndarray:
+    def predict(
+        self, images_BHW3: np.ndarray | Sequence[np.ndarray], slope_B2: np.ndarray | None = None
+    ) -> np.ndarray:
         """Depth [B, H, W], float32, of RGB pictures of one size [B, H, W, 3], uint8.
 
         Args:
-            slope_B2: slope of level ground in each picture (`geometry.ground.ground_slope`), NaN where it is not known. A network with
-                `level_ground` estimates what is not given; others do not look at it.
+            slope_B2: slope of level ground in each picture (`geometry.ground.ground_slope`), NaN
+                where it is not known. A network with `level_ground` estimates what is not given;
+                others do not look at it.
 
         Raises:
             ValueError: where the pictures are not three-channel uint8 of one size.
         """
-        images = np.stack([np.asarray(image) for image in images_BHW3]) if not isinstance(images_BHW3, np.ndarray) else images_BHW3
+        images = (
+            np.stack([np.asarray(image) for image in images_BHW3])
+            if not isinstance(images_BHW3, np.ndarray)
+            else images_BHW3
+        )
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-            raise ValueError(f"expected RGB pictures [B, H, W, 3] of type uint8, got {images.shape} of type {images.dtype}")
+            raise ValueError(
+                f"expected RGB pictures [B, H, W, 3] of type uint8, got {images.shape} of type"
+                f" {images.dtype}"
+            )
         size = images.shape[1:3]
-        x = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        x = (
+            torch.from_numpy(np.ascontiguousarray(images))
+            .to(self.device)
+            .permute(0, 3, 1, 2)
+            .float()
+            / 255
+        )
         if size != (self.height, self.width):
-            x = F.interpolate(x, (self.height, self.width), mode="bilinear", antialias=True, align_corners=False)
-        slope = None if slope_B2 is None else torch.as_tensor(np.asarray(slope_B2), dtype=torch.float32, device=self.device)
+            x = F.interpolate(
+                x, (self.height, self.width), mode="bilinear", antialias=True, align_corners=False
+            )
+        slope = (
+            None
+            if slope_B2 is None
+            else torch.as_tensor(np.asarray(slope_B2), dtype=torch.float32, device=self.device)
+        )
         inverse = self.network(x, slope)
         if size != (self.height, self.width):
             inverse = F.interpolate(inverse, size, mode="bilinear", align_corners=False)
@@ -94,7 +128,8 @@ class DepthModel:
         return depth.float().cpu().numpy()
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `model.json` into `folder`, which appears whole or not at all."""
+        """Write `model.safetensors` and `model.json` into `folder`, which appears whole or not at
+        all."""
         description = {
             "format": _FORMAT,
             "width": self.width,
@@ -102,7 +137,10 @@ class DepthModel:
             "network": dataclasses.asdict(self.settings),
             "metadata": self.metadata,
         }
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        weights = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
         with atomic_path(Path(folder)) as partial:
             partial.mkdir()
             save_file(weights, str(partial / _WEIGHTS))
@@ -119,17 +157,27 @@ class DepthModel:
         for name in (_WEIGHTS, _DESCRIPTION):
             if not (folder / name).is_file():
                 raise UserError(
-                    f"{folder / name} is missing: there is no trained model in {folder}. Run `kedro run --pipeline=train` first."
+                    f"{folder / name} is missing: there is no trained model in {folder}. Run `kedro"
+                    " run --pipeline=train` first."
                 )
         try:
             description = read_json(folder / _DESCRIPTION)
             if description["format"] != _FORMAT:
                 raise UserError(
-                    f"{folder / _DESCRIPTION} has format {description['format']}; this version reads {_FORMAT}. Update the program."
+                    f"{folder / _DESCRIPTION} has format {description['format']}; this version"
+                    f" reads {_FORMAT}. Update the program."
                 )
             settings = read_settings(NetworkSettings, description["network"], "network")
             network = DepthNetwork(settings, load_weights=False)
             network.load_state_dict(load_file(str(folder / _WEIGHTS), device="cpu"))
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"The model in {folder} is damaged ({error}); train it again or copy it once more.") from error
-        return cls(network, settings, description["width"], description["height"], description.get("metadata")).to(device)
+            raise UserError(
+                f"The model in {folder} is damaged ({error}); train it again or copy it once more."
+            ) from error
+        return cls(
+            network,
+            settings,
+            description["width"],
+            description["height"],
+            description.get("metadata"),
+        ).to(device)

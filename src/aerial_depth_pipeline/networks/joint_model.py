@@ -18,9 +18,14 @@ class DepthNetwork(nn.Module):
         self.encoder = Encoder(settings, load_weights)
         self.decoder = DepthDecoder(self.encoder.channels, self.encoder.reductions, settings)
 
-    def forward(self, image_B3HW: torch.Tensor, slope_B2: torch.Tensor | None = None) -> torch.Tensor:
-        """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1; `slope_B2` as in `DepthDecoder`."""
-        return self.decoder(self.encoder(image_B3HW), image_B3HW.shape[-2:], only_finest=True, slope_B2=slope_B2)[0]
+    def forward(
+        self, image_B3HW: torch.Tensor, slope_B2: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1; `slope_B2` as in
+        `DepthDecoder`."""
+        return self.decoder(
+            self.encoder(image_B3HW), image_B3HW.shape[-2:], only_finest=True, slope_B2=slope_B2
+        )[0]
 
 
 class JointModel(nn.Module):
@@ -36,11 +41,18 @@ class JointModel(nn.Module):
         super().__init__()
         self.settings = settings
         self.depth = DepthNetwork(settings)
-        self.pose_encoder = Encoder(settings) if with_pose and settings.pose_encoder == "separate" else None
-        self.pose_decoder = PoseDecoder(self.depth.encoder.channels[-1], settings.pose_channels) if with_pose else None
+        self.pose_encoder = (
+            Encoder(settings) if with_pose and settings.pose_encoder == "separate" else None
+        )
+        self.pose_decoder = (
+            PoseDecoder(self.depth.encoder.channels[-1], settings.pose_channels)
+            if with_pose
+            else None
+        )
 
     def train(self, mode: bool = True) -> "JointModel":
-        """Switch between training and evaluation; normalisation layers whose weights are frozen keep their statistics."""
+        """Switch between training and evaluation; normalisation layers whose weights are frozen
+        keep their statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, _BatchNorm) and module.affine and not module.weight.requires_grad:
@@ -48,34 +60,55 @@ class JointModel(nn.Module):
         return self
 
     def forward(
-        self, images_BL3HW: torch.Tensor, sources: list[int], target: int, slope_B2: torch.Tensor | None = None
+        self,
+        images_BL3HW: torch.Tensor,
+        sources: list[int],
+        target: int,
+        slope_B2: torch.Tensor | None = None,
     ) -> tuple[list[torch.Tensor], torch.Tensor | None, torch.Tensor | None]:
-        """Inverse depth of the target at all scales, finest first, the pose decoder's numbers [B, S, 6] for the sources, and the slope
-        [B, 2] of level ground that the target's features show.
+        """Inverse depth of the target at all scales, finest first, the pose decoder's numbers [B,
+        S, 6] for the sources, and the slope [B, 2] of level ground that the target's features show.
 
         Args:
             images_BL3HW: the frames of a triplet (or longer sequence), RGB in 0..1.
             sources: positions of the sources along L.
             target: position of the target along L.
-            slope_B2: slope of level ground in the target, NaN where it is not known; None where it is nowhere known.
+            slope_B2: slope of level ground in the target, NaN where it is not known; None where it
+                is nowhere known.
         """
         size = images_BL3HW.shape[-2:]
         target_image = images_BL3HW[:, target]
-        shared = self.pose_decoder is not None and self.pose_encoder is None and self.settings.pose_trains_encoder
+        shared = (
+            self.pose_decoder is not None
+            and self.pose_encoder is None
+            and self.settings.pose_trains_encoder
+        )
         if shared:
-            # One pass over all frames: larger batches use the machine better than several small ones.
-            of_all = self.depth.encoder(torch.cat([target_image, *(images_BL3HW[:, s] for s in sources)]))
+            # One pass over all frames: larger batches use the machine better than several small
+            # ones.
+            of_all = self.depth.encoder(
+                torch.cat([target_image, *(images_BL3HW[:, s] for s in sources)])
+            )
             features = [f[: len(target_image)] for f in of_all]
         else:
             features = self.depth.encoder(target_image)
-        maps, slope = self.depth.decoder(features, size, slope_B2=slope_B2), self.depth.decoder.estimated_slope(features)
+        maps, slope = (
+            self.depth.decoder(features, size, slope_B2=slope_B2),
+            self.depth.decoder.estimated_slope(features),
+        )
         if self.pose_decoder is None:
             return maps, None, slope
-        deepest = list(of_all[-1].split(len(target_image))) if shared else self._pose_features(images_BL3HW, features[-1], sources, target)
+        deepest = (
+            list(of_all[-1].split(len(target_image)))
+            if shared
+            else self._pose_features(images_BL3HW, features[-1], sources, target)
+        )
         poses = [self.pose_decoder(deepest[0], source) for source in deepest[1:]]
         return maps, torch.stack(poses, 1), slope
 
-    def _pose_features(self, images: torch.Tensor, target_features: torch.Tensor, sources: list[int], target: int) -> list[torch.Tensor]:
+    def _pose_features(
+        self, images: torch.Tensor, target_features: torch.Tensor, sources: list[int], target: int
+    ) -> list[torch.Tensor]:
         batch = len(images)
         if self.pose_encoder is not None:
             frames = torch.cat([images[:, target], *(images[:, s] for s in sources)])

@@ -10,12 +10,14 @@ _GROUPS = 32
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation of as many groups as fit, 32 at most (Wu and He, Group Normalization, ECCV 2018)."""
+    """Group normalisation of as many groups as fit, 32 at most (Wu and He, Group Normalization,
+    ECCV 2018)."""
     return nn.GroupNorm(math.gcd(channels, _GROUPS), channels)
 
 
 def replace_batch_norm(module: nn.Module) -> None:
-    """Put group normalisation in the place of every batch normalisation, in place; scales and shifts are kept."""
+    """Put group normalisation in the place of every batch normalisation, in place; scales and
+    shifts are kept."""
     for name, child in module.named_children():
         if not isinstance(child, nn.BatchNorm2d):
             replace_batch_norm(child)
@@ -30,7 +32,8 @@ def replace_batch_norm(module: nn.Module) -> None:
 
 
 def freeze_batch_norm(module: nn.Module) -> None:
-    """Train no scale and no shift of a batch normalisation, in place; the joint model then leaves the statistics alone as well."""
+    """Train no scale and no shift of a batch normalisation, in place; the joint model then leaves
+    the statistics alone as well."""
     for layer in module.modules():
         if isinstance(layer, _BatchNorm) and layer.affine:
             layer.requires_grad_(False)

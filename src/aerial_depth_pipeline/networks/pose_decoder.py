@@ -5,9 +5,11 @@ from torch import nn
 
 
 class PoseDecoder(nn.Module):
-    """Six numbers for a pair of images: three for the rotation, three for the translation. Starts at zero: no motion, or no correction.
+    """Six numbers for a pair of images: three for the rotation, three for the translation. Starts
+    at zero: no motion, or no correction.
 
-    The features of both images are concatenated, as in Zhou et al., CVPR 2017, and Godard et al., ICCV 2019.
+    The features of both images are concatenated, as in Zhou et al., CVPR 2017, and Godard et al.,
+    ICCV 2019.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:

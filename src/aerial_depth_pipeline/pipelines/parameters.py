@@ -7,10 +7,10 @@ from typing import Any
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.evaluation.card_settings import CardSettings
+from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
-from aerial_depth_pipeline.networks.export_settings import ExportSettings
+from aerial_depth_pipeline.networks.inference.settings import ExportSettings
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.simulation.settings import FlightSettings
@@ -37,7 +37,8 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Check every parameter before anything runs.
 
     Raises:
-        UserError: for an unknown group or key, naming the closest known one, or a value of the wrong type.
+        UserError: for an unknown group or key, naming the closest known one, or a value of the
+            wrong type.
     """
     known = [*_GROUPS, *_FOLDERS, "simulate"]
     for group, values in parameters.items():
@@ -49,9 +50,13 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
                     read_settings(FlightSettings, flight, f"simulate.{domain}.{scene}")
         elif group in _LOCAL_FOLDERS and "://" in str(values):
             raise UserError(
-                f"'{group}' is {values}, but it must be a folder on this computer; with data on object storage, set for instance "
-                f"'{group}: data/.work/{group.removesuffix('_folder')}' in conf/local/parameters.yml."
+                f"'{group}' is {values}, but it must be a folder on this computer; with data on"
+                f" object storage, set for instance '{group}:"
+                f" data/.work/{group.removesuffix('_folder')}' in conf/local/parameters.yml."
             )
         elif group not in _FOLDERS:
             close = difflib.get_close_matches(group, known, n=1, cutoff=0.0)
-            raise UserError(f"Unknown parameter group '{group}'. Did you mean '{close[0]}'? Known groups: {', '.join(sorted(known))}.")
+            raise UserError(
+                f"Unknown parameter group '{group}'. Did you mean '{close[0]}'? Known groups:"
+                f" {', '.join(sorted(known))}."
+            )

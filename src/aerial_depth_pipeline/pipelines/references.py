@@ -26,26 +26,35 @@ class DomainData:
         return self.triplets.domain
 
     def references(self, split: str) -> dict[str, list[Reference]]:
-        """Frames of a split that have reference depth, by scene; a scene without any has an empty list."""
+        """Frames of a split that have reference depth, by scene; a scene without any has an empty
+        list."""
         targets: dict[str, set[int]] = {}
         for scene, target in self.triplets.splits[split]:
             targets.setdefault(scene, set()).add(target)
         return self.references_of(targets)
 
     def references_of(self, targets: dict[str, set[int]]) -> dict[str, list[Reference]]:
-        """Those of the scenes' frames that have reference depth. Exact depth that came with the footage wins over reconstruction."""
+        """Those of the scenes' frames that have reference depth. Exact depth that came with the
+        footage wins over reconstruction."""
         from aerial_depth_pipeline.evaluation.references import find_references
 
         found = {}
         for scene, wanted in targets.items():
             reconstruction = self.ground_truth.get(scene)
-            references = find_references(self.frames[scene].path, None if reconstruction is None else reconstruction.path)
+            references = find_references(
+                self.frames[scene].path, None if reconstruction is None else reconstruction.path
+            )
             attitudes = self.triplets.folder / scene / "attitude.parquet"
             known = attitudes if attitudes.is_file() else None
-            found[scene] = [replace(reference, attitudes=known) for reference in references if reference.frame in wanted]
+            found[scene] = [
+                replace(reference, attitudes=known)
+                for reference in references
+                if reference.frame in wanted
+            ]
         return found
 
 
 def domains_of(inputs: tuple[Any, ...]) -> list[DomainData]:
-    """Groups a node's trailing inputs: triplet lists, frames and ground truth of each domain in turn."""
+    """Groups a node's trailing inputs: triplet lists, frames and ground truth of each domain in
+    turn."""
     return [DomainData(*inputs[start : start + 3]) for start in range(0, len(inputs), 3)]

@@ -1,4 +1,5 @@
-"""What all steps over scenes share: unchanged scenes are kept, a bad one is reported and left out, the others go on."""
+"""What all steps over scenes share: unchanged scenes are kept, a bad one is reported and left out,
+the others go on."""
 
 import errno
 import functools
@@ -8,7 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders, why_name_is_refused
+from aerial_depth_pipeline.datasets.scene_folders import (
+    FinishedScene,
+    SceneFolder,
+    SceneFolders,
+    why_name_is_refused,
+)
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import fingerprint_of, remove
@@ -27,24 +33,27 @@ def process_scenes(
     made_from: Callable[[SceneFolder], list[Any]],
     at_once: int = 1,
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
-    """Process each scene on its own and yield it as soon as it is finished, so that a killed run loses only what is being processed.
+    """Process each scene on its own and yield it as soon as it is finished, so that a killed run
+    loses only what is being processed.
 
     Args:
         step: the step's name, for messages and the working folder.
         scenes: what to process.
         so_far: this step's results on disk.
         work: local folder for unfinished work.
-        compute: writes a scene's result into an empty local folder (second argument) and returns its summary; the third argument is a
-            working folder that survives a killed run and is emptied when the inputs change.
+        compute: writes a scene's result into an empty local folder (second argument) and returns
+            its summary; the third argument is a working folder that survives a killed run and is
+            emptied when the inputs change.
         made_from: everything a scene's result depends on; a result made from the same is kept.
         at_once: so many scenes are processed at the same time, each in a thread of its own.
 
     Yields:
-        Finished scenes by name (None for a scene whose earlier result no longer holds) and the report so far.
+        Finished scenes by name (None for a scene whose earlier result no longer holds) and the
+        report so far.
 
     Raises:
-        UserError: when the disk is full. That no scene is left is no error here, since another domain may have some; see
-            `check_something_is_left`.
+        UserError: when the disk is full. That no scene is left is no error here, since another
+            domain may have some; see `check_something_is_left`.
     """
     reasons: dict[str, str] = {}
     yield {}, SceneReport()
@@ -62,7 +71,9 @@ def process_scenes(
 
     def finish(name: str) -> FinishedScene:
         logger.info("%s: %s/%s", step, scenes.domain, name)
-        return _finish(scenes[name], changed[name], Path(work) / step / scenes.domain / name, compute)
+        return _finish(
+            scenes[name], changed[name], Path(work) / step / scenes.domain / name, compute
+        )
 
     for name, finished_scene in _outcomes(finish, list(changed), at_once):
         try:
@@ -72,7 +83,8 @@ def process_scenes(
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise UserError(
-                    f"The disk is full: {step} of {scenes.domain}/{name} could not be written. Free some space and run again."
+                    f"The disk is full: {step} of {scenes.domain}/{name} could not be written. Free"
+                    " some space and run again."
                 ) from error
             reasons[name] = _unexpected(step, scenes[name], error)
         except Exception as error:  # noqa: BLE001 - one scene's bug must not take down a night's run over the others
@@ -87,7 +99,9 @@ def process_scenes(
     yield {}, SceneReport(reasons, complete=bool(reasons))
 
 
-def _outcomes(finish: Callable[[str], FinishedScene], names: list[str], at_once: int) -> Iterator[tuple[str, Callable[[], FinishedScene]]]:
+def _outcomes(
+    finish: Callable[[str], FinishedScene], names: list[str], at_once: int
+) -> Iterator[tuple[str, Callable[[], FinishedScene]]]:
     """Every scene in order, and what to call for its result or its error."""
     if at_once == 1:
         yield from ((name, functools.partial(finish, name)) for name in names)
@@ -131,15 +145,23 @@ def check_something_is_left(reports: dict[tuple[str, str], SceneReport]) -> None
     """
     for step in dict.fromkeys(step for step, _ in reports):
         of_step = {domain: report.reasons for (s, domain), report in reports.items() if s == step}
-        reasons = [f"  {domain}/{scene}: {reason}" for domain, scenes in of_step.items() for scene, reason in scenes.items()]
+        reasons = [
+            f"  {domain}/{scene}: {reason}"
+            for domain, scenes in of_step.items()
+            for scene, reason in scenes.items()
+        ]
         if not reasons and step == "frame_extraction":
-            raise UserError(f"There is no footage in the domain{'s' * (len(of_step) > 1)} {', '.join(of_step)}. {_HOW_TO_ADD_FOOTAGE}")
+            raise UserError(
+                f"There is no footage in the domain{'s' * (len(of_step) > 1)} {', '.join(of_step)}."
+                f" {_HOW_TO_ADD_FOOTAGE}"
+            )
         if reasons and all(reason for scenes in of_step.values() for reason in scenes.values()):
             raise UserError(f"{step}: no scene could be used.\n" + "\n".join(reasons))
 
 
 _HOW_TO_ADD_FOOTAGE = (
-    "Put a video at data/01_raw/<domain>/<scene>/video.mp4 (or photographs in an images/ folder there), list the domain in "
-    "conf/base/globals.yml and run again. To see everything work without footage of your own, run 'make demo': it flies over towns and "
-    "countryside that it renders itself."
+    "Put a video at data/01_raw/<domain>/<scene>/video.mp4 (or photographs in an images/ folder"
+    " there), list the domain in conf/base/globals.yml and run again. To see everything work"
+    " without footage of your own, run 'make demo': it flies over towns and countryside that it"
+    " renders itself."
 )

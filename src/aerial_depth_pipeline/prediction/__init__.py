@@ -1,1 +1,2 @@
-"""Depth of footage by a trained model: videos, depth maps and point clouds to look at and to work with."""
+"""Depth of footage by a trained model: videos, depth maps and point clouds to look at and to work
+with."""

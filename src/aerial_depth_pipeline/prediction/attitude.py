@@ -1,4 +1,5 @@
-"""How the camera was held that took the footage: what the drone states, what the user says, else what the video's motion tells."""
+"""How the camera was held that took the footage: what the drone states, what the user says, else
+what the video's motion tells."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,13 +8,19 @@ import cv2
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.capture.attitude import MATCHED_WIDTH, up_of_gimbal
-from aerial_depth_pipeline.capture.camera_resolution import resize_camera
-from aerial_depth_pipeline.capture.images import fit_width
-from aerial_depth_pipeline.capture.sources import Fix, SourceFrame
-from aerial_depth_pipeline.capture.telemetry import Telemetry, at_times, local_metres, smooth_positions, up_at_times
+from aerial_depth_pipeline.capture.camera_lookup import resize_camera
+from aerial_depth_pipeline.capture.motion.attitude import MATCHED_WIDTH, up_of_gimbal
+from aerial_depth_pipeline.capture.motion.video_attitude import UpOverTime, up_over_time
+from aerial_depth_pipeline.capture.sources.source import Fix, SourceFrame
+from aerial_depth_pipeline.capture.telemetry.telemetry import (
+    Telemetry,
+    at_times,
+    local_metres,
+    smooth_positions,
+    up_at_times,
+)
 from aerial_depth_pipeline.capture.undistortion import plan_undistortion
-from aerial_depth_pipeline.capture.video_attitude import UpOverTime, up_over_time
+from aerial_depth_pipeline.formats.images import fit_width
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.prediction.footage import USUAL_FPS, Footage
 from aerial_depth_pipeline.prediction.settings import PredictSettings
@@ -30,36 +37,56 @@ class Attitude:
     """
 
     def __init__(self, footage: Footage, settings: PredictSettings) -> None:
-        """Find out what tells the attitude; a video without telemetry of it is looked through once."""
+        """Find out what tells the attitude; a video without telemetry of it is looked through
+        once."""
         self._footage, self._pitch = footage, settings.pitch
         self._motion: UpOverTime | None = None
         self._stated: dict[int, tuple[float, float]] = {}
         self.origin: str | None = None
         telemetry = None if footage.source.turned else footage.telemetry
-        if settings.attitude != "none" and telemetry is not None and telemetry.attitude_N2 is not None:
+        if (
+            settings.attitude != "none"
+            and telemetry is not None
+            and telemetry.attitude_N2 is not None
+        ):
             self.origin = "telemetry"
-        elif settings.attitude != "none" and not footage.source.continuous and (stated := footage.source.angles()):
+        elif (
+            settings.attitude != "none"
+            and not footage.source.continuous
+            and (stated := footage.source.angles())
+        ):
             self.origin, self._stated = "photographs", stated
         elif settings.pitch is not None:
             self.origin = "setting"
         elif settings.attitude == "auto" and footage.is_video:
             self._motion = _up_from_motion(footage)
-            self.origin = "motion" if any(stretch.up_M3 is not None for stretch in self._motion.stretches) else None
+            self.origin = (
+                "motion"
+                if any(stretch.up_M3 is not None for stretch in self._motion.stretches)
+                else None
+            )
 
     def slopes(self, frames: Sequence[SourceFrame]) -> np.ndarray:
-        """Slope [B, 2] of level ground (`geometry.ground.ground_slope`) in frames of the footage, NaN where nothing tells the attitude."""
+        """Slope [B, 2] of level ground (`geometry.ground.ground_slope`) in frames of the footage,
+        NaN where nothing tells the attitude."""
         times = np.array([frame.time for frame in frames])
         up_B3 = np.full((len(frames), 3), np.nan)
         if self.origin == "telemetry":
             up_B3 = up_at_times(self._footage.telemetry, times)
         elif self.origin == "photographs":
-            up_B3 = up_of_gimbal(*np.array([self._stated.get(frame.index, (np.nan, np.nan)) for frame in frames]).T)
+            up_B3 = up_of_gimbal(
+                *np.array([self._stated.get(frame.index, (np.nan, np.nan)) for frame in frames]).T
+            )
         elif self.origin == "motion":
             up_B3 = self._motion.at(times)
         if self._pitch is not None:
-            up_B3 = np.where(np.isfinite(up_B3), up_B3, up_of_gimbal(np.float64(self._pitch), np.float64(0)))
+            up_B3 = np.where(
+                np.isfinite(up_B3), up_B3, up_of_gimbal(np.float64(self._pitch), np.float64(0))
+            )
         K_B33 = torch.tensor(self._footage.camera.K).expand(len(frames), 3, 3)
-        return ground_slope(torch.tensor(up_B3), K_B33, self._footage.height, self._footage.width).numpy()
+        return ground_slope(
+            torch.tensor(up_B3), K_B33, self._footage.height, self._footage.width
+        ).numpy()
 
 
 def _up_from_motion(footage: Footage) -> UpOverTime:
@@ -81,7 +108,9 @@ def _up_from_motion(footage: Footage) -> UpOverTime:
 
     K_33 = camera.K if undistortion is None else undistortion.camera.K
     telemetry = None if footage.telemetry is None else _smoothed(footage.telemetry)
-    return up_over_time(pictures(), K_33, None if telemetry is None else lambda times: at_times(telemetry, times))
+    return up_over_time(
+        pictures(), K_33, None if telemetry is None else lambda times: at_times(telemetry, times)
+    )
 
 
 def _smoothed(telemetry: Telemetry) -> Telemetry:

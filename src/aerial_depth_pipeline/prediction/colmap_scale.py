@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.sources import SourceFrame
+from aerial_depth_pipeline.capture.sources.source import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.prediction.footage import Footage
 
@@ -21,7 +21,8 @@ class ColmapViews:
 
     Attributes:
         path: where the model was read.
-        points: a picture's name without folder and ending → pixels [N, 2], as shares of width and height, and z-depth [N].
+        points: a picture's name without folder and ending → pixels [N, 2], as shares of width and
+            height, and z-depth [N].
         metric: whether the model is known to be in metres.
     """
 
@@ -32,7 +33,8 @@ class ColmapViews:
 
 @dataclass(frozen=True)
 class ColmapRatios:
-    """How a COLMAP model's depth compares with predicted depth: one median ratio for each frame that was looked at."""
+    """How a COLMAP model's depth compares with predicted depth: one median ratio for each frame
+    that was looked at."""
 
     path: Path
     ratios: list[float]
@@ -43,8 +45,9 @@ def read_colmap_views(path: Path) -> ColmapViews:
     """Read a COLMAP model.
 
     Args:
-        path: a folder with `cameras`, `images` and `points3D` (.bin or .txt), or one that has it as `sfm/` (a scene's folder in
-            `03_primary/`, whose `ground_truth.json` says whether it is metric) or as `sparse/0/`.
+        path: a folder with `cameras`, `images` and `points3D` (.bin or .txt), or one that has it as
+            `sfm/` (a scene's folder in `03_primary/`, whose `ground_truth.json` says whether it is
+            metric) or as `sparse/0/`.
 
     Raises:
         UserError: where there is no model, or it cannot be read.
@@ -53,14 +56,25 @@ def read_colmap_views(path: Path) -> ColmapViews:
 
     path = Path(path)
     folder = next(
-        (f for f in (path, path / "sfm", path / "sparse" / "0") if any((f / f"images.{s}").is_file() for s in ("bin", "txt"))), None
+        (
+            f
+            for f in (path, path / "sfm", path / "sparse" / "0")
+            if any((f / f"images.{s}").is_file() for s in ("bin", "txt"))
+        ),
+        None,
     )
     if folder is None:
-        raise UserError(f"{path} holds no COLMAP model (cameras, images, points3D; .bin or .txt); correct predict.colmap.")
+        raise UserError(
+            f"{path} holds no COLMAP model (cameras, images, points3D; .bin or .txt); correct"
+            " predict.colmap."
+        )
     try:
         model = pycolmap.Reconstruction(folder)
     except (ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"The COLMAP model in {folder} cannot be read ({str(error).strip()[:200]}); copy or make it again.") from error
+        raise UserError(
+            f"The COLMAP model in {folder} cannot be read ({str(error).strip()[:200]}); copy or"
+            " make it again."
+        ) from error
     points = {}
     for image_id in model.reg_image_ids():
         image = model.image(image_id)
@@ -74,27 +88,40 @@ def read_colmap_views(path: Path) -> ColmapViews:
         usable = (depth > 0) & ((pixels >= 0) & (pixels < 1)).all(1)
         points[Path(image.name).stem] = pixels[usable], depth[usable]
     manifest = folder.parent / _MANIFEST
-    metric = manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8")).get("metric") is True
+    metric = (
+        manifest.is_file()
+        and json.loads(manifest.read_text(encoding="utf-8")).get("metric") is True
+    )
     return ColmapViews(folder, points, metric)
 
 
-def compare_with_views(views: ColmapViews, footage: Footage, predict: Callable[[SourceFrame], np.ndarray], count: int) -> ColmapRatios:
-    """The median ratio of the model's depth to the predicted depth in at most `count` frames of the footage that COLMAP placed.
+def compare_with_views(
+    views: ColmapViews, footage: Footage, predict: Callable[[SourceFrame], np.ndarray], count: int
+) -> ColmapRatios:
+    """The median ratio of the model's depth to the predicted depth in at most `count` frames of the
+    footage that COLMAP placed.
 
-    A point's pixel is taken from where COLMAP observed it. Where its pictures were undistorted and the footage is not, that is a pixel or
-    so beside it, which the median does not mind.
+    A point's pixel is taken from where COLMAP observed it. Where its pictures were undistorted and
+    the footage is not, that is a pixel or so beside it, which the median does not mind.
 
     Args:
-        views: the COLMAP model; a picture is found by its file's name, a frame of a video by its index in six digits.
+        views: the COLMAP model; a picture is found by its file's name, a frame of a video by its
+            index in six digits.
         footage: the source.
         predict: predicted depth [H, W] of a frame, at the footage's size.
         count: frames to look at, evenly spread.
     """
     names = sorted(views.points)
-    chosen = set(names if len(names) <= count else (names[round(i * (len(names) - 1) / max(1, count - 1))] for i in range(count)))
+    chosen = set(
+        names
+        if len(names) <= count
+        else (names[round(i * (len(names) - 1) / max(1, count - 1))] for i in range(count))
+    )
     indices = {int(name) for name in chosen if name.isdecimal()} if footage.is_video else None
     ratios = []
-    for frame in footage.source.frames(footage.width, footage.height, lambda index: indices is None or index in indices):
+    for frame in footage.source.frames(
+        footage.width, footage.height, lambda index: indices is None or index in indices
+    ):
         name = f"{frame.index:06d}" if footage.is_video else Path(frame.name).stem
         if frame.image is not None and name in chosen:
             pixels, depth = views.points[name]

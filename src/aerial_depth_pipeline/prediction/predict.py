@@ -1,4 +1,5 @@
-"""Depth of a video, a picture or a folder of pictures, written as film, depth maps and point clouds."""
+"""Depth of a video, a picture or a folder of pictures, written as film, depth maps and point
+clouds."""
 
 import errno
 import logging
@@ -11,19 +12,32 @@ import numpy as np
 import torch
 
 from aerial_depth_pipeline.capture.extraction import write_depth
-from aerial_depth_pipeline.capture.images import write_jpeg
-from aerial_depth_pipeline.capture.sources import SourceFrame
+from aerial_depth_pipeline.capture.sources.source import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.formats.images import write_jpeg
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.networks.inference import in_bfloat16
-from aerial_depth_pipeline.networks.mirroring import mirrored_mean
+from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
+from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
 from aerial_depth_pipeline.prediction.attitude import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
-from aerial_depth_pipeline.prediction.footage import USUAL_FPS, Footage, batches, open_footage, sample_frames
+from aerial_depth_pipeline.prediction.footage import (
+    USUAL_FPS,
+    Footage,
+    batches,
+    open_footage,
+    sample_frames,
+)
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
-from aerial_depth_pipeline.prediction.writers import Film, InBackground, colour_range, plasma, write_png, write_points
+from aerial_depth_pipeline.prediction.writers import (
+    Film,
+    InBackground,
+    colour_range,
+    plasma,
+    write_png,
+    write_points,
+)
 from aerial_depth_pipeline.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -52,25 +66,32 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
     """Predict the depth of footage, frame by frame; memory does not grow with its length.
 
     Args:
-        source: a video, a picture, a folder of pictures, or a scene's folder. A `camera.yaml` and a `.SRT` of the video's name beside it
-            are used.
+        source: a video, a picture, a folder of pictures, or a scene's folder. A `camera.yaml` and a
+            `.SRT` of the video's name beside it are used.
         model: predicts depth.
         settings: see `PredictSettings`; its `source` is not read here.
-        output: an empty or new local folder. It receives `prediction.json` and, as the settings say, `side_by_side.mp4` (of pictures
-            `side_by_side/*.jpg`), `depth/*.tiff` (float32 z-depth), `depth_png/*.png` (16 bit, in steps of `png_step`), `points/*.ply`.
-            Files are named after the frame's index in the source, pictures also after the file.
+        output: an empty or new local folder. It receives `prediction.json` and, as the settings
+            say, `side_by_side.mp4` (of pictures `side_by_side/*.jpg`), `depth/*.tiff` (float32
+            z-depth), `depth_png/*.png` (16 bit, in steps of `png_step`), `points/*.ply`. Files are
+            named after the frame's index in the source, pictures also after the file.
 
     Returns:
-        The content of `prediction.json`: unit and where it comes from, camera, attitude (of a model that starts from level ground: where it
-        comes from and of what share of the frames it was known), colour scale, and what was wrong with the source.
+        The content of `prediction.json`: unit and where it comes from, camera, attitude (of a model
+            that starts from level ground: where it
+        comes from and of what share of the frames it was known), colour scale, and what was wrong
+        with the source.
 
     Raises:
-        UserError: where the source cannot be used, the disk is full, or the output folder is not empty.
+        UserError: where the source cannot be used, the disk is full, or the output folder is not
+            empty.
     """
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     if any(output.iterdir()):
-        raise UserError(f"{output} is not empty; predictions of two sources are not to be mixed: name another folder.")
+        raise UserError(
+            f"{output} is not empty; predictions of two sources are not to be mixed: name another"
+            " folder."
+        )
     footage = open_footage(Path(source), settings.max_width, settings.focal_35mm)
     if isinstance(model, DepthModel):
         model = in_bfloat16(model) if settings.precision == "bfloat16" else model
@@ -80,24 +101,37 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise UserError(f"The disk that holds {output} is full; free some space, or write less (predict.tiff_every, max_width).") from error
+        raise UserError(
+            f"The disk that holds {output} is full; free some space, or write less"
+            " (predict.tiff_every, max_width)."
+        ) from error
 
 
 def _device(choice: str) -> str:
     if choice == "cuda" and not torch.cuda.is_available():
-        raise UserError("predict.device is 'cuda', but there is no CUDA device; set predict.device: auto.")
+        raise UserError(
+            "predict.device is 'cuda', but there is no CUDA device; set predict.device: auto."
+        )
     return "cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _predict(footage: Footage, model: Model, settings: PredictSettings, output: Path) -> dict[str, Any]:
-    attitude = Attitude(footage, settings) if isinstance(model, DepthModel) and model.takes_slope else None
+def _predict(
+    footage: Footage, model: Model, settings: PredictSettings, output: Path
+) -> dict[str, Any]:
+    attitude = (
+        Attitude(footage, settings) if isinstance(model, DepthModel) and model.takes_slope else None
+    )
     known_attitudes = 0
 
     def depth_of(frames: Sequence[SourceFrame]) -> tuple[np.ndarray, int]:
         """Depth, and of how many frames the attitude is known."""
         images = np.stack([frame.image for frame in frames])
         slopes = [] if attitude is None else [attitude.slopes(frames)]
-        depth = mirrored_mean(model.predict, images, *slopes) if settings.mirrored else model.predict(images, *slopes)
+        depth = (
+            mirrored_mean(model.predict, images, *slopes)
+            if settings.mirrored
+            else model.predict(images, *slopes)
+        )
         return depth, sum(int(np.isfinite(slope_B2).all(1).sum()) for slope_B2 in slopes)
 
     def depth_of_one(frame: SourceFrame) -> np.ndarray:
@@ -109,15 +143,29 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
     if settings.colmap is not None:
         views = read_colmap_views(Path(settings.colmap).expanduser())
         colmap = compare_with_views(views, footage, depth_of_one, settings.scale_frames)
-    scale = find_scale(settings.scale, model.metadata.get("unit"), footage, depths, [sample.time for sample in samples], colmap)
+    scale = find_scale(
+        settings.scale,
+        model.metadata.get("unit"),
+        footage,
+        depths,
+        [sample.time for sample in samples],
+        colmap,
+    )
     depths = [depth * np.float32(scale.factor) for depth in depths]
     near, far = colour_range(depths)
-    # Centimetres hold 655 m; without metres the steps are chosen so that nothing that the samples show comes near the end.
-    png_step = 0.01 if scale.unit == "metres" else float(f"{2 * max(float(depth.max()) for depth in depths) / 65535:.3g}")
+    # Centimetres hold 655 m; without metres the steps are chosen so that nothing that the samples
+    # show comes near the end.
+    png_step = (
+        0.01
+        if scale.unit == "metres"
+        else float(f"{2 * max(float(depth.max()) for depth in depths) / 65535:.3g}")
+    )
     del samples, depths
 
     writer = _FrameWriter(footage, settings, output, near, far, png_step)
-    frames = footage.source.frames(footage.width, footage.height, lambda index: index % settings.stride == 0)
+    frames = footage.source.frames(
+        footage.width, footage.height, lambda index: index % settings.stride == 0
+    )
     with writer, progress_bar(None, f"depth of {footage.path.name}", unit="frame") as bar:
         for group in batches(frames, settings.batch_size):
             predicted, known = depth_of(group)
@@ -129,7 +177,10 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
         logger.warning("predict: %s", warning)
     report = _report(footage, model, settings, scale, writer)
     if attitude is not None:
-        report["attitude"] = {"origin": attitude.origin or "picture", "known": known_attitudes / max(1, writer.count)}
+        report["attitude"] = {
+            "origin": attitude.origin or "picture",
+            "known": known_attitudes / max(1, writer.count),
+        }
     write_json(output / REPORT, report)
     return report
 
@@ -137,7 +188,15 @@ def _predict(footage: Footage, model: Model, settings: PredictSettings, output: 
 class _FrameWriter:
     """Writes each frame's files behind the network's back."""
 
-    def __init__(self, footage: Footage, settings: PredictSettings, output: Path, near: float, far: float, png_step: float) -> None:
+    def __init__(
+        self,
+        footage: Footage,
+        settings: PredictSettings,
+        output: Path,
+        near: float,
+        far: float,
+        png_step: float,
+    ) -> None:
         self.count = 0
         self.near, self.far, self.png_step = near, far, png_step
         self._footage, self._settings, self._output = footage, settings, output
@@ -158,7 +217,9 @@ class _FrameWriter:
         self._film = None
         if settings.side_by_side and footage.is_video:
             fps = (footage.source.fps or USUAL_FPS) / settings.stride
-            self._film = self._stack.enter_context(Film(self._output / "side_by_side.mp4", 2 * footage.width, footage.height, fps))
+            self._film = self._stack.enter_context(
+                Film(self._output / "side_by_side.mp4", 2 * footage.width, footage.height, fps)
+            )
         self._in_order = self._stack.enter_context(InBackground(threads=1, waiting=8))
         self._files = self._stack.enter_context(InBackground(threads=2, waiting=16))
         return self
@@ -176,10 +237,14 @@ class _FrameWriter:
         if settings.tiff_every and number % settings.tiff_every == 0:
             self._files.submit(write_depth, self._output / "depth" / f"{name}.tiff", depth_HW)
         if settings.png_every and number % settings.png_every == 0:
-            self._files.submit(write_png, self._output / "depth_png" / f"{name}.png", depth_HW, self.png_step)
+            self._files.submit(
+                write_png, self._output / "depth_png" / f"{name}.png", depth_HW, self.png_step
+            )
         if settings.points_every and number % settings.points_every == 0:
             path = self._output / "points" / f"{name}.ply"
-            self._files.submit(write_points, path, depth_HW, frame.image, self._normalised, settings.points_stride)
+            self._files.submit(
+                write_points, path, depth_HW, frame.image, self._normalised, settings.points_stride
+            )
 
     def _write_side_by_side(self, name: str, image_HW3: np.ndarray, depth_HW: np.ndarray) -> None:
         picture = np.concatenate([image_HW3, plasma(depth_HW, self.near, self.far)], 1)
@@ -189,7 +254,9 @@ class _FrameWriter:
             write_jpeg(self._output / "side_by_side" / f"{name}.jpg", picture, 92)
 
 
-def _report(footage: Footage, model: Model, settings: PredictSettings, scale: Scale, writer: _FrameWriter) -> dict[str, Any]:
+def _report(
+    footage: Footage, model: Model, settings: PredictSettings, scale: Scale, writer: _FrameWriter
+) -> dict[str, Any]:
     source, camera = footage.source, footage.camera
     report = {
         "format": 1,
@@ -202,11 +269,19 @@ def _report(footage: Footage, model: Model, settings: PredictSettings, scale: Sc
         "depth": "z-depth along the optical axis",
         "unit": scale.unit,
         "scale": {"origin": scale.origin, "factor": scale.factor, "explanation": scale.explanation},
-        "camera": {"origin": footage.camera_origin, "model": camera.model, "params": list(camera.params)},
+        "camera": {
+            "origin": footage.camera_origin,
+            "model": camera.model,
+            "params": list(camera.params),
+        },
         "colours": {"map": "plasma of inverse depth", "near": writer.near, "far": writer.far},
         "model": {
             "looks_at": f"{model.width}x{model.height}",
-            **{key: model.metadata[key] for key in ("unit", "domains", "data_fingerprint") if key in model.metadata},
+            **{
+                key: model.metadata[key]
+                for key in ("unit", "domains", "data_fingerprint")
+                if key in model.metadata
+            },
         },
         "warnings": list(source.warnings),
     }

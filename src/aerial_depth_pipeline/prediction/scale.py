@@ -1,4 +1,5 @@
-"""From the units of a model to metres: the model's own, the flying height over level ground, or a COLMAP model of the same footage."""
+"""From the units of a model to metres: the model's own, the flying height over level ground, or a
+COLMAP model of the same footage."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.telemetry import at_times
+from aerial_depth_pipeline.capture.telemetry.telemetry import at_times
 from aerial_depth_pipeline.capture.undistortion import undistort
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -15,7 +16,9 @@ from aerial_depth_pipeline.prediction.footage import Footage
 
 logger = logging.getLogger(__name__)
 
-_LOWEST = 5.0  # metres: below, the barometer's error and the ground's shape are larger than the height
+_LOWEST = (
+    5.0  # metres: below, the barometer's error and the ground's shape are larger than the height
+)
 _FIT_POINTS = 4000
 _MOST_SPREAD = 0.3
 
@@ -26,8 +29,8 @@ class Scale:
 
     Attributes:
         factor: multiplies the model's depth.
-        unit: `metres`; `COLMAP units` where nobody says that the COLMAP model is metric; or `model units` where depth is right up to one
-            factor for the whole source.
+        unit: `metres`; `COLMAP units` where nobody says that the COLMAP model is metric; or `model
+            units` where depth is right up to one factor for the whole source.
         origin: `colmap`, `model`, `height` or `none`.
         explanation: one sentence for people.
     """
@@ -60,21 +63,34 @@ def find_scale(
         UserError: where a source of metres is asked for by name and is not there.
     """
     if choice == "colmap" and colmap is None:
-        raise UserError("predict.scale is 'colmap', but predict.colmap names no COLMAP model; set it, or predict.scale: auto.")
+        raise UserError(
+            "predict.scale is 'colmap', but predict.colmap names no COLMAP model; set it, or"
+            " predict.scale: auto."
+        )
     if choice in ("auto", "colmap") and colmap is not None:
         return _from_colmap(colmap, footage)
     if choice in ("auto", "model") and model_unit == "metres":
         return Scale(
-            1.0, "metres", "model", "The model was trained in metres; they hold for cameras and heights like those it was trained on."
+            1.0,
+            "metres",
+            "model",
+            "The model was trained in metres; they hold for cameras and heights like those it was"
+            " trained on.",
         )
     if choice == "model":
-        raise UserError(f"predict.scale is 'model', but the model's depth is in {model_unit or 'unknown units'}; set predict.scale: auto.")
+        raise UserError(
+            "predict.scale is 'model', but the model's depth is in"
+            f" {model_unit or 'unknown units'}; set predict.scale: auto."
+        )
     if choice in ("auto", "height"):
         found = _from_height(footage, depths, times)
         if isinstance(found, Scale):
             return found
         if choice == "height":
-            raise UserError(f"predict.scale is 'height', but {found}; set predict.scale: auto for depth without metres.")
+            raise UserError(
+                f"predict.scale is 'height', but {found}; set predict.scale: auto for depth without"
+                " metres."
+            )
         logger.info("predict: depth has no metres, since %s.", found)
         return _without(f"the model's depth is in {model_unit or 'unknown units'}, and {found}")
     return _without("predict.scale is 'none'")
@@ -84,33 +100,49 @@ def _from_colmap(colmap: ColmapRatios, footage: Footage) -> Scale:
     """The scale of a COLMAP model; there is no second best, since the user named it."""
     if not colmap.ratios:
         raise UserError(
-            f"The COLMAP model in {colmap.path} places no frame of {footage.path.name}: its pictures must have the names of the files, or "
-            "of a video the frame's index in six digits. Correct predict.colmap."
+            f"The COLMAP model in {colmap.path} places no frame of {footage.path.name}: its"
+            " pictures must have the names of the files, or of a video the frame's index in six"
+            " digits. Correct predict.colmap."
         )
     low, factor, high = np.percentile(colmap.ratios, [25, 50, 75])
-    units = "metres" if colmap.metric else "the units of that model, which are metres only where it was georeferenced"
+    units = (
+        "metres"
+        if colmap.metric
+        else "the units of that model, which are metres only where it was georeferenced"
+    )
     return Scale(
         float(factor),
         "metres" if colmap.metric else "COLMAP units",
         "colmap",
-        f"Scaled to the sparse points of the COLMAP model in {colmap.path}, in {len(colmap.ratios)} frames (they agree within "
-        f"{(high - low) / factor:.0%}); depth is in {units}.",
+        f"Scaled to the sparse points of the COLMAP model in {colmap.path}, in {len(colmap.ratios)}"
+        f" frames (they agree within {(high - low) / factor:.0%}); depth is in {units}.",
     )
 
 
 def _without(reason: str) -> Scale:
-    return Scale(1.0, "model units", "none", f"Depth is right up to one factor for the whole source: {reason}.")
+    return Scale(
+        1.0,
+        "model units",
+        "none",
+        f"Depth is right up to one factor for the whole source: {reason}.",
+    )
 
 
-def _from_height(footage: Footage, depths: Sequence[np.ndarray], times: Sequence[float]) -> Scale | str:
-    """The scale that puts the ground as far below the camera as the telemetry says; or why there is none."""
+def _from_height(
+    footage: Footage, depths: Sequence[np.ndarray], times: Sequence[float]
+) -> Scale | str:
+    """The scale that puts the ground as far below the camera as the telemetry says; or why there is
+    none."""
     telemetry = footage.telemetry
     if telemetry is None:
         return f"there is no telemetry (.SRT) of {footage.path.name}"
     if not footage.relative_height:
         return f"{telemetry.source} has no height above the start (rel_alt)"
     if footage.camera_origin == "assumed":
-        return f"the camera of {footage.path.name} is not known (add a camera.yaml or set predict.focal_35mm)"
+        return (
+            f"the camera of {footage.path.name} is not known (add a camera.yaml or set"
+            " predict.focal_35mm)"
+        )
     heights = at_times(telemetry, np.asarray(times, float))[:, 2]
     normalised = normalised_pixels(footage.camera)
     ratios = [
@@ -124,13 +156,17 @@ def _from_height(footage: Footage, depths: Sequence[np.ndarray], times: Sequence
     low, factor, high = np.percentile(ratios, [25, 50, 75])
     spread = (high - low) / factor
     if spread > _MOST_SPREAD:
-        return f"{telemetry.source} and the predicted ground disagree from frame to frame (by {spread:.0%})"
+        return (
+            f"{telemetry.source} and the predicted ground disagree from frame to frame (by"
+            f" {spread:.0%})"
+        )
     return Scale(
         float(factor),
         "metres",
         "height",
-        f"Scaled so that the ground in {len(ratios)} frames lies as far below the camera as {telemetry.source} says it is above its start "
-        f"(frames agree within {spread:.0%}). This takes the ground for level and as high as the start.",
+        f"Scaled so that the ground in {len(ratios)} frames lies as far below the camera as"
+        f" {telemetry.source} says it is above its start (frames agree within {spread:.0%}). This"
+        " takes the ground for level and as high as the start.",
     )
 
 
@@ -145,20 +181,27 @@ def normalised_pixels(camera: Camera) -> np.ndarray:
     try:
         x, y = undistort(camera, (columns - K[0, 2]) / K[0, 0], (rows - K[1, 2]) / K[1, 1])
     except ValueError as error:
-        raise UserError(f"The camera ({camera.model}) cannot be undistorted: {error}. Correct or remove camera.yaml.") from error
+        raise UserError(
+            f"The camera ({camera.model}) cannot be undistorted: {error}. Correct or remove"
+            " camera.yaml."
+        ) from error
     return np.stack([x, y], -1)
 
 
 def camera_height(depth_HW: np.ndarray, normalised_HW2: np.ndarray) -> float:
-    """Distance of the camera from the plane that fits the depth best in the sense of absolute differences, in the depth's unit.
+    """Distance of the camera from the plane that fits the depth best in the sense of absolute
+    differences, in the depth's unit.
 
-    On the plane n·X = d the point at depth z of the ray (u, v, 1) has 1 / z = n·(u, v, 1) / d, which is linear in u and v; the plane's
-    distance is one over the length of the coefficients. Least absolute differences, by reweighting, leave trees and buildings aside as
-    long as they fill less than half of the picture.
+    On the plane n·X = d the point at depth z of the ray (u, v, 1) has 1 / z = n·(u, v, 1) / d,
+    which is linear in u and v; the plane's distance is one over the length of the coefficients.
+    Least absolute differences, by reweighting, leave trees and buildings aside as long as they fill
+    less than half of the picture.
     """
     step = max(1, int(np.sqrt(depth_HW.size / _FIT_POINTS)))
     inverse = 1 / depth_HW[::step, ::step].ravel().astype(np.float64)
-    rays = np.concatenate([normalised_HW2[::step, ::step].reshape(-1, 2), np.ones((inverse.size, 1))], 1)
+    rays = np.concatenate(
+        [normalised_HW2[::step, ::step].reshape(-1, 2), np.ones((inverse.size, 1))], 1
+    )
     weight = np.ones(inverse.size)
     floor = 1e-3 * np.median(inverse)
     for _ in range(20):

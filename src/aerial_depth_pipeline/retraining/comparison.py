@@ -8,12 +8,18 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.evaluation.alignment import median_ratio
-from aerial_depth_pipeline.evaluation.baselines import tilted_plane
-from aerial_depth_pipeline.evaluation.contestants import Contestant, Frame, PredictionError, inverse_prediction, model_contestant
 from aerial_depth_pipeline.evaluation.evaluate import measure
-from aerial_depth_pipeline.evaluation.panels import PanelFrame, draw_panels
+from aerial_depth_pipeline.evaluation.measuring.alignment import median_ratio
+from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
+from aerial_depth_pipeline.evaluation.methods.method import (
+    Contestant,
+    Frame,
+    PredictionError,
+    inverse_prediction,
+    model_contestant,
+)
 from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.evaluation.report.panels import PanelFrame, draw_panels
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 
 log = logging.getLogger(__name__)
@@ -28,7 +34,8 @@ class Measured:
     """One hold-out, measured.
 
     Attributes:
-        per_image: domain, scene, frame, and abs_rel under the main alignment in the columns `incumbent` and `challenger`.
+        per_image: domain, scene, frame, and abs_rel under the main alignment in the columns
+            `incumbent` and `challenger`.
         references: what it was measured against, by domain and scene.
     """
 
@@ -38,7 +45,8 @@ class Measured:
     def errors(self) -> dict[str, np.ndarray]:
         """Errors per image [N, 2], incumbent and challenger, by domain."""
         return {
-            str(domain): rows[["incumbent", "challenger"]].to_numpy(float) for domain, rows in self.per_image.groupby("domain", sort=True)
+            str(domain): rows[["incumbent", "challenger"]].to_numpy(float)
+            for domain, rows in self.per_image.groupby("domain", sort=True)
         }
 
 
@@ -50,7 +58,8 @@ def measure_hold_out(
     settings: EvaluationSettings,
     baseline: str = "constant",
 ) -> Measured:
-    """Measure champion and challenger on held-out images; without a champion a baseline takes its place.
+    """Measure champion and challenger on held-out images; without a champion a baseline takes its
+    place.
 
     Args:
         champion, challenger: from an image [H, W, 3] uint8 RGB to z-depth [H, W].
@@ -70,19 +79,30 @@ def measure_hold_out(
             log.warning("%s: none of the held-out frames has reference depth.", domain)
             continue
         try:
-            records = measure(None, scenes, train.get(domain, {}), domain, settings, contestants).per_image
+            records = measure(
+                None, scenes, train.get(domain, {}), domain, settings, contestants
+            ).per_image
         except UserError as error:
             log.warning("%s", error)
             continue
-        wide = records.pivot(index=["domain", "scene", "frame"], columns="contestant", values="abs_rel")
-        wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(["incumbent", "challenger"], axis=1)
+        wide = records.pivot(
+            index=["domain", "scene", "frame"], columns="contestant", values="abs_rel"
+        )
+        wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(
+            ["incumbent", "challenger"], axis=1
+        )
         tables.append(wide.reset_index())
-    empty = pd.DataFrame({"domain": [], "scene": [], "frame": [], "incumbent": [], "challenger": []})
+    empty = pd.DataFrame(
+        {"domain": [], "scene": [], "frame": [], "incumbent": [], "challenger": []}
+    )
     return Measured(pd.concat(tables, ignore_index=True) if tables else empty, dict(hold_out))
 
 
-def comparison_picture(champion: Predict | None, challenger: Predict, measured: Measured) -> bytes | None:
-    """The frames that gained and lost most, predicted by both models and median-aligned, as PNG; None where nothing was measured."""
+def comparison_picture(
+    champion: Predict | None, challenger: Predict, measured: Measured
+) -> bytes | None:
+    """The frames that gained and lost most, predicted by both models and median-aligned, as PNG;
+    None where nothing was measured."""
     table = measured.per_image.dropna(subset=["incumbent", "challenger"])
     if table.empty:
         return None
@@ -90,11 +110,20 @@ def comparison_picture(champion: Predict | None, challenger: Predict, measured: 
     columns = []
     for word, place in {"best change": change.index[0], "worst change": change.index[-1]}.items():
         row = table.loc[place]
-        reference = next(r for r in measured.references[row["domain"]][row["scene"]] if r.frame == row["frame"])
-        models = {CHAMPION: champion, CHALLENGER: challenger} if champion is not None else {CHALLENGER: challenger}
+        reference = next(
+            r for r in measured.references[row["domain"]][row["scene"]] if r.frame == row["frame"]
+        )
+        models = (
+            {CHAMPION: champion, CHALLENGER: challenger}
+            if champion is not None
+            else {CHALLENGER: challenger}
+        )
         for name, model in models.items():
             error = row["incumbent" if name == CHAMPION else "challenger"]
-            title = f"{name}, {word}\n{row['domain']}/{row['scene']} {int(row['frame']):06d}\nabs rel {error:.3f}"
+            title = (
+                f"{name}, {word}\n{row['domain']}/{row['scene']} {int(row['frame']):06d}\nabs rel"
+                f" {error:.3f}"
+            )
             columns += _column(title, row["scene"], model, reference)
     return draw_panels(columns) if columns else None
 
@@ -107,7 +136,9 @@ def _column(title: str, scene: str, model: Predict, reference: Reference) -> lis
         depth_HW = depth_HW * np.float32(median_ratio(frame.depth[known_HW], depth_HW[known_HW]))
         plane_HW = tilted_plane(frame.depth)
         plane_HW = np.zeros_like(frame.depth) if plane_HW is None else plane_HW
-        return [PanelFrame(title, scene, reference.frame, frame.image, depth_HW, frame.depth, plane_HW)]
+        return [
+            PanelFrame(title, scene, reference.frame, frame.image, depth_HW, frame.depth, plane_HW)
+        ]
     except (PredictionError, SceneError) as error:
         log.warning("No picture of %s/%06d: %s", scene, reference.frame, error)
         return []

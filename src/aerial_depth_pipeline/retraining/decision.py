@@ -1,11 +1,12 @@
-"""Whether a challenger takes the champion's place: errors per image in, a decision with its reasons out."""
+"""Whether a challenger takes the champion's place: errors per image in, a decision with its reasons
+out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from aerial_depth_pipeline.evaluation.statistics import Bootstrap
+from aerial_depth_pipeline.evaluation.measuring.statistics import Bootstrap
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 
 
@@ -36,7 +37,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict, why, and the figures behind it: `new`, `old`, and every old domain as `old/<domain>`."""
+    """The verdict, why, and the figures behind it: `new`, `old`, and every old domain as
+    `old/<domain>`."""
 
     promote: bool
     reasons: list[str]
@@ -44,7 +46,8 @@ class Decision:
 
 
 def compare(errors_N2: np.ndarray, settings: NightlySettings) -> Comparison | None:
-    """Compare the incumbent's errors (first column) with the challenger's on the images that both could measure; None without any."""
+    """Compare the incumbent's errors (first column) with the challenger's on the images that both
+    could measure; None without any."""
     pairs_N2 = errors_N2[np.isfinite(errors_N2).all(1)]
     if not len(pairs_N2) or not pairs_N2[:, 0].mean() > 0:
         return None
@@ -52,17 +55,28 @@ def compare(errors_N2: np.ndarray, settings: NightlySettings) -> Comparison | No
     means_B2 = bootstrap.means(pairs_N2)
     low, high = bootstrap.interval(means_B2[:, 1:] / means_B2[:, :1] - 1)
     incumbent, challenger = (float(value) for value in pairs_N2.mean(0))
-    return Comparison(len(pairs_N2), incumbent, challenger, challenger / incumbent - 1, float(low[0]), float(high[0]))
+    return Comparison(
+        len(pairs_N2),
+        incumbent,
+        challenger,
+        challenger / incumbent - 1,
+        float(low[0]),
+        float(high[0]),
+    )
 
 
 def decide(
-    new: Mapping[str, np.ndarray], old: Mapping[str, np.ndarray], settings: NightlySettings, margin: float | None = None
+    new: Mapping[str, np.ndarray],
+    old: Mapping[str, np.ndarray],
+    settings: NightlySettings,
+    margin: float | None = None,
 ) -> Decision:
-    """Promote only what is better on the new by the margin and not worse on the old than the tolerance, with the whole interval.
+    """Promote only what is better on the new by the margin and not worse on the old than the
+    tolerance, with the whole interval.
 
     Args:
-        new: errors per image [N, 2] (abs_rel of the incumbent and of the challenger, NaN where one gave no depth) of the new scenes'
-            held-out blocks, by domain.
+        new: errors per image [N, 2] (abs_rel of the incumbent and of the challenger, NaN where one
+            gave no depth) of the new scenes' held-out blocks, by domain.
         old: the same of the old hold-out. Where there is none, the new decide alone.
         settings: `margin`, `tolerance`, `minimum_images`, the resampling.
         margin: in place of the settings' one.
@@ -70,12 +84,23 @@ def decide(
     margin = settings.margin if margin is None else margin
     new_N2, old_N2 = _joined(new), _joined(old)
     figures, reasons = {}, []
-    lost = sum(int((np.isfinite(errors[:, 0]) & ~np.isfinite(errors[:, 1])).sum()) for errors in (new_N2, old_N2))
+    lost = sum(
+        int((np.isfinite(errors[:, 0]) & ~np.isfinite(errors[:, 1])).sum())
+        for errors in (new_N2, old_N2)
+    )
     if lost:
         reasons.append(f"The challenger gave no depth for {lost} images for which the other did.")
     for name, errors_N2, bound, sentence in (
         ("new", new_N2, -margin, f"not surely better on the new scenes by {100 * margin:.1f} %"),
-        ("old", old_N2, settings.tolerance, f"not surely within {100 * settings.tolerance:.1f} % of the champion on the old hold-out"),
+        (
+            "old",
+            old_N2,
+            settings.tolerance,
+            (
+                f"not surely within {100 * settings.tolerance:.1f} % of the champion on the old"
+                " hold-out"
+            ),
+        ),
     ):
         found = compare(errors_N2, settings)
         if found is not None:
@@ -85,7 +110,9 @@ def decide(
             continue
         if count < settings.minimum_images:
             needed = f"{settings.minimum_images} are needed to tell skill from luck"
-            reasons.append(f"Only {count} held-out images of the {name} scenes could be measured; {needed}.")
+            reasons.append(
+                f"Only {count} held-out images of the {name} scenes could be measured; {needed}."
+            )
         elif not found.high <= bound or (name == "new" and not found.high < 0):
             reasons.append(f"It is {sentence}: {found}.")
     for domain, errors_N2 in sorted(old.items()):
@@ -97,7 +124,11 @@ def decide(
                 reasons.append(f"It is surely worse in the old domain {domain}: {found}.")
     if reasons:
         return Decision(False, reasons, figures)
-    kept = f" The old hold-out: {figures['old']}." if "old" in figures else " There is no old hold-out to be worse on."
+    kept = (
+        f" The old hold-out: {figures['old']}."
+        if "old" in figures
+        else " There is no old hold-out to be worse on."
+    )
     return Decision(True, [f"It is better on the new scenes: {figures['new']}.{kept}"], figures)
 
 

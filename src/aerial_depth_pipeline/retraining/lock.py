@@ -8,7 +8,8 @@ from typing import IO
 
 
 def lock(path: Path, wait_seconds: float = 0.0) -> IO[str] | None:
-    """Take the lock; it is held until the returned file is closed or the process ends, however it ends.
+    """Take the lock; it is held until the returned file is closed or the process ends, however it
+    ends.
 
     Args:
         path: of the lock's file, which stays.

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from aerial_depth_pipeline.capture.settings import SplitSettings
-from aerial_depth_pipeline.capture.splits import PARTS, split_triplets
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, remove
 from aerial_depth_pipeline.retraining.settings import NightlySettings
+from aerial_depth_pipeline.triplets.splits import PARTS, split_triplets
 
 
 @dataclass(frozen=True)
 class SceneRecord:
-    """A scene as a model knows it: what its triplets were made from, and which of them are for what."""
+    """A scene as a model knows it: what its triplets were made from, and which of them are for
+    what."""
 
     fingerprint: str
     train: list[int] = field(default_factory=list)
@@ -46,7 +47,8 @@ def scenes_of_domain(
     spans: Mapping[str, int],
     hold_out: float,
 ) -> Record:
-    """A domain's scenes as they are now. A scene that the lists give to training alone has a block cut out of its middle.
+    """A domain's scenes as they are now. A scene that the lists give to training alone has a block
+    cut out of its middle.
 
     Args:
         domain: its name.
@@ -82,8 +84,10 @@ class Plan:
         name: of the night, for its report.
         champion: version of the model in service; None on the first night.
         new: scenes that the challenger learns.
-        old: the champion's scenes whose footage is as it was: they are replayed, and their held-out blocks measured.
-        held_out: scenes that the lists keep for measuring alone; they join the hold-out of the next champion.
+        old: the champion's scenes whose footage is as it was: they are replayed, and their held-out
+            blocks measured.
+        held_out: scenes that the lists keep for measuring alone; they join the hold-out of the next
+            champion.
         learned: all that the champion remembers, also of scenes that have gone.
         waiting: scenes that are new and not learned tonight, with the reason.
     """
@@ -132,15 +136,23 @@ def plan_night(
         now: all scenes as they are.
         champion: version of the model in service, if any.
         learned: its record.
-        refused: scene and fingerprint → version of the challenger that learned it and was refused or rolled back.
+        refused: scene and fingerprint → version of the challenger that learned it and was refused
+            or rolled back.
         retry_refused: learn from those as well.
     """
-    unknown = {scene: entry for scene, entry in now.items() if scene not in learned or learned[scene].fingerprint != entry.fingerprint}
+    unknown = {
+        scene: entry
+        for scene, entry in now.items()
+        if scene not in learned or learned[scene].fingerprint != entry.fingerprint
+    }
     waiting, fresh, held_out = {}, {}, {}
     for scene, entry in unknown.items():
         version = refused.get((scene, entry.fingerprint))
         if entry.train and version is not None and not retry_refused:
-            waiting[scene] = f"version {version} learned from it and did not stay in service; it waits until its footage changes"
+            waiting[scene] = (
+                f"version {version} learned from it and did not stay in service; it waits until its"
+                " footage changes"
+            )
         elif entry.train:
             fresh[scene] = entry
         elif not (scene in learned and learned[scene].train):
@@ -149,14 +161,22 @@ def plan_night(
         # Training from scratch needs everything there is, also what was in an earlier attempt.
         fresh = {scene: entry for scene, entry in now.items() if entry.train}
         waiting = {}
-    old = {scene: entry for scene, entry in learned.items() if scene in now and now[scene].fingerprint == entry.fingerprint}
+    old = {
+        scene: entry
+        for scene, entry in learned.items()
+        if scene in now and now[scene].fingerprint == entry.fingerprint
+    }
     return Plan(name, champion, fresh, old, held_out, dict(learned), waiting)
 
 
-def write_lists(plan: Plan, folders: Mapping[str, Path], root: Path, settings: NightlySettings) -> dict[str, Path]:
-    """Folders in which a training finds tonight's triplets: own lists beside links to the domains' scenes and poses.
+def write_lists(
+    plan: Plan, folders: Mapping[str, Path], root: Path, settings: NightlySettings
+) -> dict[str, Path]:
+    """Folders in which a training finds tonight's triplets: own lists beside links to the domains'
+    scenes and poses.
 
-    The training lists hold the new scenes and, as a share `replay` of all, old triplets chosen at random from all old scenes.
+    The training lists hold the new scenes and, as a share `replay` of all, old triplets chosen at
+    random from all old scenes.
 
     Args:
         plan: the night.
@@ -171,26 +191,44 @@ def write_lists(plan: Plan, folders: Mapping[str, Path], root: Path, settings: N
         UserError: if a domain of the plan has no folder.
     """
     remove(root)
-    chosen = {"train": _pairs(plan.new, "train"), "val": _pairs(plan.new, "val") + _pairs(plan.old, "val")}
+    chosen = {
+        "train": _pairs(plan.new, "train"),
+        "val": _pairs(plan.new, "val") + _pairs(plan.old, "val"),
+    }
     chosen["train"] += replayed(_pairs(plan.old, "train"), len(chosen["train"]), settings)
     found = {}
     for domain in sorted({scene.partition("/")[0] for scene, _ in chosen["train"]}):
         if domain not in folders:
-            raise UserError(f"The domain '{domain}' is not among the configured ones; add it to globals.yml again.")
+            raise UserError(
+                f"The domain '{domain}' is not among the configured ones; add it to globals.yml"
+                " again."
+            )
         folder, source = Path(root) / domain, Path(folders[domain]).resolve()
         folder.mkdir(parents=True)
         for part, pairs in chosen.items():
-            lines = [f"{scene.partition('/')[2]} {target:06d}\n" for scene, target in sorted(pairs) if scene.startswith(f"{domain}/")]
+            lines = [
+                f"{scene.partition('/')[2]} {target:06d}\n"
+                for scene, target in sorted(pairs)
+                if scene.startswith(f"{domain}/")
+            ]
             (folder / f"{part}.txt").write_text("".join(lines), encoding="utf-8")
-        scenes = {scene.partition("/")[2] for pairs in chosen.values() for scene, _ in pairs if scene.startswith(f"{domain}/")}
+        scenes = {
+            scene.partition("/")[2]
+            for pairs in chosen.values()
+            for scene, _ in pairs
+            if scene.startswith(f"{domain}/")
+        }
         for name in [*scenes, "poses.parquet"]:
             os.symlink(source / name, folder / name)
         found[domain] = folder
     return found
 
 
-def replayed(old: Sequence[tuple[str, int]], new: int, settings: NightlySettings) -> list[tuple[str, int]]:
-    """So many of the old pairs that they are the share `replay` beside `new` new ones; all of them where there are too few."""
+def replayed(
+    old: Sequence[tuple[str, int]], new: int, settings: NightlySettings
+) -> list[tuple[str, int]]:
+    """So many of the old pairs that they are the share `replay` beside `new` new ones; all of them
+    where there are too few."""
     wanted = round(new * settings.replay / (1 - settings.replay))
     return random.Random(settings.seed).sample(sorted(old), min(wanted, len(old)))
 

@@ -1,4 +1,5 @@
-"""Settings of nightly retraining. Nothing heavy is imported here: configuration checks read this file."""
+"""Settings of nightly retraining. Nothing heavy is imported here: configuration checks read this
+file."""
 
 import math
 from dataclasses import dataclass
@@ -10,24 +11,34 @@ class NightlySettings:
     """How the model in service learns from new scenes.
 
     Attributes:
-        registered_model: name in the MLflow model registry; the model in service is its version with the alias `champion`.
-        steps: length of the fine-tuning in steps. The first night trains from scratch and takes all of `train` instead.
+        registered_model: name in the MLflow model registry; the model in service is its version
+            with the alias `champion`.
+        steps: length of the fine-tuning in steps. The first night trains from scratch and takes all
+            of `train` instead.
         learning_rate: peak of the fine-tuning; everything else is as in `train`.
-        replay: share of old triplets among those that a challenger learns from, against forgetting; 0 for none.
-        hold_out: share of the triplets of each new scene, one block in its middle, that is kept for measuring; scenes that the lists
-            already hold out in whole or in part are taken as they are.
-        margin: by how much abs_rel must fall on the new scenes' held-out blocks, as a share of the champion's.
+        replay: share of old triplets among those that a challenger learns from, against forgetting;
+            0 for none.
+        hold_out: share of the triplets of each new scene, one block in its middle, that is kept for
+            measuring; scenes that the lists already hold out in whole or in part are taken as they
+            are.
+        margin: by how much abs_rel must fall on the new scenes' held-out blocks, as a share of the
+            champion's.
         tolerance: by how much it may rise on the old hold-out, as a share of the champion's.
         minimum_images: with fewer measured images, new or old, nothing is promoted.
         bootstrap_samples: resamplings of the images behind the 95 % intervals of both.
         seed: of the resampling and of the choice of old triplets.
-        first_must_beat: the baseline that the first champion has to beat on the hold-out; `none` takes it as it comes.
-        retry_refused: learn again from scenes whose challenger was refused or rolled back. Otherwise they wait until their footage changes.
-        wait_seconds: how long a night waits for another one that is still at work, before it leaves.
-        command: run at the end of every night with the outcome in environment variables (docs/service.md); `null` for none. It is not
-            given to a shell; name one for more (`sh -c '…'`).
+        first_must_beat: the baseline that the first champion has to beat on the hold-out; `none`
+            takes it as it comes.
+        retry_refused: learn again from scenes whose challenger was refused or rolled back.
+            Otherwise they wait until their footage changes.
+        wait_seconds: how long a night waits for another one that is still at work, before it
+            leaves.
+        command: run at the end of every night with the outcome in environment variables
+            (docs/service.md); `null` for none. It is not given to a shell; name one for more (`sh
+            -c '…'`).
         command_seconds: after which the command is stopped.
-        roll_back_to: the version that `kedro run --pipelines=rollback` goes back to; `null` is the champion's parent.
+        roll_back_to: the version that `kedro run --pipelines=rollback` goes back to; `null` is the
+            champion's parent.
     """
 
     registered_model: str = "aerial_depth"
@@ -61,4 +72,6 @@ class NightlySettings:
         if self.minimum_images < 2 or self.bootstrap_samples < 100:
             raise ValueError("minimum_images must be at least 2 and bootstrap_samples at least 100")
         if self.wait_seconds < 0 or not self.command_seconds > 0:
-            raise ValueError("wait_seconds must not be negative and command_seconds must be positive")
+            raise ValueError(
+                "wait_seconds must not be negative and command_seconds must be positive"
+            )

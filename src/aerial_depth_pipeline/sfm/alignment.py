@@ -35,7 +35,8 @@ class PositionFit:
         inliers: how many positions agree.
         used: how many were given.
         horizontal: whether only east and north were looked at.
-        scale_uncertainty: standard error of the scale, relative; errors of neighbouring positions are taken for independent.
+        scale_uncertainty: standard error of the scale, relative; errors of neighbouring positions
+            are taken for independent.
     """
 
     similarity: Similarity
@@ -46,10 +47,17 @@ class PositionFit:
     scale_uncertainty: float
 
 
-def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.ndarray | None, sigma: float, seed: int) -> PositionFit | None:
+def fit_positions(
+    centers_N3: np.ndarray,
+    positions_N3: np.ndarray,
+    up_3: np.ndarray | None,
+    sigma: float,
+    seed: int,
+) -> PositionFit | None:
     """Fit a similarity to measured camera positions, robust against outliers.
 
-    Camera centres on (nearly) one line leave the rotation about it open; there `up_3` decides, which is why it is asked for.
+    Camera centres on (nearly) one line leave the rotation about it open; there `up_3` decides,
+    which is why it is asked for.
 
     Args:
         centers_N3: camera centres in the model.
@@ -59,31 +67,51 @@ def fit_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.nda
         seed: seed of the random samples.
 
     Returns:
-        None where the positions cannot determine a scale: too few, or a path hardly longer than their noise.
+        None where the positions cannot determine a scale: too few, or a path hardly longer than
+            their noise.
     """
-    return _fit_robustly(centers_N3, positions_N3, lambda a, b: _fit(a, b, up_3), sigma, seed, horizontal=False)
+    return _fit_robustly(
+        centers_N3, positions_N3, lambda a, b: _fit(a, b, up_3), sigma, seed, horizontal=False
+    )
 
 
-def fit_rough_positions(centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.ndarray, sigma: float, seed: int) -> PositionFit | None:
-    """Fit a similarity to positions that are worse than they should be: cameras with a cheap receiver, altitudes that drift.
+def fit_rough_positions(
+    centers_N3: np.ndarray, positions_N3: np.ndarray, up_3: np.ndarray, sigma: float, seed: int
+) -> PositionFit | None:
+    """Fit a similarity to positions that are worse than they should be: cameras with a cheap
+    receiver, altitudes that drift.
 
-    Only east and north are trusted, up comes from the cameras, and the standard deviation is doubled until most positions agree; where they
-    are then off by more than a third of the path's size, they say nothing about the scale.
+    Only east and north are trusted, up comes from the cameras, and the standard deviation is
+    doubled until most positions agree; where they are then off by more than a third of the path's
+    size, they say nothing about the scale.
 
-    Args and returns: as for `fit_positions`; the height is such that it agrees with the measured ones in the median.
+    Args and returns: as for `fit_positions`; the height is such that it agrees with the measured
+        ones in the median.
     """
     rotation = level(up_3)
     for _ in range(_DOUBLINGS):
-        fit = _fit_robustly(centers_N3, positions_N3, lambda a, b: _fit_horizontally(a, b, rotation), sigma, seed, horizontal=True)
+        fit = _fit_robustly(
+            centers_N3,
+            positions_N3,
+            lambda a, b: _fit_horizontally(a, b, rotation),
+            sigma,
+            seed,
+            horizontal=True,
+        )
         if fit is not None and fit.inliers >= _MOST * fit.used:
             return fit
         sigma *= 2
     return None
 
 
-def _fit_robustly(centers_N3, positions_N3, fit_similarity_to: Callable, sigma: float, seed: int, horizontal: bool) -> PositionFit | None:
+def _fit_robustly(
+    centers_N3, positions_N3, fit_similarity_to: Callable, sigma: float, seed: int, horizontal: bool
+) -> PositionFit | None:
     known = np.isfinite(positions_N3).all(1)
-    centers, positions = np.asarray(centers_N3, float)[known], np.asarray(positions_N3, float)[known]
+    centers, positions = (
+        np.asarray(centers_N3, float)[known],
+        np.asarray(positions_N3, float)[known],
+    )
     if len(centers) < _MINIMUM_POSITIONS:
         return None
     axes = slice(0, 2) if horizontal else slice(0, 3)
@@ -100,7 +128,11 @@ def _fit_robustly(centers_N3, positions_N3, fit_similarity_to: Callable, sigma: 
     best_score = -1.0
     for trial in range(200):
         # The first trial takes everything: without outliers nothing beats it.
-        sample = np.arange(len(centers)) if trial == 0 else rng.choice(len(centers), min(len(centers), 5), replace=False)
+        sample = (
+            np.arange(len(centers))
+            if trial == 0
+            else rng.choice(len(centers), min(len(centers), 5), replace=False)
+        )
         fit = fit_similarity_to(centers[sample], positions[sample])
         if fit is None:
             continue
@@ -122,11 +154,21 @@ def _fit_robustly(centers_N3, positions_N3, fit_similarity_to: Callable, sigma: 
             break
         best = again
     residual = float(np.sqrt((error[best] ** 2).mean()))
-    return PositionFit(fit, residual, int(best.sum()), len(centers), horizontal, residual / spread / np.sqrt(best.sum()))
+    return PositionFit(
+        fit,
+        residual,
+        int(best.sum()),
+        len(centers),
+        horizontal,
+        residual / spread / np.sqrt(best.sum()),
+    )
 
 
-def _fit_horizontally(centers: np.ndarray, positions: np.ndarray, rotation: np.ndarray) -> Similarity | None:
-    """Scale, heading and shift of a model that `rotation` makes level; complex numbers are points of the map."""
+def _fit_horizontally(
+    centers: np.ndarray, positions: np.ndarray, rotation: np.ndarray
+) -> Similarity | None:
+    """Scale, heading and shift of a model that `rotation` makes level; complex numbers are points
+    of the map."""
     levelled = centers @ rotation.T
     source, target = (a[:, 0] + 1j * a[:, 1] for a in (levelled, positions))
     spread = (np.abs(source - source.mean()) ** 2).sum()
@@ -136,7 +178,16 @@ def _fit_horizontally(centers: np.ndarray, positions: np.ndarray, rotation: np.n
     scale, heading = abs(turn), np.angle(turn)
     if scale <= 0:
         return None
-    about_z = np.array([[np.cos(heading), -np.sin(heading), 0], [np.sin(heading), np.cos(heading), 0], [0, 0, 1]]) @ rotation
+    about_z = (
+        np.array(
+            [
+                [np.cos(heading), -np.sin(heading), 0],
+                [np.sin(heading), np.cos(heading), 0],
+                [0, 0, 1],
+            ]
+        )
+        @ rotation
+    )
     moved = scale * centers @ about_z.T
     shift = (positions - moved).mean(0)
     shift[2] = np.median(positions[:, 2] - moved[:, 2])
@@ -165,7 +216,8 @@ def _guarded(centers: np.ndarray, positions: np.ndarray) -> Similarity | None:
 
 
 def _fit_line(centers: np.ndarray, positions: np.ndarray, up: np.ndarray) -> Similarity | None:
-    """Fit for centres that lie nearly on a line: scale and direction from the line, the rest from the upward direction."""
+    """Fit for centres that lie nearly on a line: scale and direction from the line, the rest from
+    the upward direction."""
     source, target = centers - centers.mean(0), positions - positions.mean(0)
     source_axis = np.linalg.svd(source, full_matrices=False)[2][0]
     along = source @ source_axis
@@ -192,8 +244,9 @@ def _frame(axis: np.ndarray, up: np.ndarray) -> np.ndarray | None:
 def estimate_up(poses_N44: np.ndarray, points_N3: np.ndarray) -> np.ndarray:
     """The upward direction in the model's frame, from how drones hold their cameras.
 
-    A gimbal keeps the image's rows level, so the upward direction is perpendicular to the x axes of all cameras. Where these hardly differ
-    (a straight flight), the normal of the plane through the sparse points stands in, turned towards the cameras.
+    A gimbal keeps the image's rows level, so the upward direction is perpendicular to the x axes of
+    all cameras. Where these hardly differ (a straight flight), the normal of the plane through the
+    sparse points stands in, turned towards the cameras.
     """
     x_axes = poses_N44[:, 0, :3]
     values, vectors = np.linalg.eigh(x_axes.T @ x_axes / len(x_axes))
@@ -226,5 +279,6 @@ def level(up_3: np.ndarray) -> np.ndarray:
 
 
 def height_above_ground(centers_N3: np.ndarray, points_M3: np.ndarray) -> float:
-    """Median height of the cameras above the ground of a level model, in its own units; the ground is the low part of the points."""
+    """Median height of the cameras above the ground of a level model, in its own units; the ground
+    is the low part of the points."""
     return float(np.median(centers_N3[:, 2]) - np.percentile(points_M3[:, 2], 25))

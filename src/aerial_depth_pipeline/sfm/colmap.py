@@ -6,16 +6,23 @@ from typing import Any
 
 import pycolmap
 
-# COLMAP's own log would run through the progress bars; what matters of it becomes a message of ours.
+# COLMAP's own log would run through the progress bars; what matters of it becomes a message of
+# ours.
 pycolmap.logging.minloglevel = pycolmap.logging.FATAL.value
 
 
-def run_step(step: Callable[..., Any], arguments: dict[str, Any], tick: Callable[[], None] | None = None, cancellable: bool = True) -> Any:
+def run_step(
+    step: Callable[..., Any],
+    arguments: dict[str, Any],
+    tick: Callable[[], None] | None = None,
+    cancellable: bool = True,
+) -> Any:
     """Run one of pycolmap's functions.
 
-    It runs in a thread, because it does not return to Python before it is done: neither a progress bar nor Ctrl-C would work. A database
-    that it works on must not be opened with Python's sqlite3 meanwhile: two copies of SQLite in one process break each other's locks, and
-    the database is then corrupted.
+    It runs in a thread, because it does not return to Python before it is done: neither a progress
+        bar nor Ctrl-C would work. A database
+    that it works on must not be opened with Python's sqlite3 meanwhile: two copies of SQLite in one
+    process break each other's locks, and the database is then corrupted.
 
     Args:
         step: the function.

@@ -33,7 +33,8 @@ def match_images(
 ) -> Path:
     """Extract and match features; the database of an earlier, finished attempt is used again.
 
-    A database takes its final name only when its step is complete, so that one left half-written by a killed process is never read.
+    A database takes its final name only when its step is complete, so that one left half-written by
+    a killed process is never read.
 
     Args:
         images: folder of the images.
@@ -53,8 +54,16 @@ def match_images(
     files = [(name, (images / name).stat().st_size) for name in names]
     extraction = {
         "files": files,
-        "camera": [camera.model, camera.width, camera.height, camera.params] if camera else camera_model,
-        "settings": [settings.max_features, settings.max_image_size, settings.first_octave, settings.peak_threshold, settings.mask_folder],
+        "camera": (
+            [camera.model, camera.width, camera.height, camera.params] if camera else camera_model
+        ),
+        "settings": [
+            settings.max_features,
+            settings.max_image_size,
+            settings.first_octave,
+            settings.peak_threshold,
+            settings.mask_folder,
+        ],
         "version": pycolmap.__version__,
     }
     features = work / f"features-{fingerprint_of(extraction)}.db"
@@ -66,7 +75,10 @@ def match_images(
     _check_texture(features, names)
 
     pairs = _pairs(names, settings, positions_N3)
-    matching = work / f"matches-{fingerprint_of(extraction, pairs, settings.match_ratio, settings.seed)}.db"
+    matching = (
+        work
+        / f"matches-{fingerprint_of(extraction, pairs, settings.match_ratio, settings.seed)}.db"
+    )
     if not matching.exists():
         _clear(work, "matches-")
         with atomic_path(matching) as partial:
@@ -76,7 +88,14 @@ def match_images(
     return matching
 
 
-def _extract(database: Path, images: Path, names: list[str], camera: Camera | None, camera_model: str, settings: SfmSettings) -> None:
+def _extract(
+    database: Path,
+    images: Path,
+    names: list[str],
+    camera: Camera | None,
+    camera_model: str,
+    settings: SfmSettings,
+) -> None:
     options = pycolmap.FeatureExtractionOptions()
     options.num_threads = settings.threads
     options.max_image_size = settings.max_image_size or -1
@@ -89,10 +108,16 @@ def _extract(database: Path, images: Path, names: list[str], camera: Camera | No
         reader.camera_params = ",".join(repr(p) for p in camera.params)
     if settings.mask_folder:
         reader.mask_path = settings.mask_folder
-    # Images are entered in their order first: extraction's threads would number them as they finish, and mapping depends on the numbers.
+    # Images are entered in their order first: extraction's threads would number them as they
+    # finish, and mapping depends on the numbers.
     with pycolmap.Database.open(database):
         pass
-    entering = {"database_path": database, "image_path": images, "camera_mode": pycolmap.CameraMode.SINGLE, "image_names": names}
+    entering = {
+        "database_path": database,
+        "image_path": images,
+        "camera_mode": pycolmap.CameraMode.SINGLE,
+        "image_names": names,
+    }
     run_step(pycolmap.import_images, entering | {"options": reader}, cancellable=False)
     with progress_bar(None, "features", len(names), "image") as bar:
         for first in range(0, len(names), _IMAGES_AT_ONCE):
@@ -112,35 +137,53 @@ def _extract(database: Path, images: Path, names: list[str], camera: Camera | No
 
 def _check_texture(database: Path, names: list[str]) -> None:
     with pycolmap.Database.open(database) as content:
-        counts = [content.num_keypoints_for_image(image.image_id) for image in content.read_all_images()]
+        counts = [
+            content.num_keypoints_for_image(image.image_id) for image in content.read_all_images()
+        ]
     if not counts or np.median(counts) < _FEW_FEATURES:
         found = int(np.median(counts)) if counts else 0
         raise SceneError(
-            f"The frames show too little texture: {found} features in the median frame of {len(names)}, at least {_FEW_FEATURES} are "
-            "needed. Footage of water, snow, fog or a plain surface cannot be reconstructed; leave the scene out."
+            f"The frames show too little texture: {found} features in the median frame of"
+            f" {len(names)}, at least {_FEW_FEATURES} are needed. Footage of water, snow, fog or a"
+            " plain surface cannot be reconstructed; leave the scene out."
         )
 
 
-def _pairs(names: list[str], settings: SfmSettings, positions_N3: np.ndarray | None) -> list[tuple[int, int]]:
-    """Index pairs to match: all, or neighbours in time, some farther ones, and neighbours in space."""
+def _pairs(
+    names: list[str], settings: SfmSettings, positions_N3: np.ndarray | None
+) -> list[tuple[int, int]]:
+    """Index pairs to match: all, or neighbours in time, some farther ones, and neighbours in
+    space."""
     count = len(names)
-    exhaustive = settings.matching == "exhaustive" or (settings.matching == "auto" and count <= settings.exhaustive_up_to)
+    exhaustive = settings.matching == "exhaustive" or (
+        settings.matching == "auto" and count <= settings.exhaustive_up_to
+    )
     if exhaustive:
         return [(i, j) for i in range(count) for j in range(i + 1, count)]
     gaps = list(range(1, settings.overlap + 1))
     gaps += [settings.overlap * 2**k for k in range(1, 16) if settings.overlap * 2**k < count]
     pairs = {(i, i + gap) for i in range(count) for gap in gaps if i + gap < count}
-    if settings.loop_closure and positions_N3 is not None and np.isfinite(positions_N3).all(1).sum() >= 2:
+    if (
+        settings.loop_closure
+        and positions_N3 is not None
+        and np.isfinite(positions_N3).all(1).sum() >= 2
+    ):
         distance = np.linalg.norm(positions_N3[:, None] - positions_N3[None], axis=-1)
         along = np.diagonal(distance, 1)
         reach = settings.overlap / 2 * np.nanmedian(along) if np.isfinite(along).any() else 0
         for i in range(count):
-            near = [j for j in np.argsort(distance[i]) if j > i + settings.overlap and distance[i, j] <= reach]
+            near = [
+                j
+                for j in np.argsort(distance[i])
+                if j > i + settings.overlap and distance[i, j] <= reach
+            ]
             pairs.update((i, int(j)) for j in near[: settings.overlap])
     return sorted(pairs)
 
 
-def _match(database: Path, names: list[str], pairs: list[tuple[int, int]], settings: SfmSettings) -> None:
+def _match(
+    database: Path, names: list[str], pairs: list[tuple[int, int]], settings: SfmSettings
+) -> None:
     options = pycolmap.FeatureMatchingOptions()
     options.num_threads = settings.threads
     options.sift.max_ratio = settings.match_ratio
@@ -161,7 +204,9 @@ def _match(database: Path, names: list[str], pairs: list[tuple[int, int]], setti
         with progress_bar(None, "matching", len(pairs), "pair") as bar:
             for first in range(0, len(pairs), _PAIRS_AT_ONCE):
                 chunk = pairs[first : first + _PAIRS_AT_ONCE]
-                listing.write_text("".join(f"{names[i]} {names[j]}\n" for i, j in chunk), encoding="utf-8")
+                listing.write_text(
+                    "".join(f"{names[i]} {names[j]}\n" for i, j in chunk), encoding="utf-8"
+                )
                 run_step(pycolmap.match_image_pairs, arguments)
                 bar.update(len(chunk))
     finally:

@@ -31,9 +31,10 @@ def map_scene(
 ) -> tuple[pycolmap.Reconstruction, int]:
     """Reconstruct poses and points.
 
-    Views of nearly flat ground from a narrow path have two solutions that fit two views equally well; an incremental reconstruction that
-    starts from the wrong one ends bent, with two to three times the reprojection error. So a result with a large error, or one that is not
-    plausible, is weighed against attempts that start differently, and the best is taken.
+    Views of nearly flat ground from a narrow path have two solutions that fit two views equally
+    well; an incremental reconstruction that starts from the wrong one ends bent, with two to three
+    times the reprojection error. So a result with a large error, or one that is not plausible, is
+    weighed against attempts that start differently, and the best is taken.
 
     Args:
         database: features and matches.
@@ -54,7 +55,12 @@ def map_scene(
     if not refine_camera:
         check_parallax(database)
     angle = settings.init_triangulation_angle
-    attempts = [("incremental", angle), ("incremental", 2.5 * angle), ("global", 0.0), ("incremental", 0.4 * angle)]
+    attempts = [
+        ("incremental", angle),
+        ("incremental", 2.5 * angle),
+        ("global", 0.0),
+        ("incremental", 0.4 * angle),
+    ]
     if settings.mapper == "global":
         attempts.insert(0, attempts.pop(2))
     candidates = []
@@ -63,15 +69,28 @@ def map_scene(
             if mapper == "global":
                 models = _map_globally(database, images, settings, Path(output), refine_camera)
             else:
-                models = _map_incrementally(database, images, settings, Path(output), refine_camera, total, angle)
-        models = [model for model in models.values() if model.num_reg_images() >= _MINIMUM_VIEWS and model.num_points3D() > 0]
+                models = _map_incrementally(
+                    database, images, settings, Path(output), refine_camera, total, angle
+                )
+        models = [
+            model
+            for model in models.values()
+            if model.num_reg_images() >= _MINIMUM_VIEWS and model.num_points3D() > 0
+        ]
         if not models:
             continue
         best = max(models, key=lambda model: (model.num_reg_images(), model.num_points3D()))
         error = best.compute_mean_reprojection_error()
         fits = plausible(best)
         candidates.append((fits, best.num_reg_images(), error, best, len(models)))
-        logger.debug("%s mapping: %d of %d images, %.3f px, plausible: %s", mapper, best.num_reg_images(), total, error, fits)
+        logger.debug(
+            "%s mapping: %d of %d images, %.3f px, plausible: %s",
+            mapper,
+            best.num_reg_images(),
+            total,
+            error,
+            fits,
+        )
         if fits and best.num_reg_images() == total and error <= settings.good_reprojection_error:
             break
     if not candidates:
@@ -80,18 +99,30 @@ def map_scene(
     # Within a few images of the most registered, the smaller error tells the right solution.
     fits, _, error, best, count = min(candidates, key=lambda c: (not c[0], c[1] < 0.9 * most, c[2]))
     if count > 1:
-        logger.warning("The scene fell into %d models; the largest with %d of %d images is kept.", count, best.num_reg_images(), total)
+        logger.warning(
+            "The scene fell into %d models; the largest with %d of %d images is kept.",
+            count,
+            best.num_reg_images(),
+            total,
+        )
     angle = median_triangulation_angle(best)
     if angle < settings.min_triangulation_angle:
         raise SceneError(
-            f"There is no usable parallax: points are seen under {angle:.2f} degrees in the median. The camera hovered, or flew too little "
-            "for the distance of the ground; use a part of the footage where it travels."
+            f"There is no usable parallax: points are seen under {angle:.2f} degrees in the median."
+            " The camera hovered, or flew too little for the distance of the ground; use a part of"
+            " the footage where it travels."
         )
     return best, count
 
 
 def _map_incrementally(
-    database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool, total: int, init_angle: float
+    database: Path,
+    images: Path,
+    settings: SfmSettings,
+    output: Path,
+    refine_camera: bool,
+    total: int,
+    init_angle: float,
 ) -> dict:
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size = _MINIMUM_VIEWS
@@ -104,7 +135,8 @@ def _map_incrementally(
     options.mapper.abs_pose_refine_extra_params = False
     options.extract_colors = True
     options.mapper.init_min_tri_angle = init_angle
-    # Global adjustment after every tenth of growth costs most of the time and changes little where the camera is known.
+    # Global adjustment after every tenth of growth costs most of the time and changes little where
+    # the camera is known.
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.1 if refine_camera else 1.2
     with progress_bar(None, "mapping", total, "image") as bar:
         registered = [0]
@@ -119,10 +151,16 @@ def _map_incrementally(
             "options": options,
             "next_image_callback": next_image,
         }
-        return run_step(pycolmap.incremental_mapping, arguments, lambda: bar.update(min(registered[0], total) - bar.n))
+        return run_step(
+            pycolmap.incremental_mapping,
+            arguments,
+            lambda: bar.update(min(registered[0], total) - bar.n),
+        )
 
 
-def _map_globally(database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool) -> dict:
+def _map_globally(
+    database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool
+) -> dict:
     options = pycolmap.GlobalPipelineOptions()
     options.num_threads = settings.mapping_threads
     options.random_seed = settings.seed
@@ -130,13 +168,21 @@ def _map_globally(database: Path, images: Path, settings: SfmSettings, output: P
     options.mapper.global_positioning.use_gpu = False
     options.mapper.bundle_adjustment.refine_focal_length = refine_camera
     options.mapper.bundle_adjustment.refine_extra_params = refine_camera
-    arguments = {"database_path": database, "image_path": images, "output_path": output, "options": options}
+    arguments = {
+        "database_path": database,
+        "image_path": images,
+        "output_path": output,
+        "options": options,
+    }
     return run_step(pycolmap.global_mapping, arguments, cancellable=False)
 
 
 def median_triangulation_angle(model: pycolmap.Reconstruction, sample: int = 2000) -> float:
-    """Median over points of the largest angle, in degrees, between two rays of the point's track."""
-    centers = {image_id: model.image(image_id).projection_center() for image_id in model.reg_image_ids()}
+    """Median over points of the largest angle, in degrees, between two rays of the point's
+    track."""
+    centers = {
+        image_id: model.image(image_id).projection_center() for image_id in model.reg_image_ids()
+    }
     points = list(model.points3D.values())
     angles = []
     for point in points[:: max(1, len(points) // sample)]:
@@ -148,7 +194,8 @@ def median_triangulation_angle(model: pycolmap.Reconstruction, sample: int = 200
 
 @dataclass(frozen=True)
 class PairMotion:
-    """How far features move between two images, in pixels: altogether, and beyond what a turn of the camera explains."""
+    """How far features move between two images, in pixels: altogether, and beyond what a turn of
+    the camera explains."""
 
     flow: float
     parallax: float
@@ -161,7 +208,10 @@ def pair_motions(database: Path) -> list[PairMotion]:
         keypoints = {}
         cameras = {camera.camera_id: camera for camera in content.read_all_cameras()}
         for image in content.read_all_images():
-            keypoints[image.image_id] = (_xy(content.read_keypoints(image.image_id)), cameras[image.camera_id])
+            keypoints[image.image_id] = (
+                _xy(content.read_keypoints(image.image_id)),
+                cameras[image.camera_id],
+            )
         for pair_id, geometry in zip(*content.read_two_view_geometries(), strict=True):
             matches = np.asarray(geometry.inlier_matches)
             if len(matches) < _MATCHES_OF_A_PAIR:
@@ -172,7 +222,8 @@ def pair_motions(database: Path) -> list[PairMotion]:
             for xy, (_, camera) in zip(pixels, sides, strict=True):
                 ray = np.column_stack([camera.cam_from_img(xy), np.ones(len(xy))])
                 rays.append(ray / np.linalg.norm(ray, axis=1, keepdims=True))
-            # The turn that brings the rays together best (Kabsch); reweighted, because near things must not pull it.
+            # The turn that brings the rays together best (Kabsch); reweighted, because near things
+            # must not pull it.
             weights = np.ones(len(matches))
             for _ in range(5):
                 u, _, vt = np.linalg.svd((rays[1] * weights[:, None]).T @ rays[0])
@@ -180,12 +231,15 @@ def pair_motions(database: Path) -> list[PairMotion]:
                 left = np.linalg.norm(rays[0] @ turn.T - rays[1], axis=1)
                 weights = 1 / (left + 1e-4)
             flow = np.median(np.linalg.norm(pixels[0] - pixels[1], axis=1))
-            motions.append(PairMotion(float(flow), float(np.median(left) * sides[0][1].mean_focal_length())))
+            motions.append(
+                PairMotion(float(flow), float(np.median(left) * sides[0][1].mean_focal_length()))
+            )
     return motions
 
 
 def check_parallax(database: Path) -> None:
-    """Refuse, before anything expensive, images between which nothing moved or the camera only turned.
+    """Refuse, before anything expensive, images between which nothing moved or the camera only
+    turned.
 
     Raises:
         SceneError: with the reason. From such images the mapper would build a model out of noise.
@@ -193,13 +247,18 @@ def check_parallax(database: Path) -> None:
     motions = pair_motions(database)
     if not motions:
         return
-    flow, parallax = (max(getattr(motion, name) for motion in motions) for name in ("flow", "parallax"))
+    flow, parallax = (
+        max(getattr(motion, name) for motion in motions) for name in ("flow", "parallax")
+    )
     if flow < _NO_MOTION_PX:
-        raise SceneError(f"The camera did not move: features stay within {flow:.1f} pixels over all frames. Depth needs travel.")
+        raise SceneError(
+            f"The camera did not move: features stay within {flow:.1f} pixels over all frames."
+            " Depth needs travel."
+        )
     if parallax < _NO_MOTION_PX:
         raise SceneError(
-            f"There is no parallax: the camera only turned; after undoing its turn features move by {parallax:.1f} pixels at most. "
-            "Use a part of the footage where the camera travels."
+            "There is no parallax: the camera only turned; after undoing its turn features move by"
+            f" {parallax:.1f} pixels at most. Use a part of the footage where the camera travels."
         )
 
 
@@ -210,15 +269,19 @@ def explain_failure(database: Path) -> str:
     motions = pair_motions(database)
     if not motions:
         return (
-            f"None of the {count} frames could be matched with another: the picture changes too much between them, or repeats itself. "
-            "Keep frames closer together, or leave the scene out."
+            f"None of the {count} frames could be matched with another: the picture changes too"
+            " much between them, or repeats itself. Keep frames closer together, or leave the"
+            " scene out."
         )
     return (
-        f"Structure from motion found no model for {count} frames, although {len(motions)} pairs match. There is probably too little "
-        "parallax between them; use a part of the footage where the camera travels sideways."
+        f"Structure from motion found no model for {count} frames, although {len(motions)} pairs"
+        " match. There is probably too little parallax between them; use a part of the footage"
+        " where the camera travels sideways."
     )
 
 
 def _xy(keypoints: object) -> np.ndarray:
-    array = keypoints if isinstance(keypoints, np.ndarray) else pycolmap.keypoints_to_matrix(keypoints)
+    array = (
+        keypoints if isinstance(keypoints, np.ndarray) else pycolmap.keypoints_to_matrix(keypoints)
+    )
     return np.asarray(array, float)[:, :2]

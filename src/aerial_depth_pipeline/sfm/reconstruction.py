@@ -12,7 +12,7 @@ import pandas as pd
 import pycolmap
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.geometry.camera_files import read_camera
+from aerial_depth_pipeline.formats.cameras import read_camera
 from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.sfm.alignment import (
     PositionFit,
@@ -47,7 +47,9 @@ class SceneReconstruction:
     summary: dict
 
 
-def reconstruct(frames: Path, folder: Path, settings: SfmSettings, work: Path) -> SceneReconstruction:
+def reconstruct(
+    frames: Path, folder: Path, settings: SfmSettings, work: Path
+) -> SceneReconstruction:
     """Reconstruct a scene and write its model, which COLMAP opens, to `folder/sfm`.
 
     Args:
@@ -63,7 +65,10 @@ def reconstruct(frames: Path, folder: Path, settings: SfmSettings, work: Path) -
     table = pd.read_parquet(frames / "frames.parquet")
     kept = table[table["kept"].astype(bool)].sort_values("frame")
     if len(kept) < 3:
-        raise SceneError(f"{frames} holds {len(kept)} kept frames; at least 3 are needed. Use longer footage, or keep more frames.")
+        raise SceneError(
+            f"{frames} holds {len(kept)} kept frames; at least 3 are needed. Use longer footage, or"
+            " keep more frames."
+        )
     try:
         camera = read_camera(frames / "camera.yaml")
     except (OSError, ValueError) as error:
@@ -72,7 +77,11 @@ def reconstruct(frames: Path, folder: Path, settings: SfmSettings, work: Path) -
     views = choose_views(kept, settings.max_views, settings.max_step, exact)
     used = kept if settings.register_all else kept[kept["frame"].isin(views)]
     names = [name_of_frame(int(frame)) for frame in used["frame"]]
-    positions = used[["east", "north", "up"]].to_numpy(float) if {"east", "north", "up"} <= set(used) else np.full((len(used), 3), np.nan)
+    positions = (
+        used[["east", "north", "up"]].to_numpy(float)
+        if {"east", "north", "up"} <= set(used)
+        else np.full((len(used), 3), np.nan)
+    )
 
     database = match_images(frames / "frames", names, camera, settings, work, positions)
     positions_of = dict(zip(names, positions, strict=True))
@@ -81,10 +90,13 @@ def reconstruct(frames: Path, folder: Path, settings: SfmSettings, work: Path) -
         if not _positions_known(positions, settings):
             return True
         fit = _fit_telemetry(candidate, positions_of, settings)
-        # A model with a few cameras far from where the drone was is bent or has them wrong, however small its reprojection error.
+        # A model with a few cameras far from where the drone was is bent or has them wrong, however
+        # small its reprojection error.
         return fit is not None and fit.inliers >= 0.9 * fit.used
 
-    model, models = map_scene(database, frames / "frames", settings, work, settings.refine_camera, plausible)
+    model, models = map_scene(
+        database, frames / "frames", settings, work, settings.refine_camera, plausible
+    )
     scale = _make_metric(model, positions_of, settings)
     sfm = folder / "sfm"
     sfm.mkdir(parents=True, exist_ok=True)
@@ -118,29 +130,47 @@ def _positions_known(positions_N3: np.ndarray, settings: SfmSettings) -> bool:
 
 
 def _fit_telemetry(
-    model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings, fit: Callable = fit_positions
+    model: pycolmap.Reconstruction,
+    positions_of: dict[str, np.ndarray],
+    settings: SfmSettings,
+    fit: Callable = fit_positions,
 ) -> PositionFit | None:
     poses, points, names = _poses_and_points(model)
     measured = np.stack([positions_of[name] for name in names])
-    return fit(camera_center(poses), measured, estimate_up(poses, points), settings.gps_sigma, settings.seed)
+    return fit(
+        camera_center(poses),
+        measured,
+        estimate_up(poses, points),
+        settings.gps_sigma,
+        settings.seed,
+    )
 
 
 def _poses_and_points(model: pycolmap.Reconstruction) -> tuple[np.ndarray, np.ndarray, list[str]]:
     scene = to_scene_model(model)
-    return np.stack([scene.poses[f] for f in scene.frames]), scene.points_N3, [name_of_frame(f) for f in scene.frames]
+    return (
+        np.stack([scene.poses[f] for f in scene.frames]),
+        scene.points_N3,
+        [name_of_frame(f) for f in scene.frames],
+    )
 
 
-def _make_metric(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings) -> dict:
-    """Move the model into a level frame, in metres where possible; returns what the summary says about it."""
+def _make_metric(
+    model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings
+) -> dict:
+    """Move the model into a level frame, in metres where possible; returns what the summary says
+    about it."""
     fit = None
     if settings.use_gps:
-        fit = _fit_telemetry(model, positions_of, settings) or _fit_telemetry(model, positions_of, settings, fit_rough_positions)
+        fit = _fit_telemetry(model, positions_of, settings) or _fit_telemetry(
+            model, positions_of, settings, fit_rough_positions
+        )
     if fit is not None:
         _transform(model, fit.similarity)
         if fit.horizontal:
             logger.warning(
-                "The positions disagree with the pictures by %.1f m (gps_sigma is %g m): the scale comes from east and north alone and "
-                "may be off by %.0f %%.",
+                "The positions disagree with the pictures by %.1f m (gps_sigma is %g m): the scale"
+                " comes from east and north alone and may be off by %.0f %%.",
                 fit.residual_m,
                 settings.gps_sigma,
                 200 * fit.scale_uncertainty,
@@ -174,7 +204,11 @@ def _make_metric(model: pycolmap.Reconstruction, positions_of: dict[str, np.ndar
 
 
 def _transform(model: pycolmap.Reconstruction, similarity: Similarity) -> None:
-    model.transform(pycolmap.Sim3d(similarity.scale, pycolmap.Rotation3d(similarity.rotation), similarity.translation))
+    model.transform(
+        pycolmap.Sim3d(
+            similarity.scale, pycolmap.Rotation3d(similarity.rotation), similarity.translation
+        )
+    )
 
 
 def read_gray(frames: Path, frame: int) -> np.ndarray:

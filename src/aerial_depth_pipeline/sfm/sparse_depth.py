@@ -22,11 +22,14 @@ def sparse_points(model: SceneModel, frame: int) -> tuple[np.ndarray, np.ndarray
 
 
 def sparse_depth_map(model: SceneModel, frame: int) -> np.ndarray:
-    """A float32 depth map [H, W], 0 except where a sparse point projects; the nearer one where two meet."""
+    """A float32 depth map [H, W], 0 except where a sparse point projects; the nearer one where two
+    meet."""
     pixels, depth = sparse_points(model, frame)
     depth_HW = np.zeros((model.camera.height, model.camera.width), np.float32)
     columns, rows = np.floor(pixels).astype(int).T
-    inside = (columns >= 0) & (columns < depth_HW.shape[1]) & (rows >= 0) & (rows < depth_HW.shape[0])
+    inside = (
+        (columns >= 0) & (columns < depth_HW.shape[1]) & (rows >= 0) & (rows < depth_HW.shape[0])
+    )
     order = np.argsort(-depth[inside])
     depth_HW[rows[inside][order], columns[inside][order]] = depth[inside][order]
     return depth_HW

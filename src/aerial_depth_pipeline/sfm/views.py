@@ -6,16 +6,19 @@ import numpy as np
 import pandas as pd
 
 
-def choose_views(table: pd.DataFrame, max_views: int, max_step: float, preferred: Collection[int] = ()) -> list[int]:
+def choose_views(
+    table: pd.DataFrame, max_views: int, max_step: float, preferred: Collection[int] = ()
+) -> list[int]:
     """Frames spread evenly over the motion of a scene.
 
     Args:
-        table: the kept rows of `frames.parquet`, in order of time; `motion` is the share of the image's width that the picture moved since
-            the row before, NaN where unknown.
+        table: the kept rows of `frames.parquet`, in order of time; `motion` is the share of the
+            image's width that the picture moved since the row before, NaN where unknown.
         max_views: at most so many.
-        max_step: neighbouring views are at most so far apart (share of the width), so that they overlap. A scene that is longer is covered
-            in its middle.
-        preferred: frames taken where one lies near (those with exact depth, so that the result can be measured).
+        max_step: neighbouring views are at most so far apart (share of the width), so that they
+            overlap. A scene that is longer is covered in its middle.
+        preferred: frames taken where one lies near (those with exact depth, so that the result can
+            be measured).
 
     Returns:
         Frame indices in ascending order.
@@ -34,8 +37,13 @@ def choose_views(table: pd.DataFrame, max_views: int, max_step: float, preferred
     chosen: list[int] = []
     for place in np.linspace(middle - half, middle + half, max_views):
         distance = np.abs(along - place)
-        # A preferred frame may lie up to 0.45 of a step off its place: two neighbours never change their order.
-        index = int(np.argmin(np.where(is_preferred & (distance <= 0.45 * step), distance - along[-1], distance)))
+        # A preferred frame may lie up to 0.45 of a step off its place: two neighbours never change
+        # their order.
+        index = int(
+            np.argmin(
+                np.where(is_preferred & (distance <= 0.45 * step), distance - along[-1], distance)
+            )
+        )
         if frames[index] not in chosen:
             chosen.append(int(frames[index]))
     return sorted(chosen)

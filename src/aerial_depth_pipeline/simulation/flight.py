@@ -1,4 +1,5 @@
-"""From settings to a raw scene: the world is built, the path planned, the frames rendered in parallel and written like real footage."""
+"""From settings to a raw scene: the world is built, the path planned, the frames rendered in
+parallel and written like real footage."""
 
 import logging
 import multiprocessing
@@ -12,11 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from aerial_depth_pipeline.geometry.camera_files import camera_to_yaml
+from aerial_depth_pipeline.formats.cameras import camera_to_yaml
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.simulation.paths import plan_path
-from aerial_depth_pipeline.simulation.recording import VideoWriter, write_depth, write_poses, write_srt
+from aerial_depth_pipeline.simulation.recording import (
+    VideoWriter,
+    write_depth,
+    write_poses,
+    write_srt,
+)
 from aerial_depth_pipeline.simulation.rendering import Renderer
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.traffic import moving_vehicles
@@ -26,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 class FlightPool:
-    """Simulates several flights at once, a process for each core; every process builds its own world. Use it as a context manager.
+    """Simulates several flights at once, a process for each core; every process builds its own
+    world. Use it as a context manager.
 
     Args:
         flights: how many flights there will be.
@@ -53,14 +60,17 @@ class FlightPool:
         if self._executor is None:
             simulate_flight(settings, folder)
         else:
-            self._executor.submit(simulate_flight, replace(settings, workers=1), folder, quiet=True).result()
+            self._executor.submit(
+                simulate_flight, replace(settings, workers=1), folder, quiet=True
+            ).result()
 
 
 def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False) -> None:
     """Fly once and write the raw scene into `folder`.
 
-    Writes `video.mp4`, `video.SRT`, `camera.yaml`, `poses.csv` (true cam_from_world in local metres, x east, y north, z up) and
-    `depth/NNNNNN.tiff` (exact z-depth in metres of every `depth_every`-th frame, 0 for the sky).
+    Writes `video.mp4`, `video.SRT`, `camera.yaml`, `poses.csv` (true cam_from_world in local
+    metres, x east, y north, z up) and `depth/NNNNNN.tiff` (exact z-depth in metres of every
+    `depth_every`-th frame, 0 for the sky).
 
     Raises:
         SceneError: where no path keeps clear of the world's surfaces.
@@ -73,7 +83,11 @@ def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False)
     origin, takeoff = (settings.latitude, settings.longitude, settings.ground_altitude), 0.0
     name = f"{settings.world} {settings.world_seed}, {settings.path}"
     with VideoWriter(folder / "video.mp4", settings.width, settings.height, settings.fps) as video:
-        frames = _frames(settings) if quiet else progress(_frames(settings), name, settings.frames, "frame")
+        frames = (
+            _frames(settings)
+            if quiet
+            else progress(_frames(settings), name, settings.frames, "frame")
+        )
         for index, (image, depth, pose, place) in enumerate(frames):
             video.write(image)
             poses.append(pose)
@@ -84,17 +98,28 @@ def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False)
     centers = -np.einsum("fji,fj->fi", poses_F44[:, :3, :3], poses_F44[:, :3, 3])
     write_poses(folder / "poses.csv", poses_F44)
     (folder / "camera.yaml").write_text(camera_to_yaml(camera), encoding="utf-8")
-    write_srt(folder / "video.SRT", centers, settings.fps, origin, settings.gps_noise, takeoff, np.random.default_rng([settings.seed, 7]))
+    write_srt(
+        folder / "video.SRT",
+        centers,
+        settings.fps,
+        origin,
+        settings.gps_noise,
+        takeoff,
+        np.random.default_rng([settings.seed, 7]),
+    )
 
 
 def flight_camera(settings: FlightSettings) -> Camera:
     """The pinhole camera that the settings describe."""
     focal = settings.width / 2 / np.tan(np.radians(settings.field_of_view / 2))
-    return Camera.pinhole(settings.width, settings.height, focal, focal, settings.width / 2, settings.height / 2)
+    return Camera.pinhole(
+        settings.width, settings.height, focal, focal, settings.width / 2, settings.height / 2
+    )
 
 
 class _Flight:
-    """A world in Embree and a path through it; every process makes its own, and all are the same."""
+    """A world in Embree and a path through it; every process makes its own, and all are the
+    same."""
 
     def __init__(self, settings: FlightSettings) -> None:
         self.settings = settings
@@ -106,22 +131,37 @@ class _Flight:
         self.place = self.world.origin, self.path.takeoff
 
     def frame(self, index: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, tuple]:
-        """Image [H, W, 3] uint8, z-depth [H, W] float32 (or None where it is not wanted), pose, (origin, height of departure)."""
+        """Image [H, W, 3] uint8, z-depth [H, W] float32 (or None where it is not wanted), pose,
+        (origin, height of departure)."""
         settings = self.settings
         if settings.moving_vehicles:
-            self.renderer.set_moving(moving_vehicles(self.world.roads, settings.moving_vehicles, settings.seed, index / settings.fps))
+            self.renderer.set_moving(
+                moving_vehicles(
+                    self.world.roads, settings.moving_vehicles, settings.seed, index / settings.fps
+                )
+            )
         image, depth = self.renderer.render(self.poses[index], self.camera)
-        return _expose(image, settings, index), depth if index % settings.depth_every == 0 else None, self.poses[index], self.place
+        return (
+            _expose(image, settings, index),
+            depth if index % settings.depth_every == 0 else None,
+            self.poses[index],
+            self.place,
+        )
 
 
 def _expose(image: np.ndarray, settings: FlightSettings, index: int) -> np.ndarray:
     """The sensor: brightness that drifts along the flight, and noise that grows with the light."""
     drift = np.random.default_rng([settings.seed, 5])
     phase, rate = drift.uniform(0, 2 * np.pi, 2), drift.uniform(0.6, 1.6, 2)
-    swing = (np.sin(phase[0] + rate[0] * 2 * np.pi * index / 100) + 0.5 * np.sin(phase[1] + rate[1] * 4 * np.pi * index / 100)) / 1.5
+    swing = (
+        np.sin(phase[0] + rate[0] * 2 * np.pi * index / 100)
+        + 0.5 * np.sin(phase[1] + rate[1] * 4 * np.pi * index / 100)
+    ) / 1.5
     image = image * np.float32(255 * (1 + settings.exposure_drift * swing))
     if settings.noise:
-        grain = np.random.default_rng([settings.seed, 6, index]).standard_normal(image.shape, dtype=np.float32)
+        grain = np.random.default_rng([settings.seed, 6, index]).standard_normal(
+            image.shape, dtype=np.float32
+        )
         image += grain * (np.float32(settings.noise) * np.sqrt(0.4 + image * np.float32(0.6 / 128)))
     return np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
@@ -152,11 +192,14 @@ def _frames(settings: FlightSettings) -> Iterator[tuple]:
 
 def _processes(count: int) -> ProcessPoolExecutor:
     # Spawned, not forked: the caller may hold threads (torch, a logger) that do not survive a fork.
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_follow_parent)
+    return ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), initializer=_follow_parent
+    )
 
 
 def _follow_parent() -> None:
-    """End this worker when its parent dies, however it dies: a killed run leaves no process behind."""
+    """End this worker when its parent dies, however it dies: a killed run leaves no process
+    behind."""
     os.environ["OMP_NUM_THREADS"] = "1"
     parent = multiprocessing.parent_process()
 

@@ -1,4 +1,5 @@
-"""Where the camera flies and looks: orbits, strips and free paths, with gusts, and with height and pitch that change along the way."""
+"""Where the camera flies and looks: orbits, strips and free paths, with gusts, and with height and
+pitch that change along the way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass
 class Path:
-    """A flight of F frames. Angles in radians: azimuth clockwise from north, pitch below the horizon, roll clockwise.
+    """A flight of F frames. Angles in radians: azimuth clockwise from north, pitch below the
+    horizon, roll clockwise.
 
     `takeoff` is the height of the ground where the flight begins.
     """
@@ -33,10 +35,14 @@ class Path:
         a, p, r = self.azimuth_F, self.pitch_F, self.roll_F
         zero = np.zeros_like(a)
         forward = np.stack([np.cos(p) * np.sin(a), np.cos(p) * np.cos(a), -np.sin(p)], -1)
-        level = np.stack([np.cos(a), -np.sin(a), zero], -1)  # defined by the azimuth alone, so that nadir is no special case
+        level = np.stack(
+            [np.cos(a), -np.sin(a), zero], -1
+        )  # defined by the azimuth alone, so that nadir is no special case
         below = np.cross(forward, level)
         cosine, sine = np.cos(r)[:, None], np.sin(r)[:, None]
-        rotation = np.stack([level * cosine + below * sine, below * cosine - level * sine, forward], 1)
+        rotation = np.stack(
+            [level * cosine + below * sine, below * cosine - level * sine, forward], 1
+        )
         poses = np.tile(np.eye(4), (len(a), 1, 1))
         poses[:, :3, :3] = rotation
         poses[:, :3, 3] = -np.einsum("fij,fj->fi", rotation, self.positions_F3)
@@ -51,33 +57,41 @@ def plan_path(settings: FlightSettings, half: float, distances: Distances) -> Pa
     Args:
         settings: the flight.
         half: the camera stays in the square from -half to +half metres.
-        distances: from origins [N, 3] along unit directions [N, 3] to the nearest surface, infinite where there is none.
+        distances: from origins [N, 3] along unit directions [N, 3] to the nearest surface, infinite
+            where there is none.
 
     Raises:
         SceneError: where every attempt comes nearer than `settings.clearance` to a surface.
     """
     nearest = 0.0
     for attempt in range(_ATTEMPTS):
-        path = _attempt(settings, half, distances, np.random.default_rng([settings.seed, 101, attempt]))
+        path = _attempt(
+            settings, half, distances, np.random.default_rng([settings.seed, 101, attempt])
+        )
         gap = clearance(path.positions_F3, distances)
         if gap >= settings.clearance:
             return path
         nearest = max(nearest, gap)
     raise SceneError(
-        f"No {settings.path} flight {settings.altitude:g} m above the ground keeps {settings.clearance:g} m clear of {settings.world} "
-        f"{settings.world_seed} (the best of {_ATTEMPTS} attempts came to {nearest:.1f} m): fly higher or lower altitude_change."
+        f"No {settings.path} flight {settings.altitude:g} m above the ground keeps"
+        f" {settings.clearance:g} m clear of {settings.world} {settings.world_seed} (the best of"
+        f" {_ATTEMPTS} attempts came to {nearest:.1f} m): fly higher or lower altitude_change."
     )
 
 
 def clearance(positions_F3: np.ndarray, distances: Distances) -> float:
-    """Distance in metres from a path to the nearest surface seen in 64 directions, or 0 where it passes below or through one."""
+    """Distance in metres from a path to the nearest surface seen in 64 directions, or 0 where it
+    passes below or through one."""
     count = 64
     index = np.arange(count) + 0.5
     polar, turn = np.arccos(1 - 2 * index / count), np.pi * (1 + 5**0.5) * index
-    sphere = np.stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], -1)
+    sphere = np.stack(
+        [np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], -1
+    )
     origins = np.repeat(positions_F3, count, axis=0)
     nearest = float(distances(origins, np.tile(sphere, (len(positions_F3), 1))).min())
-    # From high above, the first surface must lie below the camera: else the camera is inside something.
+    # From high above, the first surface must lie below the camera: else the camera is inside
+    # something.
     above = positions_F3 + [0, 0, 2000.0]
     drop = distances(above, np.tile([0.0, 0.0, -1.0], (len(above), 1)))
     if (drop < 2000.0).any() or not np.isfinite(drop).all():
@@ -92,27 +106,39 @@ def clearance(positions_F3: np.ndarray, distances: Distances) -> float:
     return nearest
 
 
-def _attempt(settings: FlightSettings, half: float, distances: Distances, rng: np.random.Generator) -> Path:
+def _attempt(
+    settings: FlightSettings, half: float, distances: Distances, rng: np.random.Generator
+) -> Path:
     frames = settings.frames
     pitch = np.radians(settings.pitch + settings.pitch_change * _swing(frames, rng))
     pitch = np.clip(pitch, np.radians(2), np.pi / 2)
     climb = settings.altitude_change * _swing(frames, rng)
-    plan_F2, azimuth = {"orbit": _orbit, "strip": _strip, "free": _free}[settings.path](settings, half, rng)
+    plan_F2, azimuth = {"orbit": _orbit, "strip": _strip, "free": _free}[settings.path](
+        settings, half, rng
+    )
     ground = _ground_below(plan_F2, half, distances)
     altitude = settings.altitude + climb + ground
     gusts = _smooth_noise((frames, 3), 12, rng) * 0.15 * settings.wind
-    shake = (_smooth_noise((frames, 3), 6, rng) * 0.3 + rng.normal(0, 0.02, (frames, 3))) * settings.wind
+    shake = (
+        _smooth_noise((frames, 3), 6, rng) * 0.3 + rng.normal(0, 0.02, (frames, 3))
+    ) * settings.wind
     turn = np.radians(shake)
     positions = np.concatenate([plan_F2, altitude[:, None]], 1) + gusts
     return Path(positions, azimuth + turn[:, 0], pitch + turn[:, 1], turn[:, 2], float(ground[0]))
 
 
-def _orbit(settings: FlightSettings, half: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    radius = max(settings.altitude / np.tan(np.radians(settings.pitch)), _SMALLEST_ORBIT * settings.altitude)
+def _orbit(
+    settings: FlightSettings, half: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    radius = max(
+        settings.altitude / np.tan(np.radians(settings.pitch)), _SMALLEST_ORBIT * settings.altitude
+    )
     room = max(half * 0.7 - radius, 0.0)
     center = rng.uniform(-room, room, 2) * 0.8
     sense = rng.choice([-1, 1])
-    angle = rng.uniform(0, 2 * np.pi) + sense * np.radians(settings.orbit_step) * np.arange(settings.frames)
+    angle = rng.uniform(0, 2 * np.pi) + sense * np.radians(settings.orbit_step) * np.arange(
+        settings.frames
+    )
     reach = radius * (1 + 0.06 * _swing(settings.frames, rng))
     plan = center + np.stack([np.sin(angle), np.cos(angle)], -1) * reach[:, None]
     aim = center + _smooth_noise((settings.frames, 2), 25, rng) * 0.04 * radius
@@ -120,7 +146,9 @@ def _orbit(settings: FlightSettings, half: float, rng: np.random.Generator) -> t
     return plan, np.arctan2(sight[:, 0], sight[:, 1])
 
 
-def _strip(settings: FlightSettings, half: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _strip(
+    settings: FlightSettings, half: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     leg, spacing = settings.leg_length, settings.leg_spacing
     arc = np.pi * spacing / 2
     distance = settings.step * np.arange(settings.frames)
@@ -141,7 +169,9 @@ def _strip(settings: FlightSettings, half: float, rng: np.random.Generator) -> t
     return plan, heading + turn
 
 
-def _free(settings: FlightSettings, half: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _free(
+    settings: FlightSettings, half: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     frames = settings.frames
     position, heading = rng.uniform(-0.35, 0.35, 2) * half, rng.uniform(0, 2 * np.pi)
     bend, plan, course = np.radians(1.1) * _swing(frames, rng), [], []
@@ -158,7 +188,8 @@ def _free(settings: FlightSettings, half: float, rng: np.random.Generator) -> tu
 
 
 def _ground_below(plan_F2: np.ndarray, half: float, distances: Distances) -> np.ndarray:
-    """Height of the ground [F] around each place, between roofs and trees, smoothed along the flight."""
+    """Height of the ground [F] around each place, between roofs and trees, smoothed along the
+    flight."""
     reach, side = 40.0, 5
     offsets = np.stack(np.meshgrid(*[np.linspace(-reach, reach, side)] * 2), -1).reshape(-1, 2)
     places = (plan_F2[:, None] + offsets).clip(-half * 0.98, half * 0.98).reshape(-1, 2)
@@ -166,12 +197,16 @@ def _ground_below(plan_F2: np.ndarray, half: float, distances: Distances) -> np.
     heights = 3000.0 - distances(top, np.tile([0.0, 0.0, -1.0], (len(top), 1)))
     heights = np.where(np.isfinite(heights), heights, np.nan).reshape(len(plan_F2), -1)
     if np.isnan(heights).all(axis=1).any():
-        raise SceneError("The flight leaves the world: shorten it (frames, step, leg_length) or use a larger orthophoto_extent.")
+        raise SceneError(
+            "The flight leaves the world: shorten it (frames, step, leg_length) or use a larger"
+            " orthophoto_extent."
+        )
     return gaussian_filter1d(np.nanpercentile(heights, 25, axis=1), 20, mode="nearest")
 
 
 def _swing(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """A slow change [F] within -1 and 1: some of it is the flight's own offset, the rest comes and goes along the flight."""
+    """A slow change [F] within -1 and 1: some of it is the flight's own offset, the rest comes and
+    goes along the flight."""
     t = np.arange(frames) / 100
     wave = np.zeros(frames)
     for rate, weight in ((0.6, 0.7), (1.3, 0.5), (2.4, 0.15)):

@@ -1,4 +1,5 @@
-"""A flight's files, as a drone would leave them: H.264 video, DJI-style telemetry, the camera, and the truth beside them."""
+"""A flight's files, as a drone would leave them: H.264 video, DJI-style telemetry, the camera, and
+the truth beside them."""
 
 import datetime
 from fractions import Fraction
@@ -16,10 +17,19 @@ class VideoWriter:
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         self._container = av.open(str(path), "w")
-        self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        self._stream = self._container.add_stream(
+            "libx264", rate=Fraction(fps).limit_denominator(1001)
+        )
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        # The same frames must give the same file: one thread, and no macroblock tree, whose choices in small frames hang on stale memory.
-        self._stream.options = {"crf": "17", "preset": "medium", "threads": "1", "g": "30", "x264-params": "mbtree=0"}
+        # The same frames must give the same file: one thread, and no macroblock tree, whose choices
+        # in small frames hang on stale memory.
+        self._stream.options = {
+            "crf": "17",
+            "preset": "medium",
+            "threads": "1",
+            "g": "30",
+            "x264-params": "mbtree=0",
+        }
 
     def write(self, image: np.ndarray) -> None:
         """Append a frame."""
@@ -39,7 +49,11 @@ class VideoWriter:
 
 def write_depth(path: Path, depth_HW: np.ndarray) -> None:
     """Write z-depth in metres as a deflate-compressed float32 TIFF, 0 where there is none."""
-    if not cv2.imwrite(str(path), depth_HW.astype(np.float32), [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_ADOBE_DEFLATE]):
+    if not cv2.imwrite(
+        str(path),
+        depth_HW.astype(np.float32),
+        [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_ADOBE_DEFLATE],
+    ):
         raise OSError(f"{path} could not be written")
 
 
@@ -53,7 +67,8 @@ def write_poses(path: Path, poses_F44: np.ndarray) -> None:
 
 
 def to_geographic(local_N3: np.ndarray, origin: tuple[float, float, float]) -> np.ndarray:
-    """Latitude, longitude (degrees) and altitude (metres) [N, 3] of local metres east, north, up, near the origin (WGS 84)."""
+    """Latitude, longitude (degrees) and altitude (metres) [N, 3] of local metres east, north, up,
+    near the origin (WGS 84)."""
     latitude, longitude, altitude = origin
     eccentricity = _FLATTENING * (2 - _FLATTENING)
     sine = np.sin(np.radians(latitude))
@@ -73,11 +88,13 @@ def write_srt(
     takeoff: float,
     rng: np.random.Generator,
 ) -> None:
-    """Write telemetry in the bracketed dialect of DJI's subtitles; `FrameCnt: 1` is the video's frame 0.
+    """Write telemetry in the bracketed dialect of DJI's subtitles; `FrameCnt: 1` is the video's
+    frame 0.
 
     Args:
         centers_F3: true positions of the camera in local metres.
-        noise: standard deviation of the written positions in metres; half of its variance wanders slowly, as a receiver's error does.
+        noise: standard deviation of the written positions in metres; half of its variance wanders
+            slowly, as a receiver's error does.
         takeoff: height of the place of departure in local metres: `rel_alt` counts from it.
     """
     count = len(centers_F3)
@@ -99,7 +116,8 @@ def write_srt(
             f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}\n"
             f"[iso: 100] [shutter: 1/1000.0] [fnum: 2.8] [ev: 0] [focal_len: 24.00] "
             f"[latitude: {latitude:.7f}] [longitude: {longitude:.7f}] "
-            f"[rel_alt: {measured[index, 2] - takeoff:.3f} abs_alt: {altitude:.3f}] [ct: 5500] </font>\n"
+            f"[rel_alt: {measured[index, 2] - takeoff:.3f} abs_alt: {altitude:.3f}] [ct: 5500]"
+            " </font>\n"
         )
     path.write_text("\n".join(blocks), encoding="utf-8")
 

@@ -1,8 +1,9 @@
 """Ray casting with Embree: colour and exact z-depth of what a camera sees.
 
-One ray per pixel through its centre, and four more where a pixel's neighbours see something else, so that edges neither step nor flicker.
-Textures are filtered to the pixel's footprint (three-linear, with two taps along the footprint's longer side), so that distant ground does
-not flicker either. Colours are computed in linear light and written with gamma 2.
+One ray per pixel through its centre, and four more where a pixel's neighbours see something else,
+so that edges neither step nor flicker. Textures are filtered to the pixel's footprint
+(three-linear, with two taps along the footprint's longer side), so that distant ground does not
+flicker either. Colours are computed in linear light and written with gamma 2.
 """
 
 import numpy as np
@@ -22,7 +23,8 @@ _EDGE_SAMPLES = np.array([[-0.125, -0.375], [0.375, -0.125], [0.125, 0.375], [-0
 
 
 class _TextureMemory:
-    """All mipmap levels of all textures in one array, so that any mixture of them is read with one gather."""
+    """All mipmap levels of all textures in one array, so that any mixture of them is read with one
+    gather."""
 
     def __init__(self, textures: list[Texture]) -> None:
         levels = max(int(np.log2(min(t.image.shape[:2]))) for t in textures) + 1
@@ -44,7 +46,16 @@ class _TextureMemory:
                 if level < own_levels:
                     if level:
                         wide = image.astype(np.uint16)
-                        image = ((wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2] + 2) >> 2).astype(np.uint8)
+                        image = (
+                            (
+                                wide[::2, ::2]
+                                + wide[1::2, ::2]
+                                + wide[::2, 1::2]
+                                + wide[1::2, 1::2]
+                                + 2
+                            )
+                            >> 2
+                        ).astype(np.uint8)
                     packed = np.zeros((*image.shape[:2], 4), np.uint8)
                     packed[..., :3] = image
                     parts.append(packed.view(np.uint32).ravel())
@@ -53,10 +64,15 @@ class _TextureMemory:
                 else:
                     self.offset[index, level] = self.offset[index, level - 1]
                 self.width_bits[index, level] = int(np.log2(image.shape[1]))
-                self.x_mask[index, level], self.y_mask[index, level] = image.shape[1] - 1, image.shape[0] - 1
+                self.x_mask[index, level], self.y_mask[index, level] = (
+                    image.shape[1] - 1,
+                    image.shape[0] - 1,
+                )
         self.texels = np.concatenate(parts)
 
-    def bilinear(self, texture_N: np.ndarray, level_N: np.ndarray, u_N: np.ndarray, v_N: np.ndarray) -> np.ndarray:
+    def bilinear(
+        self, texture_N: np.ndarray, level_N: np.ndarray, u_N: np.ndarray, v_N: np.ndarray
+    ) -> np.ndarray:
         """Colours [N, 4] float32, 0 to 255; u, v in texels of level 0."""
         offset, bits = self.offset[texture_N, level_N], self.width_bits[texture_N, level_N]
         x_mask, y_mask = self.x_mask[texture_N, level_N], self.y_mask[texture_N, level_N]
@@ -82,7 +98,11 @@ class _TextureMemory:
         part = (lod - level)[:, None]
         level = level.astype(np.int64)
         upper = np.minimum(level + 1, self.last_level[texture_N].astype(np.int64))
-        return _lerp(self.bilinear(texture_N, level, u_N, v_N), self.bilinear(texture_N, upper, u_N, v_N), part)
+        return _lerp(
+            self.bilinear(texture_N, level, u_N, v_N),
+            self.bilinear(texture_N, upper, u_N, v_N),
+            part,
+        )
 
 
 def _lerp(a: np.ndarray, b: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -106,7 +126,9 @@ class _Shape:
         du, dv = (mesh.uv_N32[:, k] - mesh.uv_N32[:, 0] for k in (1, 2))
         dual_a, dual_b = np.cross(b, normal) / squared, np.cross(normal, a) / squared
         # Change of the texture coordinates per metre along x, y and z.
-        self.uv_gradient_N23 = (du[:, :, None] * dual_a[:, None] + dv[:, :, None] * dual_b[:, None]).astype(np.float32)
+        self.uv_gradient_N23 = (
+            du[:, :, None] * dual_a[:, None] + dv[:, :, None] * dual_b[:, None]
+        ).astype(np.float32)
         self.normal_N3 = (normal / np.sqrt(squared)).astype(np.float32)
 
     def cast(self, origin_3: np.ndarray, directions_N3: np.ndarray) -> dict[str, np.ndarray]:
@@ -119,7 +141,8 @@ class _Shape:
 
 
 class Renderer:
-    """Renders a world. Building it puts the world into Embree and makes the mipmaps; both happen once."""
+    """Renders a world. Building it puts the world into Embree and makes the mipmaps; both happen
+    once."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -132,7 +155,8 @@ class Renderer:
         self._moving = None if mesh is None or not len(mesh) else _Shape(mesh)
 
     def distances(self, origins_N3: np.ndarray, directions_N3: np.ndarray) -> np.ndarray:
-        """Distance along unit directions to the nearest still surface, infinite where there is none."""
+        """Distance along unit directions to the nearest still surface, infinite where there is
+        none."""
         origins = np.ascontiguousarray(origins_N3, np.float32)
         directions = np.ascontiguousarray(directions_N3, np.float32)
         hits = self._static.scene.run(origins, directions, output=1)
@@ -146,8 +170,8 @@ class Renderer:
             camera: an undistorted camera.
 
         Returns:
-            Colours [H, W, 3] float32, 0 to 1, gamma 2, without noise; and z-depth at the pixels' centres [H, W] float32 in metres,
-            0 where nothing is hit.
+            Colours [H, W, 3] float32, 0 to 1, gamma 2, without noise; and z-depth at the pixels'
+            centres [H, W] float32 in metres, 0 where nothing is hit.
         """
         if camera.is_distorted:
             raise ValueError("the renderer knows pinhole cameras only")
@@ -165,7 +189,9 @@ class Renderer:
             color[edges] = (color[edges] + extra.reshape(-1, 4, 3).sum(1)) / 5
         return np.sqrt(np.clip(color, 0, 1)).reshape(height, width, 3), depth.reshape(height, width)
 
-    def _trace(self, origin, pixels_N2, to_world, half_footprint=False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _trace(
+        self, origin, pixels_N2, to_world, half_footprint=False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Linear colour [N, 3], z-depth [N] and a signature [N] of what was seen."""
         directions = (pixels_N2 @ to_world[:, :2].T + to_world[:, 2]).astype(np.float32)
         step_x, step_y = to_world[:, 0].astype(np.float32), to_world[:, 1].astype(np.float32)
@@ -182,15 +208,21 @@ class Renderer:
             depth = np.where(nearer, moving["tfar"], depth)
             found = np.flatnonzero((hits["primID"] >= 0) & ~nearer)
             front = np.flatnonzero(nearer)
-            color[front], seen[front] = self._shade(self._moving, moving, front, origin, directions, depth, step_x, step_y)
+            color[front], seen[front] = self._shade(
+                self._moving, moving, front, origin, directions, depth, step_x, step_y
+            )
         if len(found):
-            color[found], seen[found] = self._shade(self._static, hits, found, origin, directions, depth, step_x, step_y)
+            color[found], seen[found] = self._shade(
+                self._static, hits, found, origin, directions, depth, step_x, step_y
+            )
         empty = np.flatnonzero(seen < 0)
         if len(empty):
             color[empty] = self._sky(directions[empty])
         return color, depth.astype(np.float32), seen
 
-    def _shade(self, shape: _Shape, hits, index, origin, directions, depth, step_x, step_y) -> tuple[np.ndarray, np.ndarray]:
+    def _shade(
+        self, shape: _Shape, hits, index, origin, directions, depth, step_x, step_y
+    ) -> tuple[np.ndarray, np.ndarray]:
         mesh, triangle = shape.mesh, hits["primID"][index]
         second, third = hits["u"][index, None], hits["v"][index, None]
         first = 1 - second - third
@@ -198,7 +230,8 @@ class Renderer:
         flat = shape.normal_N3[triangle]
         facing = np.einsum("nk,nk->n", flat, direction)[:, None]
         gradient = shape.uv_gradient_N23[triangle]
-        # How the texture coordinates move from pixel to pixel: the ray's step, slid along itself onto the triangle's plane.
+        # How the texture coordinates move from pixel to pixel: the ray's step, slid along itself
+        # onto the triangle's plane.
         safe = np.where(np.abs(facing) < 1e-6, np.float32(1e-6), facing)
         along = np.einsum("nij,nj->ni", gradient, direction)
         change_x = t * (gradient @ step_x - along * ((flat @ step_x)[:, None] / safe))
@@ -218,16 +251,28 @@ class Renderer:
         albedo = (texel[:, :3] * np.float32(0.5 / 255)) ** 2 * mesh.tint_N3[triangle]
         reached = np.zeros(len(index), bool)
         arriving = (
-            1.0 if not self.world.sunlit else self._light(mesh, triangle, first, second, third, flat, facing, origin, direction, t, reached)
+            1.0
+            if not self.world.sunlit
+            else self._light(
+                mesh, triangle, first, second, third, flat, facing, origin, direction, t, reached
+            )
         )
-        clear = np.exp(t * np.float32(-3.0 / self.world.visibility) * np.linalg.norm(direction, axis=1, keepdims=True))
+        clear = np.exp(
+            t
+            * np.float32(-3.0 / self.world.visibility)
+            * np.linalg.norm(direction, axis=1, keepdims=True)
+        )
         color = albedo * arriving * clear + self.world.haze_rgb.astype(np.float32) * (1 - clear)
-        # What counts as an edge: another texture, another facing (in coarse steps), or the shadow's border.
+        # What counts as an edge: another texture, another facing (in coarse steps), or the shadow's
+        # border.
         signature = texture * 2 + reached
         return color, signature
 
-    def _light(self, mesh, triangle, first, second, third, flat, facing, origin, direction, t, reached) -> np.ndarray:
-        """Light [N, 3] that arrives from sun, sky and ground; marks in `reached` where the sun shines."""
+    def _light(
+        self, mesh, triangle, first, second, third, flat, facing, origin, direction, t, reached
+    ) -> np.ndarray:
+        """Light [N, 3] that arrives from sun, sky and ground; marks in `reached` where the sun
+        shines."""
         corners = mesh.normals_N33[triangle]
         normal = first * corners[:, 0] + second * corners[:, 1] + third * corners[:, 2]
         turn = np.where(facing > 0, np.float32(-1), np.float32(1))
@@ -236,7 +281,9 @@ class Renderer:
         sun = self.world.sun_3.astype(np.float32)
         light = np.maximum(normal @ sun, 0)
         lit = np.flatnonzero((light > 0) & (flat @ sun > 0))
-        point = (origin.astype(np.float32) + direction[lit] * t[lit]) + flat[lit] * np.maximum(0.02, t[lit] * 2e-4)
+        point = (origin.astype(np.float32) + direction[lit] * t[lit]) + flat[lit] * np.maximum(
+            0.02, t[lit] * 2e-4
+        )
         toward_sun = np.empty_like(point)
         toward_sun[:] = sun
         shadow = self._static.blocked(point, toward_sun)
@@ -244,18 +291,23 @@ class Renderer:
             shadow |= self._moving.blocked(point, toward_sun)
         reached[lit] = ~shadow
         upward = 0.5 + 0.5 * normal[:, 2:3]
-        return _SKY_RGB * upward + _BOUNCE_RGB * (1 - upward) + _SUN_RGB * (light * reached)[:, None]
+        return (
+            _SKY_RGB * upward + _BOUNCE_RGB * (1 - upward) + _SUN_RGB * (light * reached)[:, None]
+        )
 
     def _sky(self, directions_N3: np.ndarray) -> np.ndarray:
-        """Linear colours [N, 3] of the sky: haze at the horizon, blue above, soft clouds that stay where they are."""
+        """Linear colours [N, 3] of the sky: haze at the horizon, blue above, soft clouds that stay
+        where they are."""
         unit = directions_N3 / np.linalg.norm(directions_N3, axis=1, keepdims=True)
         rise = np.clip(unit[:, 2:3], 0, 1)
         blue = np.array([0.16, 0.30, 0.60], np.float32)
-        color = self.world.haze_rgb.astype(np.float32) * (1 - rise) ** 3 + blue * (1 - (1 - rise) ** 3)
-        plane = unit[:, :2] / (rise + 0.12)
-        cloud = np.sin(plane @ [1.7, 0.9]) * np.sin(plane @ [-0.8, 2.1] + 1) + 0.6 * np.sin(plane @ [4.1, -2.7] + 2) * np.sin(
-            plane @ [2.2, 3.9]
+        color = self.world.haze_rgb.astype(np.float32) * (1 - rise) ** 3 + blue * (
+            1 - (1 - rise) ** 3
         )
+        plane = unit[:, :2] / (rise + 0.12)
+        cloud = np.sin(plane @ [1.7, 0.9]) * np.sin(plane @ [-0.8, 2.1] + 1) + 0.6 * np.sin(
+            plane @ [4.1, -2.7] + 2
+        ) * np.sin(plane @ [2.2, 3.9])
         return (color + 0.35 * np.clip(cloud[:, None], 0, 1) * rise**0.5).astype(np.float32)
 
 
@@ -269,7 +321,8 @@ def _edges(depth_HW: np.ndarray, seen_HW: np.ndarray) -> np.ndarray:
         here[axis], there[axis] = slice(None, -1), slice(1, None)
         here, there = tuple(here), tuple(there)
         differs = seen_HW[here] != seen_HW[there]
-        # Along a plane inverse depth is linear: its second difference tells a step or a crease from a slope.
+        # Along a plane inverse depth is linear: its second difference tells a step or a crease from
+        # a slope.
         second = np.zeros(depth_HW.shape, np.float32)
         middle = [slice(None)] * 2
         middle[axis] = slice(1, -1)

@@ -70,7 +70,8 @@ class Terrain:
         return total - self._level
 
     def add_to(self, builder: MeshBuilder, near_texture: int, far_texture: int) -> None:
-        """Add the ground: fine cells in the detailed square, coarse ones to the horizon, without a crack between them."""
+        """Add the ground: fine cells in the detailed square, coarse ones to the horizon, without a
+        crack between them."""
         count = 32 * _NEAR_CELLS_PER_FAR_CELL
         axis = np.linspace(-NEAR_HALF, NEAR_HALF, count + 1)
         points = np.stack(np.meshgrid(axis, axis), -1)
@@ -88,21 +89,31 @@ class Terrain:
     def _grid(self, builder, points, height, texture, cells, half) -> None:
         vertices = np.concatenate([points, height[..., None]], -1)
         nudge = 0.5
-        slope_x = (self.height(points + [nudge, 0]) - self.height(points - [nudge, 0])) / (2 * nudge)
-        slope_y = (self.height(points + [0, nudge]) - self.height(points - [0, nudge])) / (2 * nudge)
+        slope_x = (self.height(points + [nudge, 0]) - self.height(points - [nudge, 0])) / (
+            2 * nudge
+        )
+        slope_y = (self.height(points + [0, nudge]) - self.height(points - [0, nudge])) / (
+            2 * nudge
+        )
         normals = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)], -1)
         normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
         add_grid(builder, vertices, normals, points + half, texture, cells)
 
 
-def add_grid(builder: MeshBuilder, vertices_HW3, normals_HW3, uv_HW2, texture: int, cells_HW: np.ndarray) -> None:
+def add_grid(
+    builder: MeshBuilder, vertices_HW3, normals_HW3, uv_HW2, texture: int, cells_HW: np.ndarray
+) -> None:
     """Two triangles for each chosen cell of a grid of vertices."""
 
     def corners(values: np.ndarray) -> np.ndarray:
-        quads = np.stack([values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]], 2)[cells_HW]
+        quads = np.stack([values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]], 2)[
+            cells_HW
+        ]
         return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
-    builder.triangles(corners(vertices_HW3), corners(uv_HW2), texture, np.ones(3), corners(normals_HW3))
+    builder.triangles(
+        corners(vertices_HW3), corners(uv_HW2), texture, np.ones(3), corners(normals_HW3)
+    )
 
 
 class Ground:
@@ -118,12 +129,15 @@ class Ground:
         self._strokes.append(("polygon", np.asarray(points_K2, float), _clip(colour), kind, None))
 
     def line(self, points_K2, width: float, colour, kind: str) -> None:
-        """Draw a line `width` metres wide; it vanishes where it would be much thinner than a texel."""
+        """Draw a line `width` metres wide; it vanishes where it would be much thinner than a
+        texel."""
         self._strokes.append(("line", np.asarray(points_K2, float), _clip(colour), kind, width))
 
     def furrows(self, points_K2, angle: float, spacing: float, depth: float) -> None:
         """Rows inside a polygon: brightness swings by the share `depth` every `spacing` metres."""
-        self._strokes.append(("furrows", np.asarray(points_K2, float), (angle, spacing, depth), "", None))
+        self._strokes.append(
+            ("furrows", np.asarray(points_K2, float), (angle, spacing, depth), "", None)
+        )
 
     def shade(self, points_K2) -> None:
         """Darken softly around a polygon, as the foot of a wall or a crown does."""
@@ -141,7 +155,9 @@ class Ground:
             texels = (points + half) * scale
             if texels.max() < 0 or texels.min() > size:
                 continue
-            fixed = np.round(texels * 16 - 8).astype(np.int32)  # 4 fractional bits; texel centres lie at +0.5
+            fixed = np.round(texels * 16 - 8).astype(
+                np.int32
+            )  # 4 fractional bits; texel centres lie at +0.5
             if what == "polygon":
                 cv2.fillPoly(colour, [fixed], value, cv2.LINE_AA, 4)
                 cv2.fillPoly(kind, [fixed], _KIND_INDEX[name], cv2.LINE_8, 4)
@@ -162,11 +178,22 @@ class Ground:
         metre = 2 ** round(np.log2(scale))
         coarse_size = min(size, 1024)
         ratio = size // coarse_size
-        coarse = fractal_noise(coarse_size, max(int(64 * metre) // ratio, 2), max(int(8 * metre) // ratio, 2), rng, 0.8)
-        hue = fractal_noise(coarse_size, max(int(32 * metre) // ratio, 2), max(int(2 * metre) // ratio, 2), rng, 0.85)
+        coarse = fractal_noise(
+            coarse_size, max(int(64 * metre) // ratio, 2), max(int(8 * metre) // ratio, 2), rng, 0.8
+        )
+        hue = fractal_noise(
+            coarse_size,
+            max(int(32 * metre) // ratio, 2),
+            max(int(2 * metre) // ratio, 2),
+            rng,
+            0.85,
+        )
         if ratio > 1:
-            coarse, hue = (cv2.resize(n, (size, size), interpolation=cv2.INTER_LINEAR) for n in (coarse, hue))
-        # What is finer than a few metres repeats every 1024 texels; the coarse noise and the strokes over it do not, so nobody sees it.
+            coarse, hue = (
+                cv2.resize(n, (size, size), interpolation=cv2.INTER_LINEAR) for n in (coarse, hue)
+            )
+        # What is finer than a few metres repeats every 1024 texels; the coarse noise and the
+        # strokes over it do not, so nobody sees it.
         middle = fractal_noise(1024, max(int(4 * metre), 2), max(int(metre), 1), rng, 0.85)
         fine = fractal_noise(1024, 2, 1, rng, 1.0) if metre >= 2 else smooth_noise(1024, 2, rng)
         share = relief.astype(np.float32)
@@ -183,9 +210,17 @@ class Ground:
         if self._shade:
             mask = np.zeros((size // 2, size // 2), np.uint8)
             for points in self._shade:
-                cv2.fillPoly(mask, [np.round((points + size / (2 * scale)) * scale / 2 * 16 - 8).astype(np.int32)], 255, cv2.LINE_8, 4)
+                cv2.fillPoly(
+                    mask,
+                    [np.round((points + size / (2 * scale)) * scale / 2 * 16 - 8).astype(np.int32)],
+                    255,
+                    cv2.LINE_8,
+                    4,
+                )
             blurred = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.7 * scale))
-            share -= cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32) * np.float32(0.28 / 255)
+            share -= cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(
+                np.float32
+            ) * np.float32(0.28 / 255)
         table = np.zeros(256, np.float32)
         table[: len(KINDS)] = [amplitudes[3] for amplitudes in KINDS.values()]
         hue = np.clip(hue, -2.5, 2.5) * cv2.LUT(kind, table)
@@ -201,7 +236,13 @@ def _clip(colour) -> tuple[float, float, float]:
     return tuple(float(c) for c in np.clip(colour, 0, 255))
 
 
-def _furrow(relief: np.ndarray, texels: np.ndarray, scale: float, value: tuple[float, float, float], wobble: np.ndarray) -> None:
+def _furrow(
+    relief: np.ndarray,
+    texels: np.ndarray,
+    scale: float,
+    value: tuple[float, float, float],
+    wobble: np.ndarray,
+) -> None:
     """Add rows to `relief` (int8, 127 is +100 %) inside a polygon given in texels."""
     angle, spacing, depth = value
     if spacing * scale < 2.2:  # rows thinner than this would alias

@@ -7,7 +7,8 @@ from aerial_depth_pipeline.simulation.meshes import Mesh, MeshBuilder, vehicles
 
 
 def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float) -> Mesh | None:
-    """The vehicles [mesh] at `time` seconds; None where there is no road. They keep to the right and turn back at a road's end."""
+    """The vehicles [mesh] at `time` seconds; None where there is no road. They keep to the right
+    and turn back at a road's end."""
     usable = [road for road in roads if _length(road) > 30]
     if not usable or not count:
         return None
@@ -16,7 +17,11 @@ def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float)
     builder, rows = MeshBuilder(), []
     for _ in range(count):
         road = usable[rng.choice(len(usable), p=weights / weights.sum())]
-        speed, start, colour = rng.uniform(6, 13), rng.uniform(), CAR_TINTS[rng.integers(len(CAR_TINTS))]
+        speed, start, colour = (
+            rng.uniform(6, 13),
+            rng.uniform(),
+            CAR_TINTS[rng.integers(len(CAR_TINTS))],
+        )
         size = (4.4, 1.8, 1.5) if rng.uniform() < 0.8 else (7.5, 2.4, 3.0)
         length = _length(road)
         travelled = (start * 2 * length + speed * time) % (2 * length)
@@ -24,7 +29,15 @@ def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float)
         point, direction = _along(road, travelled if forward else 2 * length - travelled)
         direction = direction if forward else -direction
         right = np.array([direction[1], -direction[0]])
-        rows.append((*(point[:2] + right * 1.6), point[2], np.arctan2(direction[1], direction[0]), *size, *colour))
+        rows.append(
+            (
+                *(point[:2] + right * 1.6),
+                point[2],
+                np.arctan2(direction[1], direction[0]),
+                *size,
+                *colour,
+            )
+        )
     table = np.array(rows)
     vehicles(builder, table[:, :3], table[:, 3], table[:, 4:7], table[:, 7:10], PLAIN)
     return builder.mesh()

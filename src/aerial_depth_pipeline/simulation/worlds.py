@@ -1,4 +1,5 @@
-"""A world: triangles, their textures, the sun and the air. `build_world` makes the one that the settings name."""
+"""A world: triangles, their textures, the sun and the air. `build_world` makes the one that the
+settings name."""
 
 from dataclasses import dataclass, field
 
@@ -56,13 +57,32 @@ def build_world(settings: FlightSettings) -> World:
         from aerial_depth_pipeline.simulation.orthophoto import build_orthophoto
 
         mesh, textures, half, origin = build_orthophoto(
-            settings.orthophoto, settings.surface_model, settings.orthophoto_extent, settings.height_unit
+            settings.orthophoto,
+            settings.surface_model,
+            settings.orthophoto_extent,
+            settings.height_unit,
         )
         roads = []
     rng = np.random.default_rng([settings.world_seed, 3])
     elevation = rng.uniform(32, 62) if settings.sun_elevation is None else settings.sun_elevation
     azimuth = rng.uniform(100, 260) if settings.sun_azimuth is None else settings.sun_azimuth
     elevation, azimuth = np.radians(elevation), np.radians(azimuth)
-    sun = np.array([np.cos(elevation) * np.sin(azimuth), np.cos(elevation) * np.cos(azimuth), np.sin(elevation)])
+    sun = np.array(
+        [
+            np.cos(elevation) * np.sin(azimuth),
+            np.cos(elevation) * np.cos(azimuth),
+            np.sin(elevation),
+        ]
+    )
     haze = np.array([0.56, 0.63, 0.72]) * rng.uniform(0.9, 1.1)
-    return World(mesh, textures, half, sun, haze, settings.visibility, origin, settings.world != "orthophoto", roads)
+    return World(
+        mesh,
+        textures,
+        half,
+        sun,
+        haze,
+        settings.visibility,
+        origin,
+        settings.world != "orthophoto",
+        roads,
+    )

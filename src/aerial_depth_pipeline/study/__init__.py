@@ -1,1 +1,2 @@
-"""How well models of one kind of footage do on another, how they adapt to it without labels, and what each choice is worth."""
+"""How well models of one kind of footage do on another, how they adapt to it without labels, and
+what each choice is worth."""

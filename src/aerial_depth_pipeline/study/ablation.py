@@ -21,7 +21,10 @@ def plan(planner: Planner) -> dict[tuple[str, str, int], Cell]:
     settings = planner.settings.ablation
     train_on = settings.train_on or planner.domains
     if unknown := sorted(set(train_on) - set(planner.domains)):
-        raise UserError(f"study.ablation.train_on names {unknown}, which are not among the study's domains {planner.domains}.")
+        raise UserError(
+            f"study.ablation.train_on names {unknown}, which are not among the study's domains"
+            f" {planner.domains}."
+        )
     cells = {}
     for axis in settings.axes:
         for setting, change in planner.settings.axes[axis].items():
@@ -33,14 +36,17 @@ def plan(planner: Planner) -> dict[tuple[str, str, int], Cell]:
                     seed,
                     change.train,
                     samples=settings.samples,
-                    # A change to what is the default anyway is none: the triplets that are there will do.
+                    # A change to what is the default anyway is none: the triplets that are there
+                    # will do.
                     triplets=triplets if triplets != dict(planner.triplets) else {},
                     training_triplets=change.training_triplets,
                 )
     return cells
 
 
-def table(cells: Mapping[tuple[str, str, int], Cell], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def table(
+    cells: Mapping[tuple[str, str, int], Cell], outcomes: Mapping[str, Outcome]
+) -> pd.DataFrame:
     """`ablation.csv`."""
     rows = [
         (*key, row["domain"], row["alignment"], row["metric"], row["value"])

@@ -1,4 +1,5 @@
-"""How long the study is going to take, said before it begins, from the speed of a few measured steps."""
+"""How long the study is going to take, said before it begins, from the speed of a few measured
+steps."""
 
 import logging
 import tempfile
@@ -27,14 +28,19 @@ _SPEEDS = "speeds.json"
 
 
 def announce(cells: Sequence[Cell], workshop: Workshop) -> float:
-    """Log how many runs of what length are about to be done and how long they take at the measured speed.
+    """Log how many runs of what length are about to be done and how long they take at the measured
+    speed.
 
     Returns:
         The estimate in seconds, without what is already finished.
     """
     different = [cell for wave in in_order(cells) for cell in wave]
     missing = [cell for cell in different if finished_result(workshop.of(cell)) is None]
-    log.info("Study: %d runs, %d of them finished already.", len(different), len(different) - len(missing))
+    log.info(
+        "Study: %d runs, %d of them finished already.",
+        len(different),
+        len(different) - len(missing),
+    )
     if not missing:
         return 0.0
     speeds = _Speeds(workshop)
@@ -43,7 +49,9 @@ def announce(cells: Sequence[Cell], workshop: Workshop) -> float:
         samples = speeds.samples(cell)
         lengths[samples] = lengths.get(samples, 0) + 1
         seconds += samples * speeds.seconds_per_sample(cell)
-        seconds += speeds.seconds_per_measurement * (len(cell.points) + 1 + (1 if cell.points else 0))
+        seconds += speeds.seconds_per_measurement * (
+            len(cell.points) + 1 + (1 if cell.points else 0)
+        )
         seconds += speeds.seconds_to_set_up * sum(speeds.scenes(name) for name in cell.train_on)
     seconds /= parallel_cells(workshop.workers)
     for samples, count in sorted(lengths.items()):
@@ -78,7 +86,8 @@ class _Speeds:
         return round(new / share) * cell.online_repeats
 
     def seconds_per_sample(self, cell: Cell) -> float:
-        """Measured on this kind of cell; for triplets of another size scaled by the number of pixels."""
+        """Measured on this kind of cell; for triplets of another size scaled by the number of
+        pixels."""
         kind = self._kind(cell)
         if kind not in self.known:
             self.known[kind] = self._measure(cell)
@@ -93,12 +102,18 @@ class _Speeds:
         return len({scene for scene, _ in self.workshop.footage[domain].train})
 
     def _kind(self, cell: Cell) -> str:
-        train = {name: value for name, value in asdict(cell.train).items() if name in _DECIDES_ON_SPEED}
+        train = {
+            name: value for name, value in asdict(cell.train).items() if name in _DECIDES_ON_SPEED
+        }
         return fingerprint_of(train, parallel_cells(self.workshop.workers))
 
     def _measure(self, cell: Cell) -> dict[str, float]:
-        settings = replace(cell.train, steps=_STEPS, validate_every=_STEPS, checkpoint_every=_STEPS, log_every=1)
-        tried = replace(cell, replay=None, online_repeats=0, triplets={}, training_triplets=0, train=settings)
+        settings = replace(
+            cell.train, steps=_STEPS, validate_every=_STEPS, checkpoint_every=_STEPS, log_every=1
+        )
+        tried = replace(
+            cell, replay=None, online_repeats=0, triplets={}, training_triplets=0, train=settings
+        )
         footage = {name: self._one_scene(name) for name in cell.train_on}
         moments = _Moments()
         with tempfile.TemporaryDirectory(dir=self.workshop.folder) as name, _quiet():
@@ -106,7 +121,9 @@ class _Speeds:
             try:
                 select(tried, footage, footage, folder / "triplets")
                 begin = time.perf_counter()
-                model = train({"study": folder / "triplets"}, settings, folder / "checkpoints", logger=moments)
+                model = train(
+                    {"study": folder / "triplets"}, settings, folder / "checkpoints", logger=moments
+                )
             except UserError as error:
                 log.warning("Study: the speed of '%s' could not be measured: %s", cell.label, error)
                 return {"sample": 0.0, "set_up": 0.0, "measurement": 0.0, "pixels": 1}
@@ -126,10 +143,16 @@ class _Speeds:
         """Seconds to measure a model on all domains, from one frame of each."""
         begin, frames = time.perf_counter(), 0
         for name, footage in self.workshop.footage.items():
-            scene, references = next((scene, found) for scene, found in footage.references.items() if found)
+            scene, references = next(
+                (scene, found) for scene, found in footage.references.items() if found
+            )
             self.workshop.measuring.of_domains(model, {name: {scene: references[:1]}})
             frames += 1
-        total = sum(len(found) for footage in self.workshop.footage.values() for found in footage.references.values())
+        total = sum(
+            len(found)
+            for footage in self.workshop.footage.values()
+            for found in footage.references.values()
+        )
         return (time.perf_counter() - begin) / frames * total
 
 

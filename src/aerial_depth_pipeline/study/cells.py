@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from aerial_depth_pipeline.evaluation.references import Reference
 
 # Settings of a training that change nothing of what comes out of it.
-_WITHOUT_EFFECT = ("resume", "log_every", "images_every", "checkpoint_every", "cache_gigabytes", "validate_every", "accelerator", "threads")
+_WITHOUT_EFFECT = (
+    "resume",
+    "log_every",
+    "images_every",
+    "checkpoint_every",
+    "cache_gigabytes",
+    "validate_every",
+    "accelerator",
+    "threads",
+)
 _VERSION = 1
 
 
@@ -30,7 +39,8 @@ class Footage:
         folder: its triplets in the SfMLearner layout.
         fingerprint: of the triplets, their split and the reference depth.
         train: scene and target frame of the triplets to train on.
-        test: scene and target frame of the test triplets; whatever lies between them in time is not trained on.
+        test: scene and target frame of the test triplets; whatever lies between them in time is not
+            trained on.
         references: reference depth of test frames by scene.
         train_references: reference depth of training frames by scene, for the online mode.
     """
@@ -46,7 +56,8 @@ class Footage:
 
 @dataclass(frozen=True)
 class Replay:
-    """Old triplets that are mixed into the new ones: so many different ones at most, and their share of a batch."""
+    """Old triplets that are mixed into the new ones: so many different ones at most, and their
+    share of a batch."""
 
     domains: tuple[str, ...]
     triplets: int
@@ -67,9 +78,11 @@ class Cell:
         training_triplets: so many of them at most; 0 takes all.
         start: the cell whose model it starts from.
         replay: old triplets that are mixed in.
-        points: numbers of samples after which it is measured, besides the end (and the beginning, where it starts from a model).
-        online_repeats: above 0 the triplets come once in the order of time, each batch for so many steps, and `samples` follows from their
-            number. What is measured is each batch's frames before they are learned from.
+        points: numbers of samples after which it is measured, besides the end (and the beginning,
+            where it starts from a model).
+        online_repeats: above 0 the triplets come once in the order of time, each batch for so many
+            steps, and `samples` follows from their number. What is measured is each batch's frames
+            before they are learned from.
     """
 
     label: str
@@ -86,12 +99,23 @@ class Cell:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of everything that decides on the result; cells that differ in their label alone share one."""
-        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("label", "start")}
-        settings = {name: value for name, value in dataclasses.asdict(self.train).items() if name not in _WITHOUT_EFFECT}
+        """Of everything that decides on the result; cells that differ in their label alone share
+        one."""
+        parts = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in ("label", "start")
+        }
+        settings = {
+            name: value
+            for name, value in dataclasses.asdict(self.train).items()
+            if name not in _WITHOUT_EFFECT
+        }
         replay = None if self.replay is None else dataclasses.asdict(self.replay)
         start = None if self.start is None else self.start.fingerprint
-        return fingerprint_of(_VERSION, parts | {"train": settings, "replay": replay, "start": start})
+        return fingerprint_of(
+            _VERSION, parts | {"train": settings, "replay": replay, "start": start}
+        )
 
     @property
     def steps(self) -> int:
@@ -110,7 +134,8 @@ def changed(values: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str,
 
 
 def train_settings(parameters: Mapping[str, Any], seed: int) -> TrainSettings:
-    """Settings of a cell's training from the parameters `train`: on one device, and the last model is kept.
+    """Settings of a cell's training from the parameters `train`: on one device, and the last model
+    is kept.
 
     Raises:
         UserError: for an unknown key or a bad value, naming it.

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aerial_depth_pipeline.evaluation.charts import finish
-from aerial_depth_pipeline.evaluation.table import cell, label
+from aerial_depth_pipeline.evaluation.report.charts import finish
+from aerial_depth_pipeline.evaluation.report.tables import cell, label
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops
 
@@ -19,13 +19,21 @@ _GREY = "#77747f"
 
 
 def matrix_chart(generalization: pd.DataFrame, alignment: str, metrics: Sequence[str]) -> bytes:
-    """Heat maps (PNG), one for each metric: what was trained on against what was tested on, means over seeds ± their spread."""
+    """Heat maps (PNG), one for each metric: what was trained on against what was tested on, means
+    over seeds ± their spread."""
     figure, axes = _figure(len(metrics), 5.4, 0.6 * generalization["train_domain"].nunique() + 1.6)
     for place, metric in zip(axes, metrics, strict=True):
         found = drops(generalization, alignment, metric)
-        rows, columns = list(dict.fromkeys(found["train_domain"])), list(dict.fromkeys(found["test_domain"]))
-        mean = found.pivot(index="train_domain", columns="test_domain", values="mean").reindex(index=rows, columns=columns)
-        std = found.pivot(index="train_domain", columns="test_domain", values="std").reindex(index=rows, columns=columns)
+        rows, columns = (
+            list(dict.fromkeys(found["train_domain"])),
+            list(dict.fromkeys(found["test_domain"])),
+        )
+        mean = found.pivot(index="train_domain", columns="test_domain", values="mean").reindex(
+            index=rows, columns=columns
+        )
+        std = found.pivot(index="train_domain", columns="test_domain", values="std").reindex(
+            index=rows, columns=columns
+        )
         better_when_large = not metric.startswith(("abs_", "sq_", "rmse", "l1"))
         place.imshow(mean, cmap="plasma" if better_when_large else "plasma_r", aspect="auto")
         low, high = np.nanmin(mean.to_numpy()), np.nanmax(mean.to_numpy())
@@ -36,7 +44,15 @@ def matrix_chart(generalization: pd.DataFrame, alignment: str, metrics: Sequence
                 bright = share > 0.6 if better_when_large else share < 0.4
                 spread = f"\n± {std.loc[row, column]:.3f}" if found["seeds"].max() > 1 else ""
                 text = f"{cell(metric, value)}{spread}" if np.isfinite(value) else "–"
-                place.text(x, y, text, ha="center", va="center", fontsize=9, color="#1d1d24" if bright else "white")
+                place.text(
+                    x,
+                    y,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="#1d1d24" if bright else "white",
+                )
         place.set_xticks(range(len(columns)), columns, fontsize=9)
         place.set_yticks(range(len(rows)), rows, fontsize=9)
         place.set_xlabel("tested on", fontsize=9)
@@ -46,16 +62,32 @@ def matrix_chart(generalization: pd.DataFrame, alignment: str, metrics: Sequence
 
 
 def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
-    """Two charts (PNG) against samples: the error on the new domain between base and in-domain model, and the error on the old ones."""
+    """Two charts (PNG) against samples: the error on the new domain between base and in-domain
+    model, and the error on the old ones."""
     figure, axes = _figure(2, 6.0, 4.6)
-    for place, role, title in zip(axes, ("new", "old"), ("on the new domain", "on the old domains"), strict=True):
+    for place, role, title in zip(
+        axes, ("new", "old"), ("on the new domain", "on the old domains"), strict=True
+    ):
         found = tuning.curves(fine_tuning, role, metric)
         tuned = found[~found["method"].isin([tuning.BASE, tuning.CEILING])]
-        colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(dict.fromkeys(tuned["method"]))}
-        for (method, replay), curve in tuned.sort_values("samples").groupby(["method", "replay"], sort=False):
+        colours = {
+            name: _COLOURS[i % len(_COLOURS)]
+            for i, name in enumerate(dict.fromkeys(tuned["method"]))
+        }
+        for (method, replay), curve in tuned.sort_values("samples").groupby(
+            ["method", "replay"], sort=False
+        ):
             name = f"{method.replace('_', ' ')}{', with replay' if replay else ''}"
             style = {"color": colours[method], "linestyle": "-" if replay else "--", "label": name}
-            place.errorbar(curve["samples"], curve["mean"], curve["std"], marker="o", markersize=4, capsize=2, **style)
+            place.errorbar(
+                curve["samples"],
+                curve["mean"],
+                curve["std"],
+                marker="o",
+                markersize=4,
+                capsize=2,
+                **style,
+            )
         levels = ((tuning.BASE, "base, untouched", ":"), (tuning.CEILING, "in-domain model", "-."))
         for method, name, line in levels:
             value = found.loc[found["method"] == method, "mean"].mean()
@@ -70,19 +102,34 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
         place.set_title(title, fontsize=10)
         finish(place, "samples learned from", label(metric))
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False, fontsize=8)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(4, len(labels)),
+        frameon=False,
+        fontsize=8,
+    )
     return _png(figure)
 
 
 def online_chart(online: pd.DataFrame) -> bytes:
-    """Each frame's error (PNG) before it was learned from, in the order of the flights, beside the untouched base model's; one seed."""
+    """Each frame's error (PNG) before it was learned from, in the order of the flights, beside the
+    untouched base model's; one seed."""
     figure, (place,) = _figure(1, 11.0, 3.8)
     first = online[online["seed"] == online["seed"].iloc[0]]
     window = max(1, first.groupby(["method", "replay"])["position"].max().max() // 25)
     for i, ((method, replay), rows) in enumerate(first.groupby(["method", "replay"], sort=False)):
         name = f"{method.replace('_', ' ')}{', with replay' if replay else ''}"
         smooth = rows["abs_rel"].rolling(window, min_periods=1).mean()
-        place.plot(rows["position"], rows["abs_rel"], ".", markersize=3, alpha=0.35, color=_COLOURS[i % len(_COLOURS)])
+        place.plot(
+            rows["position"],
+            rows["abs_rel"],
+            ".",
+            markersize=3,
+            alpha=0.35,
+            color=_COLOURS[i % len(_COLOURS)],
+        )
         place.plot(rows["position"], smooth, color=_COLOURS[i % len(_COLOURS)], label=name)
     base = first[first[["method", "replay"]].eq(first[["method", "replay"]].iloc[0]).all(axis=1)]
     smooth = base["base_abs_rel"].rolling(window, min_periods=1).mean()
@@ -90,20 +137,31 @@ def online_chart(online: pd.DataFrame) -> bytes:
     for start in base.loc[base["scene"] != base["scene"].shift(), "position"].iloc[1:]:
         place.axvline(start - 0.5, color="#ddd", linewidth=0.8)
     place.legend(frameon=False, fontsize=8, ncols=4)
-    finish(place, f"measured frames in the order of the flights (lines: mean of {window})", label("abs_rel"))
+    finish(
+        place,
+        f"measured frames in the order of the flights (lines: mean of {window})",
+        label("abs_rel"),
+    )
     return _png(figure)
 
 
 def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -> bytes:
-    """One axis of the ablation (PNG): each setting's mean over seeds for every test domain, and the single seeds."""
-    rows = ablation[(ablation["axis"] == axis) & (ablation["alignment"] == alignment) & (ablation["metric"] == metric)]
+    """One axis of the ablation (PNG): each setting's mean over seeds for every test domain, and the
+    single seeds."""
+    rows = ablation[
+        (ablation["axis"] == axis)
+        & (ablation["alignment"] == alignment)
+        & (ablation["metric"] == metric)
+    ]
     settings, domains = list(dict.fromkeys(rows["setting"])), list(dict.fromkeys(rows["domain"]))
     figure, (place,) = _figure(1, max(4.5, 1.1 * len(settings) + 2.5), 3.4)
     for i, domain in enumerate(domains):
         of_domain = rows[rows["domain"] == domain]
         shift = (i - (len(domains) - 1) / 2) * 0.12
         x = of_domain["setting"].map(settings.index) + shift
-        place.plot(x, of_domain["value"], ".", markersize=4, alpha=0.5, color=_COLOURS[i % len(_COLOURS)])
+        place.plot(
+            x, of_domain["value"], ".", markersize=4, alpha=0.5, color=_COLOURS[i % len(_COLOURS)]
+        )
         mean = of_domain.groupby("setting", sort=False)["value"].mean().reindex(settings)
         place.plot(np.arange(len(settings)) + shift, mean, marker="_", markersize=14, linewidth=0.6, color=_COLOURS[i % len(_COLOURS)],
                    label=f"tested on {domain}")  # fmt: skip
@@ -114,7 +172,9 @@ def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -
 
 
 def _figure(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width * count, height), dpi=110, facecolor="white", layout="constrained")
+    figure = Figure(
+        figsize=(width * count, height), dpi=110, facecolor="white", layout="constrained"
+    )
     FigureCanvasAgg(figure)
     return figure, list(np.atleast_1d(figure.subplots(1, count)))
 

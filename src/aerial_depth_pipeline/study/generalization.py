@@ -15,7 +15,10 @@ def training_sets(domains: list[str]) -> dict[str, list[str]]:
     """What is trained on, by the name that stands in the table."""
     sets = {domain: [domain] for domain in domains}
     if len(domains) > 2:
-        sets |= {f"all but {domain}": [other for other in domains if other != domain] for domain in domains}
+        sets |= {
+            f"all but {domain}": [other for other in domains if other != domain]
+            for domain in domains
+        }
     if len(domains) > 1:
         sets["all"] = list(domains)
     return sets
@@ -42,14 +45,20 @@ def table(cells: Mapping[tuple[str, int], Cell], outcomes: Mapping[str, Outcome]
 
 
 def drops(generalization: pd.DataFrame, alignment: str, metric: str) -> pd.DataFrame:
-    """Mean, spread and drop of one metric by train_domain and test_domain, in the order of the table.
+    """Mean, spread and drop of one metric by train_domain and test_domain, in the order of the
+    table.
 
-    Columns: mean, std (over seeds, 0 for a single one), seeds, and `drop`: by how much the error is larger than that of the model trained
+    Columns: mean, std (over seeds, 0 for a single one), seeds, and `drop`: by how much the error is
+        larger than that of the model trained
     on the test domain itself, as a share of it; NaN where that is missing.
     """
-    chosen = generalization[(generalization["alignment"] == alignment) & (generalization["metric"] == metric)]
+    chosen = generalization[
+        (generalization["alignment"] == alignment) & (generalization["metric"] == metric)
+    ]
     grouped = chosen.groupby(["train_domain", "test_domain"], sort=False)["value"]
-    result = pd.DataFrame({"mean": grouped.mean(), "std": grouped.std(ddof=0), "seeds": grouped.size()}).reset_index()
+    result = pd.DataFrame(
+        {"mean": grouped.mean(), "std": grouped.std(ddof=0), "seeds": grouped.size()}
+    ).reset_index()
     own = result[result["train_domain"] == result["test_domain"]].set_index("test_domain")["mean"]
     result["drop"] = result["mean"] / result["test_domain"].map(own) - 1
     return result

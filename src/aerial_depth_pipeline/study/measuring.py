@@ -25,7 +25,9 @@ class Measuring:
     settings: EvaluationSettings
     metrics: Sequence[str]
 
-    def of_domains(self, model: Predict, references: Mapping[str, Mapping[str, Sequence[Reference]]]) -> list[dict[str, Any]]:
+    def of_domains(
+        self, model: Predict, references: Mapping[str, Mapping[str, Sequence[Reference]]]
+    ) -> list[dict[str, Any]]:
         """Rows of domain, alignment, metric and value: means over each domain's frames.
 
         Args:
@@ -34,14 +36,23 @@ class Measuring:
         rows = []
         for domain, scenes in references.items():
             table = measure(model, scenes, {}, domain, self.settings).table
-            chosen = table[(table["contestant"] == "model") & (table["scene"] == "all") & table["metric"].isin(self.metrics)]
+            chosen = table[
+                (table["contestant"] == "model")
+                & (table["scene"] == "all")
+                & table["metric"].isin(self.metrics)
+            ]
             rows += chosen[["domain", "alignment", "metric", "value"]].to_dict("records")
         return rows
 
-    def of_frames(self, model: Predict, domain: str, references: Mapping[str, Sequence[Reference]]) -> list[dict[str, Any]]:
-        """Rows of scene, frame and abs_rel (under the first alignment), one for each frame that could be measured."""
+    def of_frames(
+        self, model: Predict, domain: str, references: Mapping[str, Sequence[Reference]]
+    ) -> list[dict[str, Any]]:
+        """Rows of scene, frame and abs_rel (under the first alignment), one for each frame that
+        could be measured."""
         table = measure(model, references, {}, domain, self.settings).per_image
-        chosen = table[(table["contestant"] == "model") & (table["alignment"] == self.settings.alignments[0])]
+        chosen = table[
+            (table["contestant"] == "model") & (table["alignment"] == self.settings.alignments[0])
+        ]
         return chosen[["scene", "frame", "abs_rel"]].to_dict("records")
 
 
@@ -52,9 +63,13 @@ def spread_evenly(items: Sequence[Any], count: int) -> list[Any]:
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def thinned(references: Mapping[str, Iterable[Reference]], count: int) -> dict[str, list[Reference]]:
+def thinned(
+    references: Mapping[str, Iterable[Reference]], count: int
+) -> dict[str, list[Reference]]:
     """At most `count` references, evenly spread over all scenes, by scene."""
-    pairs = spread_evenly([(scene, reference) for scene, found in references.items() for reference in found], count)
+    pairs = spread_evenly(
+        [(scene, reference) for scene, found in references.items() for reference in found], count
+    )
     result: dict[str, list[Reference]] = {}
     for scene, reference in pairs:
         result.setdefault(scene, []).append(reference)

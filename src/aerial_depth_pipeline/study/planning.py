@@ -38,15 +38,35 @@ class Planner:
         """The study's domains."""
         return list(self.footage)
 
-    def cell(self, label: str, train_on: Sequence[str], seed: int, *changes: Mapping[str, Any], samples: int = 0, **options: Any) -> Cell:
-        """A cell with changes of the parameters `train` over those of the whole study; `options` are further fields of `Cell`.
+    def cell(
+        self,
+        label: str,
+        train_on: Sequence[str],
+        seed: int,
+        *changes: Mapping[str, Any],
+        samples: int = 0,
+        **options: Any,
+    ) -> Cell:
+        """A cell with changes of the parameters `train` over those of the whole study; `options`
+        are further fields of `Cell`.
 
         Raises:
             UserError: for a change that `train` does not know.
         """
         train = train_settings(changed(self.train, self.settings.train, *changes), seed)
-        data = fingerprint_of({name: f.fingerprint for name, f in self.footage.items()}, asdict(self.measuring), self.settings.test_frames)
-        return Cell(f"{label}, seed {seed}", tuple(train_on), train, samples or self.settings.samples, data, **options)
+        data = fingerprint_of(
+            {name: f.fingerprint for name, f in self.footage.items()},
+            asdict(self.measuring),
+            self.settings.test_frames,
+        )
+        return Cell(
+            f"{label}, seed {seed}",
+            tuple(train_on),
+            train,
+            samples or self.settings.samples,
+            data,
+            **options,
+        )
 
 
 def cells_table(part: str, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
@@ -56,7 +76,15 @@ def cells_table(part: str, cells: Sequence[Cell], outcomes: Mapping[str, Outcome
         outcome = outcomes[cell.fingerprint]
         result = outcome.result or {}
         status = "failed" if outcome.result is None else "ok"
-        rows.append((part, cell.label, status, outcome.reason, *(result.get(name) for name in ("samples", "seconds", "triplets"))))
+        rows.append(
+            (
+                part,
+                cell.label,
+                status,
+                outcome.reason,
+                *(result.get(name) for name in ("samples", "seconds", "triplets")),
+            )
+        )
     return pd.DataFrame(rows, columns=CELLS)
 
 

@@ -1,4 +1,5 @@
-"""The study on one page: what it says in figures first, then matrix, curves, axes, and what became of every cell."""
+"""The study on one page: what it says in figures first, then matrix, curves, axes, and what became
+of every cell."""
 
 import math
 from collections.abc import Mapping
@@ -6,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.page import Heading, Picture, Section, Table, Text, render_page
-from aerial_depth_pipeline.evaluation.table import cell, label
+from aerial_depth_pipeline.evaluation.report.tables import cell, label
+from aerial_depth_pipeline.reporting.page import Heading, Picture, Section, Table, Text, render_page
 from aerial_depth_pipeline.study import charts
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops
@@ -34,7 +35,9 @@ def study_page(tables: StudyTables, alignment: str, metrics: list[str]) -> str:
         metrics: which are shown; the first, an error, decides.
     """
     metric = metrics[0]
-    sentences = conclusions(tables, alignment, metric) or ["Nothing could be measured; see the cells below."]
+    sentences = conclusions(tables, alignment, metric) or [
+        "Nothing could be measured; see the cells below."
+    ]
     sections = [Section("Conclusions", [Text(sentence) for sentence in sentences])]
     if len(tables.generalization):
         sections.append(_generalization(tables.generalization, alignment, metrics))
@@ -44,7 +47,8 @@ def study_page(tables: StudyTables, alignment: str, metrics: list[str]) -> str:
         sections.append(_ablation(tables.ablation, alignment, metrics))
     sections.append(_cells(tables.cells))
     lead = (
-        f"Alignment {alignment.replace('_', ' ')}; means over images, then over seeds. The CSV files beside this page redraw every figure."
+        f"Alignment {alignment.replace('_', ' ')}; means over images, then over seeds. The CSV"
+        " files beside this page redraw every figure."
     )
     return render_page("Study: generalization, fine-tuning, ablation", lead, sections)
 
@@ -55,44 +59,65 @@ def conclusions(tables: StudyTables, alignment: str, metric: str) -> list[str]:
     if len(tables.generalization):
         found = drops(tables.generalization, alignment, metric)
         own = found[found["train_domain"] == found["test_domain"]].set_index("test_domain")["mean"]
-        single = found[found["train_domain"].isin(own.index) & (found["train_domain"] != found["test_domain"])].dropna(subset="drop")
+        single = found[
+            found["train_domain"].isin(own.index) & (found["train_domain"] != found["test_domain"])
+        ].dropna(subset="drop")
         if len(single):
             worst = single.loc[single["drop"].idxmax()]
             if worst["drop"] < _NOTABLE:
-                sentences.append("No model does worse on another domain than that domain's own model.")
+                sentences.append(
+                    "No model does worse on another domain than that domain's own model."
+                )
             else:
                 sentences.append(
-                    f"The largest drop: a model of {worst['train_domain']} has {_change(worst['drop'])} {label(metric)} on "
-                    f"{worst['test_domain']} than the model of {worst['test_domain']} itself ({cell(metric, worst['mean'])} against "
-                    f"{cell(metric, own[worst['test_domain']])})."
+                    f"The largest drop: a model of {worst['train_domain']} has"
+                    f" {_change(worst['drop'])} {label(metric)} on {worst['test_domain']} than the"
+                    f" model of {worst['test_domain']} itself ({cell(metric, worst['mean'])}"
+                    f" against {cell(metric, own[worst['test_domain']])})."
                 )
         joint = found[found["train_domain"] == "all"].dropna(subset="drop")
         if len(joint):
-            each = ", ".join(f"{_change(row.drop)} on {row.test_domain}" for row in joint.itertuples())
-            sentences.append(f"Trained on all domains together, {label(metric)} is, against the in-domain models: {each}.")
+            each = ", ".join(
+                f"{_change(row.drop)} on {row.test_domain}" for row in joint.itertuples()
+            )
+            sentences.append(
+                f"Trained on all domains together, {label(metric)} is, against the in-domain"
+                f" models: {each}."
+            )
     if len(tables.fine_tuning):
         found = tuning.recovery(tables.fine_tuning, metric)
         best = found.dropna(subset="recovered").sort_values("recovered")
         if len(best):
             row, mildest = best.iloc[-1], best.loc[best["forgotten"].fillna(math.inf).idxmin()]
             sentences.append(
-                f"Fine-tuning without labels ({_name(row)}) recovers {_percent(row['recovered'], sign=False)} of the gap between the "
-                f"untouched base and the in-domain model; {label(metric)} on the old domains is {_change(row['forgotten'])}."
+                f"Fine-tuning without labels ({_name(row)}) recovers"
+                f" {_percent(row['recovered'], sign=False)} of the gap between the untouched base"
+                f" and the in-domain model; {label(metric)} on the old domains is"
+                f" {_change(row['forgotten'])}."
             )
             if _name(mildest) != _name(row):
                 sentences.append(
-                    f"It forgets least with {_name(mildest)}: {_percent(mildest['recovered'], sign=False)} recovered, {label(metric)} on "
-                    f"the old domains {_change(mildest['forgotten'])}."
+                    f"It forgets least with {_name(mildest)}:"
+                    f" {_percent(mildest['recovered'], sign=False)} recovered, {label(metric)} on"
+                    f" the old domains {_change(mildest['forgotten'])}."
                 )
         elif len(found):
-            sentences.append("The untouched base model is no worse on the new domain than the in-domain model: there is no gap to recover.")
-    for axis, rows in _of(tables.ablation, alignment, metric).groupby("axis", sort=False) if len(tables.ablation) else ():
+            sentences.append(
+                "The untouched base model is no worse on the new domain than the in-domain model:"
+                " there is no gap to recover."
+            )
+    for axis, rows in (
+        _of(tables.ablation, alignment, metric).groupby("axis", sort=False)
+        if len(tables.ablation)
+        else ()
+    ):
         means = rows.groupby("setting", sort=False)["value"].mean()
         if len(means) > 1:
             best, worst = means.idxmin(), means.idxmax()
             sentences.append(
-                f"{axis.replace('_', ' ').capitalize()}: {best} is best with {label(metric)} {cell(metric, means[best])}, "
-                f"{worst} worst with {cell(metric, means[worst])} (means over domains and seeds)."
+                f"{axis.replace('_', ' ').capitalize()}: {best} is best with {label(metric)}"
+                f" {cell(metric, means[best])}, {worst} worst with {cell(metric, means[worst])}"
+                " (means over domains and seeds)."
             )
     return sentences
 
@@ -109,32 +134,75 @@ def _generalization(table: pd.DataFrame, alignment: str, metrics: list[str]) -> 
         ]
         for row in drops(table, alignment, metric).itertuples(index=False)
     ]
-    header = ["trained on → tested on", label(metric), "spread over seeds", "seeds", "against in-domain"]
+    header = [
+        "trained on → tested on",
+        label(metric),
+        "spread over seeds",
+        "seeds",
+        "against in-domain",
+    ]
     caption = "Rows: what was trained on. Columns: what was tested on. Bright is good."
     picture = Picture(caption, charts.matrix_chart(table, alignment, metrics))
-    return Section("Generalization", [picture, Table(f"{label(metric)}, and its change against the test domain's own model", header, rows)])
+    return Section(
+        "Generalization",
+        [
+            picture,
+            Table(
+                f"{label(metric)}, and its change against the test domain's own model", header, rows
+            ),
+        ],
+    )
 
 
 def _fine_tuning(table: pd.DataFrame, online: pd.DataFrame, metric: str) -> Section:
-    new, old = (", ".join(dict.fromkeys(table.loc[table["role"] == role, "domain"])) for role in ("new", "old"))
+    new, old = (
+        ", ".join(dict.fromkeys(table.loc[table["role"] == role, "domain"]))
+        for role in ("new", "old")
+    )
     found = tuning.recovery(table, metric)
     levels = tuning.curves(table, "new", metric).set_index("method")["mean"]
     base, ceiling = (float(levels.get(name, math.nan)) for name in (tuning.BASE, tuning.CEILING))
     header = ["method", "recovered", f"old domains' {label(metric)}"]
-    header += [f"{what} to {100 * share:.0f} %" for share in tuning.SHARES for what in ("samples", "seconds")]
+    header += [
+        f"{what} to {100 * share:.0f} %"
+        for share in tuning.SHARES
+        for what in ("samples", "seconds")
+    ]
     rows = []
     for _, row in found.iterrows():
-        spent = [row[f"{what}_{share:g}"] for share in tuning.SHARES for what in ("samples", "seconds")]
-        rows.append([_name(row), _percent(row["recovered"], sign=False), _percent(row["forgotten"]), *(_count(value) for value in spent)])
+        spent = [
+            row[f"{what}_{share:g}"] for share in tuning.SHARES for what in ("samples", "seconds")
+        ]
+        rows.append(
+            [
+                _name(row),
+                _percent(row["recovered"], sign=False),
+                _percent(row["forgotten"]),
+                *(_count(value) for value in spent),
+            ]
+        )
     text = (
-        f"A model of {old} goes on learning on {new}, without labels. {label(metric).capitalize()} on {new}: {cell(metric, base)} "
-        f"untouched, {cell(metric, ceiling)} for a model trained on {new} from the start; the difference is the gap. "
-        "Seconds are those of training."
+        f"A model of {old} goes on learning on {new}, without labels. {label(metric).capitalize()}"
+        f" on {new}: {cell(metric, base)} untouched, {cell(metric, ceiling)} for a model trained on"
+        f" {new} from the start; the difference is the gap. Seconds are those of training."
     )
-    picture = Picture("Error on the new domain and on the old ones while fine-tuning.", charts.fine_tuning_chart(table, metric))
-    blocks = [Text(text), picture, Table("What each method recovers of the gap, and what it forgets", header, rows)]
+    picture = Picture(
+        "Error on the new domain and on the old ones while fine-tuning.",
+        charts.fine_tuning_chart(table, metric),
+    )
+    blocks = [
+        Text(text),
+        picture,
+        Table("What each method recovers of the gap, and what it forgets", header, rows),
+    ]
     if len(online):
-        blocks += [Picture("Online: each frame's error before it was learned from.", charts.online_chart(online)), _online_table(online)]
+        blocks += [
+            Picture(
+                "Online: each frame's error before it was learned from.",
+                charts.online_chart(online),
+            ),
+            _online_table(online),
+        ]
     return Section("Fine-tuning", blocks)
 
 
@@ -148,8 +216,19 @@ def _online_table(online: pd.DataFrame) -> Table:
             part.loc[half, "abs_rel"].mean(),
             part.loc[half, "base_abs_rel"].mean(),
         ]
-        rows.append([_name({"method": method, "replay": replay}), *(cell("abs_rel", value) for value in figures)])
-    header = ["method", "abs rel, whole flight", "untouched base", "abs rel, second half", "untouched base"]
+        rows.append(
+            [
+                _name({"method": method, "replay": replay}),
+                *(cell("abs_rel", value) for value in figures),
+            ]
+        )
+    header = [
+        "method",
+        "abs rel, whole flight",
+        "untouched base",
+        "abs rel, second half",
+        "untouched base",
+    ]
     return Table("Online: mean error of frames before they were learned from", header, rows)
 
 
@@ -163,14 +242,28 @@ def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Sectio
             row = [str(setting)]
             for domain in domains:
                 for metric in metrics:
-                    values = part[(part["setting"] == setting) & (part["domain"] == domain) & (part["metric"] == metric)]["value"]
+                    values = part[
+                        (part["setting"] == setting)
+                        & (part["domain"] == domain)
+                        & (part["metric"] == metric)
+                    ]["value"]
                     spread = f" ± {values.std(ddof=0):.3f}" if len(values) > 1 else ""
                     row.append(f"{cell(metric, values.mean())}{spread}" if len(values) else "–")
             rows.append(row)
-        header = [axis.replace("_", " "), *(f"{domain}: {label(metric)}" for domain in domains for metric in metrics)]
+        header = [
+            axis.replace("_", " "),
+            *(f"{domain}: {label(metric)}" for domain in domains for metric in metrics),
+        ]
         name = axis.replace("_", " ")
-        picture = Picture("Dots are seeds, bars their means.", charts.axis_chart(table, axis, alignment, metrics[0]))
-        blocks += [Heading(name.capitalize()), picture, Table("Means over seeds, and their spread", header, rows)]
+        picture = Picture(
+            "Dots are seeds, bars their means.",
+            charts.axis_chart(table, axis, alignment, metrics[0]),
+        )
+        blocks += [
+            Heading(name.capitalize()),
+            picture,
+            Table("Means over seeds, and their spread", header, rows),
+        ]
     return Section("Ablation", blocks)
 
 
@@ -182,7 +275,9 @@ def _cells(cells: pd.DataFrame) -> Section:
     ]  # fmt: skip
     header = ["cell", "status", "samples", "seconds of training", "different triplets", "why"]
     text = (
-        f"{len(failed)} of {len(cells)} cells failed; a run of the same study tries them again." if len(failed) else "All cells are there."
+        f"{len(failed)} of {len(cells)} cells failed; a run of the same study tries them again."
+        if len(failed)
+        else "All cells are there."
     )
     table = Table("Every training of the study", header, rows, folded=not len(failed), words=True)
     return Section("Cells", [Text(text), table])

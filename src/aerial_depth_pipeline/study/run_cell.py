@@ -1,4 +1,5 @@
-"""One cell: select its triplets, train, measure on the way. What is finished stays; what was stopped goes on."""
+"""One cell: select its triplets, train, measure on the way. What is finished stays; what was
+stopped goes on."""
 
 import math
 import time
@@ -17,7 +18,8 @@ from aerial_depth_pipeline.training.train import train
 
 RESULT, MODEL = "result.json", "model"
 _PROGRESS, _CHECKPOINTS, _TRIPLETS = "progress.json", "checkpoints", "triplets"
-_MARKS = 50  # a training is looked at so many times at least; points in samples are rounded to these moments
+# A training is looked at so many times at least; points in samples are rounded to these moments
+_MARKS = 50
 
 
 class CellLogger(Protocol):
@@ -51,9 +53,11 @@ def run_cell(
         logger: takes the curves.
 
     Returns:
-        The result: `rows` (samples, seconds, domain, alignment, metric, value), `frames` of an online cell (domain, scene, frame,
-        abs_rel before it was learned from, base_abs_rel of the model at the start), `samples`, `seconds` and `triplets` (how many different
-        new ones). Seconds are those of training and of setting it up, without measuring.
+        The result: `rows` (samples, seconds, domain, alignment, metric, value), `frames` of an
+            online cell (domain, scene, frame,
+        abs_rel before it was learned from, base_abs_rel of the model at the start), `samples`,
+        `seconds` and `triplets` (how many different new ones). Seconds are those of training and of
+        setting it up, without measuring.
 
     Raises:
         UserError: if there is nothing to train on, or training goes wrong.
@@ -79,7 +83,9 @@ def run_cell(
     )
     watch.clock.stop()
     watch.at_the_end(model)
-    model.metadata.update({"domains": list(cell.train_on), "cell": cell.label, "triplets": len(new)})
+    model.metadata.update(
+        {"domains": list(cell.train_on), "cell": cell.label, "triplets": len(new)}
+    )
     remove(folder / MODEL)
     model.save(folder / MODEL)
     result = {
@@ -112,9 +118,17 @@ class _Clock:
 
 
 class _Watch:
-    """Measures at the wished moments of a training, and remembers what it measured if the training is stopped."""
+    """Measures at the wished moments of a training, and remembers what it measured if the training
+    is stopped."""
 
-    def __init__(self, cell: Cell, measured: Mapping[str, Footage], measuring: Measuring, folder: Path, new: list[Target]) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        measured: Mapping[str, Footage],
+        measuring: Measuring,
+        folder: Path,
+        new: list[Target],
+    ) -> None:
         self.cell, self.measured, self.measuring = cell, measured, measuring
         self.file = folder / _PROGRESS
         self.batches = self._batches(new) if cell.online_repeats else []
@@ -124,18 +138,30 @@ class _Watch:
             self.every = max(1, cell.steps // _MARKS)
         else:
             self.every = min(cell.train.checkpoint_every, cell.steps)
-        self.wanted = {max(1, round(point / cell.train.batch_size / self.every)) * self.every for point in cell.points}
+        self.wanted = {
+            max(1, round(point / cell.train.batch_size / self.every)) * self.every
+            for point in cell.points
+        }
         checkpoint = folder / _CHECKPOINTS / LAST
         done = int(load_checkpoint(checkpoint)["step"]) if checkpoint.is_file() else 0
         kept = read_json(self.file) if self.file.is_file() else {}
-        self.progress = {name: {k: v for k, v in kept.get(name, {}).items() if int(k) <= done} for name in ("seconds", "rows", "frames")}
+        self.progress = {
+            name: {k: v for k, v in kept.get(name, {}).items() if int(k) <= done}
+            for name in ("seconds", "rows", "frames")
+        }
         self.clock = _Clock(max(self.progress["seconds"].values(), default=0.0))
 
     def settings(self) -> Any:
         """The training's settings: it is looked at, and may be stopped, at the same moments."""
         checkpoint_every = self.every * math.ceil(self.cell.train.checkpoint_every / self.every)
         order = "given" if self.cell.online_repeats else self.cell.train.order
-        return replace(self.cell.train, steps=self.cell.steps, validate_every=self.every, checkpoint_every=checkpoint_every, order=order)
+        return replace(
+            self.cell.train,
+            steps=self.cell.steps,
+            validate_every=self.every,
+            checkpoint_every=checkpoint_every,
+            order=order,
+        )
 
     def at_the_beginning(self, model: DepthModel) -> None:
         """Measure the model that the training starts from."""
@@ -159,17 +185,27 @@ class _Watch:
         size, seconds = self.cell.train.batch_size, self.progress["seconds"]
         steps = sorted(self.progress["rows"], key=int)
         return [
-            {"samples": int(s) * size, "seconds": seconds.get(s, self.clock.seconds)} | r for s in steps for r in self.progress["rows"][s]
+            {"samples": int(s) * size, "seconds": seconds.get(s, self.clock.seconds)} | r
+            for s in steps
+            for r in self.progress["rows"][s]
         ]
 
     def frames(self, initial: DepthModel | None) -> list[dict[str, Any]]:
-        """What was measured on frames before they were learned from, in the order of the flight, and the first model's error beside it."""
-        rows = [row for step in sorted(self.progress["frames"], key=int) for row in self.progress["frames"][step]]
+        """What was measured on frames before they were learned from, in the order of the flight,
+        and the first model's error beside it."""
+        rows = [
+            row
+            for step in sorted(self.progress["frames"], key=int)
+            for row in self.progress["frames"][step]
+        ]
         if initial is None or not rows:
             return rows
         first = [row for batch in self.batches for row in self._measure_batch(initial, batch)]
         untouched = {(row["domain"], row["scene"], row["frame"]): row["abs_rel"] for row in first}
-        return [row | {"base_abs_rel": untouched[row["domain"], row["scene"], row["frame"]]} for row in rows]
+        return [
+            row | {"base_abs_rel": untouched[row["domain"], row["scene"], row["frame"]]}
+            for row in rows
+        ]
 
     def _look(self, model: DepthModel, step: int) -> dict[str, float]:
         self.progress["seconds"][str(step)] = self.clock.seconds
@@ -188,7 +224,11 @@ class _Watch:
         rows = self.measuring.of_domains(model, references)
         self.progress["rows"][str(step)] = rows
         first = self.measuring.settings.alignments[0]
-        return {f"{row['domain']}/{row['metric']}": row["value"] for row in rows if row["alignment"] == first}
+        return {
+            f"{row['domain']}/{row['metric']}": row["value"]
+            for row in rows
+            if row["alignment"] == first
+        }
 
     def _batches(self, new: list[Target]) -> list[list[Target]]:
         size = new_in_a_batch(self.cell)
@@ -197,10 +237,20 @@ class _Watch:
     def _measure_batch(self, model: DepthModel, targets: list[Target]) -> list[dict[str, Any]]:
         rows = []
         for domain in self.cell.train_on:
-            wanted = {(scene.partition("/")[2], frame) for scene, frame in targets if scene.partition("/")[0] == domain}
+            wanted = {
+                (scene.partition("/")[2], frame)
+                for scene, frame in targets
+                if scene.partition("/")[0] == domain
+            }
             known = self.measured[domain].train_references
-            found = {scene: [r for r in known.get(scene, []) if (scene, r.frame) in wanted] for scene, _ in wanted}
+            found = {
+                scene: [r for r in known.get(scene, []) if (scene, r.frame) in wanted]
+                for scene, _ in wanted
+            }
             found = {scene: references for scene, references in found.items() if references}
             if found:
-                rows += [{"domain": domain} | row for row in self.measuring.of_frames(model, domain, found)]
+                rows += [
+                    {"domain": domain} | row
+                    for row in self.measuring.of_frames(model, domain, found)
+                ]
         return rows

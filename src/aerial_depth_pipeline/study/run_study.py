@@ -1,4 +1,5 @@
-"""All cells of a study: what is finished is kept, a failure does not touch the other cells, several run at a time where devices allow."""
+"""All cells of a study: what is finished is kept, a failure does not touch the other cells, several
+run at a time where devices allow."""
 
 import logging
 import multiprocessing
@@ -28,7 +29,8 @@ class Observer(Protocol):
     """Whoever keeps a record of the cells, such as an experiment tracker."""
 
     def running(self, cell: Cell) -> AbstractContextManager[CellLogger | None]:
-        """A context in which the cell runs; what leaves it as an exception is the cell's failure."""
+        """A context in which the cell runs; what leaves it as an exception is the cell's
+        failure."""
 
     def finished(self, cell: Cell, result: Mapping[str, Any], kept: bool) -> None:
         """The cell has a result; `kept` if an earlier run had it already."""
@@ -59,7 +61,8 @@ class Workshop:
     """Where cells are computed.
 
     Attributes:
-        folder: local folder with a folder for each cell, named by its fingerprint; survives a killed run.
+        folder: local folder with a folder for each cell, named by its fingerprint; survives a
+            killed run.
         footage: by domain, what there is.
         measuring: how models are measured.
         remake: the footage with triplets of other settings (`Cell.triplets`).
@@ -80,7 +83,8 @@ class Workshop:
 
 
 def in_order(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """The different cells and those they start from, in waves: a cell comes in a later wave than the one it starts from."""
+    """The different cells and those they start from, in waves: a cell comes in a later wave than
+    the one it starts from."""
     depths: dict[str, tuple[int, Cell]] = {}
 
     def add(cell: Cell) -> int:
@@ -115,13 +119,29 @@ def run_study(cells: Sequence[Cell], workshop: Workshop) -> dict[str, Outcome]:
         if outcome is None:
             device = devices.get()
             try:
-                outcome = _compute(cell, workshop, outcomes, remaking, device if count > 1 else None, apart=count > 1)
+                outcome = _compute(
+                    cell,
+                    workshop,
+                    outcomes,
+                    remaking,
+                    device if count > 1 else None,
+                    apart=count > 1,
+                )
             finally:
                 devices.put(device)
         outcomes[cell.fingerprint] = outcome
-        note = f"is left out: {outcome.reason}" if outcome.result is None else f"is done, {outcome.result['seconds']:.0f} s of training"
+        note = (
+            f"is left out: {outcome.reason}"
+            if outcome.result is None
+            else f"is done, {outcome.result['seconds']:.0f} s of training"
+        )
         log.log(
-            logging.WARNING if outcome.result is None else logging.INFO, "Cell %d of %d, %s, %s.", len(outcomes), total, cell.label, note
+            logging.WARNING if outcome.result is None else logging.INFO,
+            "Cell %d of %d, %s, %s.",
+            len(outcomes),
+            total,
+            cell.label,
+            note,
         )
 
     for wave in waves:
@@ -152,7 +172,12 @@ def _kept(cell: Cell, workshop: Workshop) -> Outcome | None:
 
 
 def _compute(
-    cell: Cell, workshop: Workshop, outcomes: Mapping[str, Outcome], remaking: threading.Lock, device: int | None, apart: bool
+    cell: Cell,
+    workshop: Workshop,
+    outcomes: Mapping[str, Outcome],
+    remaking: threading.Lock,
+    device: int | None,
+    apart: bool,
 ) -> Outcome:
     start = None
     if cell.start is not None:
@@ -165,8 +190,17 @@ def _compute(
             if cell.triplets:
                 with remaking:
                     footage = workshop.remake(cell.triplets, cell.train_on)
-            arguments = (cell, footage, workshop.footage, workshop.measuring, workshop.of(cell), start)
-            result = _run_apart(arguments, logger, device) if apart else run_cell(*arguments, logger)
+            arguments = (
+                cell,
+                footage,
+                workshop.footage,
+                workshop.measuring,
+                workshop.of(cell),
+                start,
+            )
+            result = (
+                _run_apart(arguments, logger, device) if apart else run_cell(*arguments, logger)
+            )
     except UserError as error:
         return Outcome(cell, None, str(error))
     except Exception as error:  # noqa: BLE001 - one cell's bug must not take down a night's run over the others
@@ -177,11 +211,14 @@ def _compute(
 
 
 def _run_apart(arguments: tuple, logger: CellLogger | None, device: int | None) -> dict[str, Any]:
-    """`run_cell` in a process of its own, which sees one CUDA device only; its curves come back through a pipe."""
+    """`run_cell` in a process of its own, which sees one CUDA device only; its curves come back
+    through a pipe."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     with _visible(device):
-        process = context.Process(target=_child, args=(sender, arguments, logger is not None), daemon=True)
+        process = context.Process(
+            target=_child, args=(sender, arguments, logger is not None), daemon=True
+        )
         process.start()
     sender.close()
     answer = None
@@ -199,7 +236,9 @@ def _run_apart(arguments: tuple, logger: CellLogger | None, device: int | None) 
         if process.is_alive():
             process.terminate()
     if answer is None or answer[0] == "metrics":
-        raise UserError(f"its process ended with code {process.exitcode}; its last words are in the log")
+        raise UserError(
+            f"its process ended with code {process.exitcode}; its last words are in the log"
+        )
     if answer[0] == "error":
         raise UserError(answer[1])
     return answer[1]

@@ -14,7 +14,8 @@ class Change:
 
     Attributes:
         train: changes of the parameters `train`, nested as there.
-        triplets: changes of the parameters `triplets`; triplets are made anew for them, from the frames.
+        triplets: changes of the parameters `triplets`; triplets are made anew for them, from the
+            frames.
         training_triplets: so many of the training triplets, spread evenly; 0 takes all.
     """
 
@@ -32,7 +33,8 @@ class FineTuningSettings:
     """A model of the other domains goes on learning on a new one, without labels.
 
     Attributes:
-        new_domain: the domain that the base model has not seen; empty takes the last of the study's domains.
+        new_domain: the domain that the base model has not seen; empty takes the last of the study's
+            domains.
         samples: length of each fine-tuning.
         points: numbers of samples after which it is measured, besides the beginning and the end.
         train: changes of `train` for all methods.
@@ -40,7 +42,8 @@ class FineTuningSettings:
         replay: whether batches are filled up with old triplets; both are tried by default.
         replay_share: share of old triplets in a batch.
         replay_triplets: size of the buffer of old triplets, chosen once by the seed.
-        online: methods that also go through the new flights once, in the order of time; empty leaves this out.
+        online: methods that also go through the new flights once, in the order of time; empty
+            leaves this out.
         online_repeats: steps on each batch of new triplets before the next ones arrive.
     """
 
@@ -59,7 +62,9 @@ class FineTuningSettings:
         if self.samples < 1 or any(point < 1 for point in self.points):
             raise ValueError("samples and points must be at least 1")
         if not 0 < self.replay_share < 1 or self.replay_triplets < 1:
-            raise ValueError("replay_share must lie between 0 and 1, and replay_triplets must be at least 1")
+            raise ValueError(
+                "replay_share must lie between 0 and 1, and replay_triplets must be at least 1"
+            )
         if not self.replay:
             raise ValueError("replay must hold true, false or both")
         if unknown := sorted(set(self.online) - set(self.methods)):
@@ -88,15 +93,17 @@ class StudySettings:
     """What the study trains and measures.
 
     Attributes:
-        domains: the domains it is about; empty takes all that have triplets to train on and test frames with reference depth.
+        domains: the domains it is about; empty takes all that have triplets to train on and test
+            frames with reference depth.
         seeds: every cell is computed once for each.
-        samples: length of a training: the number of triplets that it sees, repeated ones counted. The number of steps follows from the
-            batch size.
+        samples: length of a training: the number of triplets that it sees, repeated ones counted.
+            The number of steps follows from the batch size.
         train: changes of `train` for the whole study.
         alignments: under which the models are measured; figures show the first.
         metrics: of the evaluation's table; figures show the first, of which less is better.
         test_frames: so many test frames of each domain at most, spread evenly; 0 takes all.
-        workers: cells that are computed at a time; 0 takes one for each CUDA device, or one on a CPU.
+        workers: cells that are computed at a time; 0 takes one for each CUDA device, or one on a
+            CPU.
         fine_tuning, ablation: see there.
         methods: for each method of fine-tuning its changes of `train`.
         axes: for each axis its settings by name; conf/base/parameters_study/ has a file for each.
@@ -107,7 +114,9 @@ class StudySettings:
     samples: int = 400_000
     train: dict[str, Any] = field(default_factory=dict)
     alignments: list[Alignment] = field(default_factory=lambda: ["median_per_image"])
-    metrics: list[str] = field(default_factory=lambda: ["abs_rel", "delta_1.25", "skill_over_plane"])
+    metrics: list[str] = field(
+        default_factory=lambda: ["abs_rel", "delta_1.25", "skill_over_plane"]
+    )
     test_frames: int = 0
     workers: int = 0
     fine_tuning: FineTuningSettings = field(default_factory=FineTuningSettings)
@@ -119,7 +128,9 @@ class StudySettings:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds must name at least one seed, each once")
         if self.samples < 1 or self.test_frames < 0 or self.workers < 0:
-            raise ValueError("samples must be at least 1; test_frames and workers must not be negative")
+            raise ValueError(
+                "samples must be at least 1; test_frames and workers must not be negative"
+            )
         if not self.alignments or not self.metrics:
             raise ValueError("alignments and metrics must not be empty")
         for where, chosen, known in (
@@ -127,4 +138,7 @@ class StudySettings:
             ("fine_tuning.methods", self.fine_tuning.methods, self.methods),
         ):
             if unknown := sorted(set(chosen) - set(known)):
-                raise ValueError(f"{where} names {', '.join(unknown)}, but there is only {', '.join(sorted(known)) or 'nothing'}")
+                raise ValueError(
+                    f"{where} names {', '.join(unknown)}, but there is only"
+                    f" {', '.join(sorted(known)) or 'nothing'}"
+                )

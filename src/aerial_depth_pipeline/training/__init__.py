@@ -1,1 +1,2 @@
-"""Losses, data, and the engine that trains the joint depth-pose model on triplets without annotation."""
+"""Losses, data, and the engine that trains the joint depth-pose model on triplets without
+annotation."""

@@ -1,4 +1,5 @@
-"""Training a part of a network only: its decoder, its normalisation, or a low-rank change of its convolutions."""
+"""Training a part of a network only: its decoder, its normalisation, or a low-rank change of its
+convolutions."""
 
 import math
 from typing import Literal
@@ -14,7 +15,8 @@ Trainable = Literal["all", "decoder", "norm", "low_rank"]
 
 
 class LowRank(nn.Module):
-    """Adds a matrix of low rank to a convolution's weight [O, I, h, w], seen as [O, I h w]; it starts at zero.
+    """Adds a matrix of low rank to a convolution's weight [O, I, h, w], seen as [O, I h w]; it
+    starts at zero.
 
     Source: Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022.
     """
@@ -24,7 +26,9 @@ class LowRank(nn.Module):
         outgoing, incoming = len(weight), weight[0].numel()
         rank = min(rank, outgoing, incoming)
         self.up = nn.Parameter(weight.new_zeros(outgoing, rank))
-        self.down = nn.Parameter(torch.randn(rank, incoming, dtype=weight.dtype) / math.sqrt(incoming))
+        self.down = nn.Parameter(
+            torch.randn(rank, incoming, dtype=weight.dtype) / math.sqrt(incoming)
+        )
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         """The changed weight [O, I, h, w]."""
@@ -32,11 +36,13 @@ class LowRank(nn.Module):
 
 
 def restrict(model: JointModel, trainable: Trainable, rank: int) -> None:
-    """Freeze the parameters of the depth network that are not to be trained; a pose network is always trained.
+    """Freeze the parameters of the depth network that are not to be trained; a pose network is
+    always trained.
 
     Args:
-        trainable: `all`; `decoder`; `norm`: scale, shift and statistics of the normalisation layers; `low_rank`: a matrix of rank `rank`
-            that is added to the weight of every convolution.
+        trainable: `all`; `decoder`; `norm`: scale, shift and statistics of the normalisation
+            layers; `low_rank`: a matrix of rank `rank` that is added to the weight of every
+            convolution.
     """
     if trainable == "all":
         return
@@ -49,7 +55,9 @@ def restrict(model: JointModel, trainable: Trainable, rank: int) -> None:
             module.requires_grad_(True)
         if trainable == "low_rank" and isinstance(module, nn.Conv2d):
             # "Unsafe" only means that torch does not try it out: the shape stays.
-            parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank), unsafe=True)
+            parametrize.register_parametrization(
+                module, "weight", LowRank(module.weight, rank), unsafe=True
+            )
     model.train()  # which leaves frozen normalisation layers in evaluation mode
 
 
@@ -58,7 +66,8 @@ def merge(network: nn.Module) -> nn.Module:
     for module in list(network.modules()):
         if parametrize.is_parametrized(module, "weight"):
             weight = module.weight.detach()
-            # torch's own removal changes the class of the layer, which a copy shares with the layer that it was copied from.
+            # torch's own removal changes the class of the layer, which a copy shares with the layer
+            # that it was copied from.
             del module.parametrizations
             module.__class__ = type(module).__bases__[0]
             module.weight = nn.Parameter(weight)

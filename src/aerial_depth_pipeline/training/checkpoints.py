@@ -29,5 +29,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"Checkpoint {path} cannot be read ({str(error).splitlines()[0][:150]}). Delete it, or set train.resume: false."
+            f"Checkpoint {path} cannot be read ({str(error).splitlines()[0][:150]}). Delete it, or"
+            " set train.resume: false."
         ) from error

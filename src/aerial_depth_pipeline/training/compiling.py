@@ -17,19 +17,30 @@ _WORTH_IT = 150
 
 
 def pays(steps: int) -> bool:
-    """Whether pieces of the loss should be compiled for a training of so many steps: on a CPU with a C++ compiler, if it is long enough."""
+    """Whether pieces of the loss should be compiled for a training of so many steps: on a CPU with
+    a C++ compiler, if it is long enough."""
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
     return steps >= _WORTH_IT and bool(compiler) and not torch.cuda.is_available()
 
 
 @functools.cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its passes over memory put into single loops; the function itself where compiling fails."""
-    # torch keeps what it compiled in a folder of /tmp that anyone may have made; it belongs to the user alone.
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aerial_depth_pipeline" / "compiled"
+    """The function with its passes over memory put into single loops; the function itself where
+    compiling fails."""
+    # torch keeps what it compiled in a folder of /tmp that anyone may have made; it belongs to the
+    # user alone.
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        / "aerial_depth_pipeline"
+        / "compiled"
+    )
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # misses CUDA where nobody asked for it
-    torch._inductor.config.compile_threads = 1  # no pool of compiler processes for a handful of loops
+    logging.getLogger("torch.utils.cpp_extension").setLevel(
+        logging.ERROR
+    )  # misses CUDA where nobody asked for it
+    torch._inductor.config.compile_threads = (
+        1  # no pool of compiler processes for a handful of loops
+    )
     fast = torch.compile(function, dynamic=False)
     failed = False
 
@@ -42,7 +53,10 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
             except Exception as error:  # no compiler, no folder to write to, an operation it does not know: torch has many ways to fail
                 failed = True
                 reason = str(error).strip().splitlines()[:1]
-                log.warning("The loss runs uncompiled and somewhat slower: %s", *(reason or [type(error).__name__]))
+                log.warning(
+                    "The loss runs uncompiled and somewhat slower: %s",
+                    *(reason or [type(error).__name__]),
+                )
         return function(*arguments)
 
     return call

@@ -1,4 +1,5 @@
-"""The curve of a training, kept in a file so that it survives a kill, and handed on to another logger."""
+"""The curve of a training, kept in a file so that it survives a kill, and handed on to another
+logger."""
 
 import json
 from pathlib import Path
@@ -41,9 +42,19 @@ class Curve(Logger):
             self._started = True
             self._path.parent.mkdir(parents=True, exist_ok=True)
             kept = [line for line in self._lines() if line["step"] < step]
-            self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            self._path.write_text(
+                "".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8"
+            )
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, "metrics": {name: float(value) for name, value in metrics.items()}}) + "\n")
+            stream.write(
+                json.dumps(
+                    {
+                        "step": step,
+                        "metrics": {name: float(value) for name, value in metrics.items()},
+                    }
+                )
+                + "\n"
+            )
         if self._forward is not None:
             self._forward.log_metrics(metrics, step)
 
@@ -53,7 +64,8 @@ class Curve(Logger):
             self._forward.log_image(name, image_HW3, step)
 
     def points(self) -> dict[str, list[tuple[int, float]]]:
-        """Loss and validation figures: name → at most 20 points (step, value), evenly spread, the first and the last among them."""
+        """Loss and validation figures: name → at most 20 points (step, value), evenly spread, the
+        first and the last among them."""
         found: dict[str, list[tuple[int, float]]] = {}
         for line in self._lines():
             for name, value in line["metrics"].items():
@@ -74,4 +86,8 @@ class Curve(Logger):
 
 
 def _spread(count: int) -> list[int]:
-    return sorted({round(i * (count - 1) / (_POINTS - 1)) for i in range(_POINTS)}) if count > _POINTS else list(range(count))
+    return (
+        sorted({round(i * (count - 1) / (_POINTS - 1)) for i in range(_POINTS)})
+        if count > _POINTS
+        else list(range(count))
+    )

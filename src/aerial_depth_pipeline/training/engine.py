@@ -22,7 +22,12 @@ from aerial_depth_pipeline.training.adaptation import merge
 from aerial_depth_pipeline.training.augmentation import augment
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.compiling import pays
-from aerial_depth_pipeline.training.losses import guide_loss, masked_mean, pose_difference, sparse_point_loss
+from aerial_depth_pipeline.training.losses import (
+    guide_loss,
+    masked_mean,
+    pose_difference,
+    sparse_point_loss,
+)
 from aerial_depth_pipeline.training.objective import consistency_loss, self_supervised_loss
 from aerial_depth_pipeline.training.optimizers import Adam, AdamW
 from aerial_depth_pipeline.training.pictures import training_picture
@@ -34,7 +39,8 @@ log = logging.getLogger(__name__)
 
 
 def learning_rate_at(step: int, settings: TrainSettings) -> float:
-    """The learning rate of a step: a function of the step alone, so that resuming needs no state."""
+    """The learning rate of a step: a function of the step alone, so that resuming needs no
+    state."""
     warm = max(1, round(settings.warm_up * settings.steps)) if settings.warm_up > 0 else 0
     if step < warm:
         return settings.learning_rate * (step + 1) / (warm + 1)
@@ -46,11 +52,15 @@ def learning_rate_at(step: int, settings: TrainSettings) -> float:
     return settings.learning_rate
 
 
-def compose_poses(numbers_BS6: torch.Tensor | None, given_BS44: torch.Tensor, settings: PoseSettings) -> torch.Tensor:
+def compose_poses(
+    numbers_BS6: torch.Tensor | None, given_BS44: torch.Tensor, settings: PoseSettings
+) -> torch.Tensor:
     """`T_source_from_target` [B, S, 4, 4] from the pose decoder's numbers and the given poses.
 
-    Under `learned`, and where poses are taught, the numbers are rotation and translation themselves. Otherwise they correct the given pose
-    within bounds: a small rotation applied after it, and a change of the translation by a share of its length, which covers both its
+    Under `learned`, and where poses are taught, the numbers are rotation and translation
+    themselves. Otherwise they correct the given pose
+    within bounds: a small rotation applied after it, and a change of the translation by a share of
+        its length, which covers both its
     direction and its length.
     """
     if numbers_BS6 is None:
@@ -100,7 +110,10 @@ class TrainingModule(L.LightningModule):
         self.average = copy.deepcopy(model) if settings.ema > 0 else None
         self.step, self.rewinds = 0, 0
         self.best = math.inf
-        self.no_better, self.stopped = 0, False  # validations in a row that were no better, and whether they ended the training
+        self.no_better, self.stopped = (
+            0,
+            False,
+        )  # validations in a row that were no better, and whether they ended the training
         self.probe = probe
         self.watchdog = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
         self.optimizer_state: dict[str, Any] | None = None
@@ -108,7 +121,10 @@ class TrainingModule(L.LightningModule):
         self.loss_of = functools.partial(self_supervised_loss, fast=fast)
         self.forward_model = model
         if settings.compile is True:
-            self.loss_of, self.forward_model = torch.compile(self_supervised_loss), torch.compile(model)
+            self.loss_of, self.forward_model = (
+                torch.compile(self_supervised_loss),
+                torch.compile(model),
+            )
         self._sums: dict[str, torch.Tensor] = {}
         self._parts = 0
 
@@ -116,13 +132,19 @@ class TrainingModule(L.LightningModule):
         """Adam or AdamW over all parameters; continues a resumed optimizer's state."""
         settings = self.settings
         encoder = {id(p) for p in self.model.depth.encoder.parameters()}
-        groups = [{"params": [p for p in self.model.parameters() if id(p) not in encoder], "share": 1.0}]
-        groups.append({"params": list(self.model.depth.encoder.parameters()), "share": settings.encoder_rate})
+        groups = [
+            {"params": [p for p in self.model.parameters() if id(p) not in encoder], "share": 1.0}
+        ]
+        groups.append(
+            {"params": list(self.model.depth.encoder.parameters()), "share": settings.encoder_rate}
+        )
         # Fused: one pass over all weights instead of a dozen, a tenth of a small step on a CPU.
         if settings.optimizer == "adam":
             optimizer = Adam(groups, lr=settings.learning_rate, fused=True)
         else:
-            optimizer = AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+            optimizer = AdamW(
+                groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            )
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
             self.optimizer_state = None
@@ -141,16 +163,23 @@ class TrainingModule(L.LightningModule):
     def _rate(self, step: int) -> float:
         return learning_rate_at(step, self.settings) * 0.5**self.rewinds
 
-    def losses(self, batch: dict[str, torch.Tensor], model: torch.nn.Module, augmented: bool) -> dict[str, torch.Tensor]:
+    def losses(
+        self, batch: dict[str, torch.Tensor], model: torch.nn.Module, augmented: bool
+    ) -> dict[str, torch.Tensor]:
         """The loss terms of a batch and what the watchdog looks at."""
         # Plane by plane, as the loops of the loss like it; the network has its own order of memory.
-        batch = batch | {"images": batch["images"].permute(0, 1, 4, 2, 3).contiguous().float() / 255}
+        batch = batch | {
+            "images": batch["images"].permute(0, 1, 4, 2, 3).contiguous().float() / 255
+        }
         if "guide" in batch:
             batch["guide"] = batch["guide"].float()
         loss = self.settings.loss
-        # Where neither poses nor the sources' depth are predicted, the network sees the target alone.
+        # Where neither poses nor the sources' depth are predicted, the network sees the target
+        # alone.
         alone = not self.settings.pose.predicted and loss.consistency == 0
-        shown, sources, target = ([self.target], [], 0) if alone else (None, self.sources, self.target)
+        shown, sources, target = (
+            ([self.target], [], 0) if alone else (None, self.sources, self.target)
+        )
         if augmented:
             batch, seen = augment(batch, self.settings.augmentation, shown)
         else:
@@ -165,11 +194,21 @@ class TrainingModule(L.LightningModule):
             predicted = compose_poses(numbers, batch["T"], self.settings.pose)
             taught = self.step < self.settings.pose.taught_until * self.settings.steps
             poses = batch["T"] if taught else predicted
-            common = (images[:, self.target], images[:, self.sources], batch["K"], poses, batch["usable"], loss, batch.get("seen"))
+            common = (
+                images[:, self.target],
+                images[:, self.sources],
+                batch["K"],
+                poses,
+                batch["usable"],
+                loss,
+                batch.get("seen"),
+            )
             terms = self.loss_of(inverse_depths, *common)
             weight = loss.guide * max(0.0, 1 - self.step / (loss.guide_until * self.settings.steps))
             if "guide" in batch and weight > 0:
-                terms["guide"] = torch.stack([guide_loss(inverse, batch["guide"]) for inverse in inverse_depths]).mean()
+                terms["guide"] = torch.stack(
+                    [guide_loss(inverse, batch["guide"]) for inverse in inverse_depths]
+                ).mean()
                 terms["total"] = terms["total"] + weight * terms["guide"]
             if taught:
                 depth = self.settings.network.initial_depth or 1.0
@@ -179,10 +218,14 @@ class TrainingModule(L.LightningModule):
                 terms["sparse"] = sparse_point_loss(inverse_depths[0], batch["points"], batch["K"])
                 terms["total"] = terms["total"] + loss.sparse * terms["sparse"]
             if estimated is not None and loss.slope > 0:
-                terms["slope"] = masked_mean((estimated - slope.nan_to_num()).abs(), slope.isfinite())
+                terms["slope"] = masked_mean(
+                    (estimated - slope.nan_to_num()).abs(), slope.isfinite()
+                )
                 terms["total"] = terms["total"] + loss.slope * terms["slope"]
             if loss.consistency > 0:
-                terms["consistency"] = consistency_loss(inverse_depths[0], source_inverse, batch["K"], poses, batch["usable"])
+                terms["consistency"] = consistency_loss(
+                    inverse_depths[0], source_inverse, batch["K"], poses, batch["usable"]
+                )
                 terms["total"] = terms["total"] + loss.consistency * terms["consistency"]
             with torch.no_grad():
                 finest = inverse_depths[0].detach()
@@ -192,19 +235,26 @@ class TrainingModule(L.LightningModule):
                 terms["motion"] = poses[..., :3, 3].norm(dim=-1).mean() * finest.mean()
         return terms
 
-    def _inverse_depth_of_sources(self, model: torch.nn.Module, seen_BS3HW: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _inverse_depth_of_sources(
+        self, model: torch.nn.Module, seen_BS3HW: torch.Tensor, batch: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
         sources = seen_BS3HW.shape[1]
         with torch.autocast(seen_BS3HW.device.type, enabled=False):
             up = (batch["T"][..., :3, :3] @ batch["up"][:, None, :, None])[..., 0]
-            slope = ground_slope(up.flatten(0, 1), batch["K"].repeat_interleave(sources, 0), *seen_BS3HW.shape[-2:])
+            slope = ground_slope(
+                up.flatten(0, 1), batch["K"].repeat_interleave(sources, 0), *seen_BS3HW.shape[-2:]
+            )
         return model.depth(seen_BS3HW.flatten(0, 1), slope).unflatten(0, (-1, sources))[:, :, 0]
 
     def _share_at_an_end(self, inverse: torch.Tensor) -> torch.Tensor:
         network = self.settings.network
         low, high = 1 / network.max_depth, 1 / network.min_depth
         margin = 0.01 * (high - low)
-        # Far away is a small inverse depth in any case; only what lies at the very end of the far side counts.
-        return torch.maximum((inverse > high - margin).float().mean(), (inverse < low + 0.1 * low).float().mean())
+        # Far away is a small inverse depth in any case; only what lies at the very end of the far
+        # side counts.
+        return torch.maximum(
+            (inverse > high - margin).float().mean(), (inverse < low + 0.1 * low).float().mean()
+        )
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """The total loss of a batch."""
@@ -215,7 +265,8 @@ class TrainingModule(L.LightningModule):
         return terms["total"]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clip the gradient. Lightning's own clipping refuses fused optimizers for the sake of loss scaling; bfloat16 has none."""
+        """Clip the gradient. Lightning's own clipping refuses fused optimizers for the sake of loss
+        scaling; bfloat16 has none."""
         if self.settings.clip > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
 
@@ -224,7 +275,10 @@ class TrainingModule(L.LightningModule):
         if (batch_idx + 1) % self.settings.accumulate:
             return
         # One figure for all ranks, so that they also agree on whether something is wrong.
-        terms = {name: float(self.trainer.strategy.reduce(value / self._parts, reduce_op="mean")) for name, value in self._sums.items()}
+        terms = {
+            name: float(self.trainer.strategy.reduce(value / self._parts, reduce_op="mean"))
+            for name, value in self._sums.items()
+        }
         self._sums, self._parts = {}, 0
         self.step += 1
         if self.average is not None:
@@ -232,9 +286,14 @@ class TrainingModule(L.LightningModule):
         self.advance(terms)
         self._watch(terms)
         last = self.step == self.settings.steps
-        if self.metrics_logger is not None and (self.step % self.settings.log_every == 0 or self.step == 1 or last):
+        if self.metrics_logger is not None and (
+            self.step % self.settings.log_every == 0 or self.step == 1 or last
+        ):
             rate = self._rate(self.step - 1)
-            self._log({f"train/{name}": value for name, value in terms.items()} | {"train/learning_rate": rate})
+            self._log(
+                {f"train/{name}": value for name, value in terms.items()}
+                | {"train/learning_rate": rate}
+            )
         if self.step % self.settings.validate_every == 0 or last:
             self._validate()
             last = last or self._stop_early()
@@ -246,7 +305,11 @@ class TrainingModule(L.LightningModule):
 
     def _watch(self, terms: dict[str, float]) -> None:
         correlation = None
-        if self.probe is not None and self.settings.watchdog.enabled and self.step % self.settings.watchdog.probe_every == 0:
+        if (
+            self.probe is not None
+            and self.settings.watchdog.enabled
+            and self.step % self.settings.watchdog.probe_every == 0
+        ):
             correlation = self._correlation()
             terms["near_is_near"] = correlation
         fault = self.watchdog.observe(self.step, terms, correlation)
@@ -254,10 +317,18 @@ class TrainingModule(L.LightningModule):
             return
         self._log({f"train/{name}": value for name, value in terms.items() if math.isfinite(value)})
         path = self.checkpoints / LAST
-        if self.settings.watchdog.action == "stop" or self.rewinds >= self.settings.watchdog.rewinds or not path.is_file():
+        if (
+            self.settings.watchdog.action == "stop"
+            or self.rewinds >= self.settings.watchdog.rewinds
+            or not path.is_file()
+        ):
             raise fault
         self.rewinds += 1
-        log.warning("%s Going back to the last checkpoint with half the learning rate (%d).", fault, self.rewinds)
+        log.warning(
+            "%s Going back to the last checkpoint with half the learning rate (%d).",
+            fault,
+            self.rewinds,
+        )
         content = load_checkpoint(path)
         self.model.load_state_dict(content["model"])
         if self.average is not None:
@@ -277,7 +348,9 @@ class TrainingModule(L.LightningModule):
     def _update_average(self) -> None:
         # A young average would remember the random start; its decay grows with the number of steps.
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        for averaged, current in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+        for averaged, current in zip(
+            self.average.state_dict().values(), self.model.state_dict().values(), strict=True
+        ):
             if averaged.dtype.is_floating_point:
                 averaged.lerp_(current, 1 - decay)
             else:
@@ -287,7 +360,13 @@ class TrainingModule(L.LightningModule):
         """The depth network as it is now, detached from training."""
         source = self.model if self.average is None else self.average
         width, height = self.size
-        return DepthModel(merge(copy.deepcopy(source.depth)), self.settings.network, width, height, self.metadata | {"step": self.step})
+        return DepthModel(
+            merge(copy.deepcopy(source.depth)),
+            self.settings.network,
+            width,
+            height,
+            self.metadata | {"step": self.step},
+        )
 
     def _validate(self) -> None:
         if not self.trainer.is_global_zero:
@@ -297,29 +376,47 @@ class TrainingModule(L.LightningModule):
             figures["photometric"] = self._photometric()
         if self.validate_depth is not None:
             with torch.autocast(self.device.type, enabled=False):
-                figures |= {name: float(value) for name, value in self.validate_depth(self.depth_model()).items()}
+                figures |= {
+                    name: float(value)
+                    for name, value in self.validate_depth(self.depth_model()).items()
+                }
         if figures:
-            log.info("Step %d: %s", self.step, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+            log.info(
+                "Step %d: %s",
+                self.step,
+                ", ".join(f"{name} {value:.4f}" for name, value in figures.items()),
+            )
             self._log({f"val/{name}": value for name, value in figures.items()})
         figure = figures.get(self.settings.monitor)
         if figure is None and self.settings.early_stopping > 0:
             raise UserError(
-                f"train.early_stopping watches '{self.settings.monitor}', which no validation returns (there are: "
-                f"{', '.join(figures) or 'none'}). Set train.monitor to one of them, or train.early_stopping: 0."
+                f"train.early_stopping watches '{self.settings.monitor}', which no validation"
+                f" returns (there are: {', '.join(figures) or 'none'}). Set train.monitor to one of"
+                " them, or train.early_stopping: 0."
             )
         self.no_better += 1
         if figure is not None and figure < self.best:
             self.best, self.no_better = figure, 0
             source = self.model if self.average is None else self.average
-            save_checkpoint(self.checkpoints / BEST, {"step": self.step, "fingerprint": self.fingerprint, "model": source.state_dict()})
+            save_checkpoint(
+                self.checkpoints / BEST,
+                {"step": self.step, "fingerprint": self.fingerprint, "model": source.state_dict()},
+            )
 
     def _stop_early(self) -> bool:
         if self.settings.early_stopping == 0 or self.step == self.settings.steps:
             return False
         # Only the first rank has validated.
-        self.stopped = self.trainer.strategy.broadcast(self.no_better >= self.settings.early_stopping)
+        self.stopped = self.trainer.strategy.broadcast(
+            self.no_better >= self.settings.early_stopping
+        )
         if self.stopped:
-            log.info("Training ends at step %d: %s was no better in %d validations.", self.step, self.settings.monitor, self.no_better)
+            log.info(
+                "Training ends at step %d: %s was no better in %d validations.",
+                self.step,
+                self.settings.monitor,
+                self.no_better,
+            )
             self.trainer.should_stop = True
         return self.stopped
 
@@ -331,10 +428,14 @@ class TrainingModule(L.LightningModule):
         total = 0.0
         size = max(1, self.settings.batch_size // self.settings.accumulate)
         for first in range(0, len(self.validation), size):
-            batch = self.validation.batch(list(range(first, min(first + size, len(self.validation)))))
+            batch = self.validation.batch(
+                list(range(first, min(first + size, len(self.validation))))
+            )
             batch = {name: value.to(self.device) for name, value in batch.items()}
             with self.trainer.precision_plugin.forward_context():
-                total += float(self.losses(batch, model, augmented=False)["photometric"]) * len(batch["K"])
+                total += float(self.losses(batch, model, augmented=False)["photometric"]) * len(
+                    batch["K"]
+                )
         self.model.train()
         return total / len(self.validation)
 
@@ -347,7 +448,9 @@ class TrainingModule(L.LightningModule):
         model = self.model if self.average is None else self.average
         model.eval()
         chosen = np.unique(np.linspace(0, len(self.validation) - 1, 3).round().astype(int)).tolist()
-        batch = {name: value.to(self.device) for name, value in self.validation.batch(chosen).items()}
+        batch = {
+            name: value.to(self.device) for name, value in self.validation.batch(chosen).items()
+        }
         images = batch["images"].permute(0, 1, 4, 2, 3).float() / 255
         with self.trainer.precision_plugin.forward_context():
             slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])

@@ -1,12 +1,15 @@
-"""Training on several devices or machines: the ranks are started by torch's own launcher, as programs of their own.
+"""Training on several devices or machines: the ranks are started by torch's own launcher, as
+programs of their own.
 
-The process that asks for the training stays one process with one Kedro run and one MLflow run. It starts the ranks, hands their curves to
-its logger and validates their models; they talk to it through files in a folder. A rank is
+The process that asks for the training stays one process with one Kedro run and one MLflow run. It
+starts the ranks, hands their curves to its logger and validates their models; they talk to it
+through files in a folder. A rank is
 
     python -m aerial_depth_pipeline.training.launch <folder>/task.json
 
-started by `torch.distributed.run`. With `num_nodes` above 1 the process that asks runs on node 0, and the same command is started on
-the other nodes (torchrun or srun, with NODE_RANK, MASTER_ADDR and MASTER_PORT set as usual), with the folder on a shared disk.
+started by `torch.distributed.run`. With `num_nodes` above 1 the process that asks runs on node 0,
+and the same command is started on the other nodes (torchrun or srun, with NODE_RANK, MASTER_ADDR
+and MASTER_PORT set as usual), with the folder on a shared disk.
 """
 
 import dataclasses
@@ -32,7 +35,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TASK, _METRICS, _INITIAL, _MODEL, _ERROR = "task.json", "metrics.jsonl", "initial_model", "depth_model", "error.json"
+_TASK, _METRICS, _INITIAL, _MODEL, _ERROR = (
+    "task.json",
+    "metrics.jsonl",
+    "initial_model",
+    "depth_model",
+    "error.json",
+)
 _POLL_SECONDS = 0.2
 
 
@@ -50,7 +59,8 @@ def train_in_ranks(
     fingerprint: str,
     initial: DepthModel | None = None,
 ) -> DepthModel:
-    """`train`, carried out by `settings.devices` processes on each of `settings.num_nodes` machines.
+    """`train`, carried out by `settings.devices` processes on each of `settings.num_nodes`
+    machines.
 
     Raises:
         UserError: what a rank raised as one, or that a rank ended without a word.
@@ -87,25 +97,43 @@ def train_in_ranks(
     if (exchange / _ERROR).is_file():
         raise UserError(read_json(exchange / _ERROR)["message"])
     if process.returncode != 0:
-        raise UserError(f"A training process ended with code {process.returncode}; its last words are above.")
+        raise UserError(
+            f"A training process ended with code {process.returncode}; its last words are above."
+        )
     model = DepthModel.load(exchange / _MODEL)
     shutil.rmtree(exchange, ignore_errors=True)
     return model
 
 
 def _launcher(settings: TrainSettings) -> list[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={settings.devices}", "--max-restarts=0"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        f"--nproc-per-node={settings.devices}",
+        "--max-restarts=0",
+    ]
     if settings.num_nodes == 1:
         return [*command, "--standalone"]
     address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT", "29500")
     if not address:
-        raise UserError("train.num_nodes is above 1, but MASTER_ADDR does not say where node 0 is; set it, or num_nodes: 1.")
+        raise UserError(
+            "train.num_nodes is above 1, but MASTER_ADDR does not say where node 0 is; set it, or"
+            " num_nodes: 1."
+        )
     node = os.environ.get("NODE_RANK", os.environ.get("SLURM_NODEID", "0"))
-    return [*command, f"--nnodes={settings.num_nodes}", f"--node-rank={node}", f"--master-addr={address}", f"--master-port={port}"]
+    return [
+        *command,
+        f"--nnodes={settings.num_nodes}",
+        f"--node-rank={node}",
+        f"--master-addr={address}",
+        f"--master-port={port}",
+    ]
 
 
 def _forward(path: Path, done: int, logger: "Logger | None") -> int:
-    """Hand complete new lines of the metrics file to the logger; returns how many bytes have been handed on."""
+    """Hand complete new lines of the metrics file to the logger; returns how many bytes have been
+    handed on."""
     if logger is None or not path.is_file():
         return done
     with path.open("rb") as stream:
@@ -123,7 +151,10 @@ def _answer(exchange: Path, validate: Callable[[DepthModel], dict[str, float]] |
     for folder in sorted(path for path in exchange.glob("validate_*") if path.is_dir()):
         answer = exchange / f"{folder.name}.json"
         if validate is not None and not answer.is_file():
-            write_json(answer, {name: float(value) for name, value in validate(DepthModel.load(folder)).items()})
+            write_json(
+                answer,
+                {name: float(value) for name, value in validate(DepthModel.load(folder)).items()},
+            )
 
 
 class _FileLogger:

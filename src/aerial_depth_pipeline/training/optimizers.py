@@ -6,18 +6,29 @@ import torch
 
 
 class _AsStored:
-    """Shows the optimizer 4-D weights, their gradients and averages in the order in which they lie in memory.
+    """Shows the optimizer 4-D weights, their gradients and averages in the order in which they lie
+    in memory.
 
-    torch's fused CPU kernel copies each tensor that is not contiguous, which takes half of its time. Views of the same memory change
-    nothing else; weights and state keep their shapes.
+    torch's fused CPU kernel copies each tensor that is not contiguous, which takes half of its
+    time. Views of the same memory change nothing else; weights and state keep their shapes.
     """
 
-    def _init_group(self, group: dict[str, Any], weights: list[torch.Tensor], *others: list[torch.Tensor]) -> Any:
+    def _init_group(
+        self, group: dict[str, Any], weights: list[torch.Tensor], *others: list[torch.Tensor]
+    ) -> Any:
         result = super()._init_group(group, weights, *others)
-        swapped = [w.ndim == 4 and not w.is_contiguous() and w.is_contiguous(memory_format=torch.channels_last) for w in weights]
+        swapped = [
+            w.ndim == 4
+            and not w.is_contiguous()
+            and w.is_contiguous(memory_format=torch.channels_last)
+            for w in weights
+        ]
         for tensors in (weights, *others):
             if len(tensors) == len(swapped):
-                tensors[:] = [t.permute(0, 2, 3, 1) if swap and t.ndim == 4 else t for t, swap in zip(tensors, swapped, strict=True)]
+                tensors[:] = [
+                    t.permute(0, 2, 3, 1) if swap and t.ndim == 4 else t
+                    for t, swap in zip(tensors, swapped, strict=True)
+                ]
         return result
 
 

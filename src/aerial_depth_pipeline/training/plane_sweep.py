@@ -1,4 +1,5 @@
-"""A rough depth map of every triplet from its given poses, without learning: for units, for the watchdog, and as a first guide."""
+"""A rough depth map of every triplet from its given poses, without learning: for units, for the
+watchdog, and as a first guide."""
 
 import numpy as np
 import torch
@@ -13,13 +14,20 @@ CLEAR_SHARE = 0.05  # of a picture's pixels, for its sweep to say anything
 
 def typical_step(triplets: list[Triplet]) -> float:
     """Median length of the usable translations, in their unit."""
-    lengths = [np.linalg.norm(t.T_S44[t.usable_S, :3, 3], axis=-1).mean() for t in triplets if t.usable_S.any()]
+    lengths = [
+        np.linalg.norm(t.T_S44[t.usable_S, :3, 3], axis=-1).mean()
+        for t in triplets
+        if t.usable_S.any()
+    ]
     return float(np.median(lengths)) if lengths else 0.0
 
 
 @torch.no_grad()
-def plane_sweep(triplet: Triplet, depths_D: torch.Tensor, max_width: int = 160, window: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
-    """Depth of a triplet's target among the given depths: the one at which the sources agree best with it.
+def plane_sweep(
+    triplet: Triplet, depths_D: torch.Tensor, max_width: int = 160, window: int = 7
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Depth of a triplet's target among the given depths: the one at which the sources agree best
+    with it.
 
     Args:
         depths_D: candidates in the unit of the translations, in ascending order.
@@ -27,18 +35,24 @@ def plane_sweep(triplet: Triplet, depths_D: torch.Tensor, max_width: int = 160, 
         window: side of the square over which colours are compared, pixels.
 
     Returns:
-        Depth [H, W] and the mask [H, W] of the pixels that one depth explains clearly better than most others, the first and last excepted.
+        Depth [H, W] and the mask [H, W] of the pixels that one depth explains clearly better than
+        most others, the first and last excepted.
 
     Source: Collins, A Space-Sweep Approach to True Multi-Image Matching, CVPR 1996.
     """
-    frames = torch.from_numpy(decode(triplet.image, len(triplet.T_S44) + 1)).permute(0, 3, 1, 2).float() / 255
+    frames = (
+        torch.from_numpy(decode(triplet.image, len(triplet.T_S44) + 1)).permute(0, 3, 1, 2).float()
+        / 255
+    )
     full_height, full_width = frames.shape[-2:]
     width = min(max_width, full_width)
     height = round(full_height * width / full_width)
     if width < full_width:
         frames = F.interpolate(frames, (height, width), mode="area")
     count = len(depths_D)
-    K = scale_K(torch.tensor(triplet.K_33, dtype=torch.float32), width / full_width, height / full_height).expand(count, -1, -1)
+    K = scale_K(
+        torch.tensor(triplet.K_33, dtype=torch.float32), width / full_width, height / full_height
+    ).expand(count, -1, -1)
     T = torch.tensor(triplet.T_S44, dtype=torch.float32)
     volume = depths_D[:, None, None, None].expand(-1, 1, height, width)
     target = len(frames) // 2
@@ -46,7 +60,9 @@ def plane_sweep(triplet: Triplet, depths_D: torch.Tensor, max_width: int = 160, 
     for s, source in enumerate(i for i in range(len(frames)) if i != target):
         if not triplet.usable_S[s]:
             continue
-        warped, inside = warp(frames[source].expand(count, -1, -1, -1), volume, K, T[s].expand(count, -1, -1))
+        warped, inside = warp(
+            frames[source].expand(count, -1, -1, -1), volume, K, T[s].expand(count, -1, -1)
+        )
         difference = (warped - frames[target]).abs().mean(1, keepdim=True)
         cost = F.avg_pool2d(difference, window, 1, window // 2, count_include_pad=False)
         costs.append(cost.masked_fill(~inside, 1.0))
@@ -57,8 +73,11 @@ def plane_sweep(triplet: Triplet, depths_D: torch.Tensor, max_width: int = 160, 
     return 1 / _between(cost_DHW, 1 / depths_D, index.clamp(1, count - 2)), clear
 
 
-def _between(cost_DHW: torch.Tensor, inverse_D: torch.Tensor, index_HW: torch.Tensor) -> torch.Tensor:
-    """Inverse depth at the lowest point of the parabola through a minimum and its two neighbours, [H, W]."""
+def _between(
+    cost_DHW: torch.Tensor, inverse_D: torch.Tensor, index_HW: torch.Tensor
+) -> torch.Tensor:
+    """Inverse depth at the lowest point of the parabola through a minimum and its two neighbours,
+    [H, W]."""
     before, here, after = (cost_DHW.gather(0, (index_HW + k)[None])[0] for k in (-1, 0, 1))
     shift = (0.5 * (before - after) / (before + after - 2 * here).clamp_min(1e-6)).clamp(-0.5, 0.5)
     neighbour = torch.where(shift > 0, inverse_D[index_HW + 1], inverse_D[index_HW - 1])
@@ -66,10 +85,12 @@ def _between(cost_DHW: torch.Tensor, inverse_D: torch.Tensor, index_HW: torch.Te
 
 
 def guide(triplet: Triplet, typical_depth: float, max_width: int = 160) -> torch.Tensor:
-    """Inverse depth [H, W], half precision, 0 where the sweep is not sure, relative to `typical_depth` (its inverse is 1).
+    """Inverse depth [H, W], half precision, 0 where the sweep is not sure, relative to
+    `typical_depth` (its inverse is 1).
 
     Args:
-        typical_depth: about the median depth of the scene, in the unit of the translations; a fifth of it to five times it are tried.
+        typical_depth: about the median depth of the scene, in the unit of the translations; a fifth
+            of it to five times it are tried.
     """
     inverse = torch.linspace(4.0, 0.2, 48)
     depth, clear = plane_sweep(triplet, typical_depth / inverse, max_width)

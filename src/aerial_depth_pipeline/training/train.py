@@ -26,14 +26,29 @@ from aerial_depth_pipeline.training.engine import TrainingModule
 from aerial_depth_pipeline.training.launch import in_a_rank, train_in_ranks
 from aerial_depth_pipeline.training.plane_sweep import guide
 from aerial_depth_pipeline.training.settings import TrainSettings
-from aerial_depth_pipeline.training.triplet_data import Triplet, TripletBatches, TripletStore, read_points, read_triplets, with_step_lengths
+from aerial_depth_pipeline.training.triplet_data import (
+    Triplet,
+    TripletBatches,
+    TripletStore,
+    read_points,
+    read_triplets,
+    with_step_lengths,
+)
 from aerial_depth_pipeline.training.units import scene_depths
 from aerial_depth_pipeline.training.watchdog import check_calibration, make_probe
 
 log = logging.getLogger(__name__)
 
-# Settings that change how a training runs but not what comes out of it; a killed run may be continued with others.
-_WITHOUT_EFFECT = ("resume", "log_every", "images_every", "checkpoint_every", "cache_gigabytes", "validate_every")
+# Settings that change how a training runs but not what comes out of it; a killed run may be
+# continued with others.
+_WITHOUT_EFFECT = (
+    "resume",
+    "log_every",
+    "images_every",
+    "checkpoint_every",
+    "cache_gigabytes",
+    "validate_every",
+)
 
 
 def train(
@@ -48,36 +63,53 @@ def train(
     """Train a depth model on the triplets of one or several domains.
 
     Args:
-        domains: for every domain its folder of triplets with `train.txt`, `val.txt` and `poses.parquet`.
+        domains: for every domain its folder of triplets with `train.txt`, `val.txt` and
+            `poses.parquet`.
         settings: everything else.
-        checkpoints: folder for `last.pt` and `best.pt`; what is there decides whether a killed run is continued (`settings.resume`).
-        logger: a Lightning logger for `train/…` (every `log_every` steps) and `val/…` (at every validation), or None.
+        checkpoints: folder for `last.pt` and `best.pt`; what is there decides whether a killed run
+            is continued (`settings.resume`).
+        logger: a Lightning logger for `train/…` (every `log_every` steps) and `val/…` (at every
+            validation), or None.
         validate: called with the model at every validation; its figures are logged as `val/<name>`.
         fingerprint: says what data the triplets hold; a run is continued only where it is the same.
-        initial: a trained model to start from instead of fresh weights; its network takes the place of `settings.network`. A pose decoder
-            is not part of a depth model and starts fresh.
+        initial: a trained model to start from instead of fresh weights; its network takes the place
+            of `settings.network`. A pose decoder is not part of a depth model and starts fresh.
 
     Returns:
-        The trained model. `metadata` names the step, the settings and, where telemetry knows it, the unit.
+        The trained model. `metadata` names the step, the settings and, where telemetry knows it,
+        the unit.
 
     Raises:
         UserError: where there is nothing to train on, or `resume: true` finds nothing to continue.
         TrainingFault: where the watchdog stops the training; a UserError as well.
     """
     if settings.devices * settings.num_nodes > 1 and not in_a_rank():
-        return train_in_ranks(domains, settings, Path(checkpoints), logger, validate, fingerprint, initial)
+        return train_in_ranks(
+            domains, settings, Path(checkpoints), logger, validate, fingerprint, initial
+        )
     if initial is not None:
         # Its weights are there; an encoder's own need not be fetched once more.
-        settings = dataclasses.replace(settings, network=dataclasses.replace(initial.settings, pretrained=False, weights=None))
+        settings = dataclasses.replace(
+            settings, network=dataclasses.replace(initial.settings, pretrained=False, weights=None)
+        )
     _threads(settings)
     checkpoints = Path(checkpoints)
-    triplets = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "train", settings.pose)]
+    triplets = [
+        t
+        for domain, folder in sorted(domains.items())
+        for t in read_triplets(domain, folder, "train", settings.pose)
+    ]
     if not triplets:
         raise UserError(
-            f"There is no triplet to train on in {', '.join(sorted(domains)) or 'no domain'}: train.txt is empty or no pair has a "
-            "reliable pose. Add footage with sideways motion, or see the scene report for why scenes were left out."
+            f"There is no triplet to train on in {', '.join(sorted(domains)) or 'no domain'}:"
+            " train.txt is empty or no pair has a reliable pose. Add footage with sideways motion,"
+            " or see the scene report for why scenes were left out."
         )
-    held_out = [t for domain, folder in sorted(domains.items()) for t in read_triplets(domain, folder, "val", settings.pose)]
+    held_out = [
+        t
+        for domain, folder in sorted(domains.items())
+        for t in read_triplets(domain, folder, "val", settings.pose)
+    ]
     lengthened = with_step_lengths(triplets + held_out, settings.pose)
     triplets, held_out = lengthened[: len(triplets)], lengthened[len(triplets) :]
     # From here on everything random follows the seed, also the network's first weights.
@@ -85,17 +117,26 @@ def train(
     initial_depth = settings.network.initial_depth or _depth_of_half(settings)
     depths = scene_depths(triplets + held_out) if settings.pose.source != "learned" else {}
     centred = settings.pose.centre_units
-    factors = {t.scene: initial_depth / depths[t.scene] if centred and t.scene in depths else 1.0 for t in triplets + held_out}
+    factors = {
+        t.scene: initial_depth / depths[t.scene] if centred and t.scene in depths else 1.0
+        for t in triplets + held_out
+    }
     store = TripletStore(triplets, factors, settings.pose, settings.cache_gigabytes)
     for triplet in triplets:
         check_calibration(triplet.K_33, store.width, store.height, str(triplet.image))
-    held_out_store = TripletStore(held_out, factors, settings.pose, settings.cache_gigabytes) if held_out else None
+    held_out_store = (
+        TripletStore(held_out, factors, settings.pose, settings.cache_gigabytes)
+        if held_out
+        else None
+    )
     if settings.loss.guide > 0:
         store.add_guides(_guides(triplets, depths, factors))
     if settings.loss.sparse > 0:
         store.add_points(read_points(triplets))
     start = [] if initial is None else [initial.fingerprint]
-    whole = fingerprint_of(fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets], *start)
+    whole = fingerprint_of(
+        fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets], *start
+    )
     content = _to_continue(checkpoints / LAST, settings, whole)
     bar = progress_bar(None, "training", total=settings.steps, unit="step")
 
@@ -110,7 +151,19 @@ def train(
     model = model.to(memory_format=torch.channels_last)
     probe = make_probe(triplets, depths) if settings.watchdog.enabled else None
     metadata = _metadata(triplets, factors, settings)
-    module = TrainingModule(model, settings, store, held_out_store, checkpoints, whole, metadata, probe, validate, logger, advance)
+    module = TrainingModule(
+        model,
+        settings,
+        store,
+        held_out_store,
+        checkpoints,
+        whole,
+        metadata,
+        probe,
+        validate,
+        logger,
+        advance,
+    )
     if content is not None:
         module.restore(content)
         bar.update(module.step)
@@ -120,12 +173,20 @@ def train(
     return _result(module, checkpoints, settings)
 
 
-def _guides(triplets: list[Triplet], depths: dict[str, float], factors: dict[str, float]) -> Iterator[torch.Tensor]:
+def _guides(
+    triplets: list[Triplet], depths: dict[str, float], factors: dict[str, float]
+) -> Iterator[torch.Tensor]:
     for triplet in progress(triplets, "plane sweeps", len(triplets), "triplet"):
         if triplet.scene not in depths:
-            raise UserError("train.loss.guide needs given poses; set train.pose.source to two_view or colmap, or train.loss.guide to 0.")
-        # A guide of 1 is the scene's typical depth; in training units that is its depth times the scene's factor.
-        yield guide(triplet, depths[triplet.scene]) / (depths[triplet.scene] * factors[triplet.scene])
+            raise UserError(
+                "train.loss.guide needs given poses; set train.pose.source to two_view or colmap,"
+                " or train.loss.guide to 0."
+            )
+        # A guide of 1 is the scene's typical depth; in training units that is its depth times the
+        # scene's factor.
+        yield guide(triplet, depths[triplet.scene]) / (
+            depths[triplet.scene] * factors[triplet.scene]
+        )
 
 
 def _threads(settings: TrainSettings) -> None:
@@ -140,7 +201,11 @@ def _depth_of_half(settings: TrainSettings) -> float:
 
 
 def _relevant(settings: TrainSettings) -> dict[str, Any]:
-    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in _WITHOUT_EFFECT}
+    return {
+        name: value
+        for name, value in dataclasses.asdict(settings).items()
+        if name not in _WITHOUT_EFFECT
+    }
 
 
 def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
@@ -149,22 +214,33 @@ def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[
         return None
     if not path.is_file():
         if settings.resume is True:
-            raise UserError(f"{path} is missing: there is no training to continue. Set train.resume: auto or false.")
+            raise UserError(
+                f"{path} is missing: there is no training to continue. Set train.resume: auto or"
+                " false."
+            )
         return None
     content = load_checkpoint(path)
     same = content["fingerprint"] == fingerprint
     if settings.resume is True:
         if not same:
-            raise UserError(f"{path} comes from other settings or other data. Restore them, or set train.resume: false to start anew.")
+            raise UserError(
+                f"{path} comes from other settings or other data. Restore them, or set"
+                " train.resume: false to start anew."
+            )
         return content
     return content if same and content["step"] < settings.steps and not content["stopped"] else None
 
 
-def _metadata(triplets: list[Triplet], factors: dict[str, float], settings: TrainSettings) -> dict[str, Any]:
-    """What the model remembers of its training; with telemetry also how many metres a training unit is."""
+def _metadata(
+    triplets: list[Triplet], factors: dict[str, float], settings: TrainSettings
+) -> dict[str, Any]:
+    """What the model remembers of its training; with telemetry also how many metres a training unit
+    is."""
     metres = []
     for triplet in triplets:
-        for length, T, usable in zip(triplet.lengths_S, triplet.T_S44, triplet.usable_S, strict=True):
+        for length, T, usable in zip(
+            triplet.lengths_S, triplet.T_S44, triplet.usable_S, strict=True
+        ):
             step = np.linalg.norm(T[:3, 3]) * factors[triplet.scene]
             if usable and np.isfinite(length) and length > 0 and step > 0:
                 metres.append(length / step)
@@ -179,7 +255,8 @@ def _metadata(triplets: list[Triplet], factors: dict[str, float], settings: Trai
 
 
 def uses_bf16(settings: TrainSettings) -> bool:
-    """Whether training computes in mixed bfloat16: asked for, or (`auto`) where the processor has instructions for it."""
+    """Whether training computes in mixed bfloat16: asked for, or (`auto`) where the processor has
+    instructions for it."""
     if settings.precision != "auto":
         return settings.precision == "bf16"
     if torch.cuda.is_available() and settings.accelerator in ("auto", "gpu", "cuda"):
@@ -189,13 +266,23 @@ def uses_bf16(settings: TrainSettings) -> bool:
     )
 
 
-def _fit(module: TrainingModule, store: TripletStore, settings: TrainSettings, logger: Logger | None) -> None:
+def _fit(
+    module: TrainingModule, store: TripletStore, settings: TrainSettings, logger: Logger | None
+) -> None:
     if module.step >= settings.steps or module.stopped:
         return
     ranks = settings.devices * settings.num_nodes
     rank = int(os.environ.get("RANK", "0")) if ranks > 1 else 0
     batches = TripletBatches(
-        store, settings.batch_size, settings.steps, settings.seed, module.step, settings.accumulate, rank, ranks, settings.order
+        store,
+        settings.batch_size,
+        settings.steps,
+        settings.seed,
+        module.step,
+        settings.accumulate,
+        rank,
+        ranks,
+        settings.order,
     )
     trainer = L.Trainer(
         accelerator=settings.accelerator,
@@ -231,8 +318,14 @@ def _result(module: TrainingModule, checkpoints: Path, settings: TrainSettings) 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning talks about seeds, devices and tips; none of it helps the user of a pipeline."""
-    # MLflow imports Lightning under its old name as well, and the name that was imported last is the one that talks.
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "pytorch_lightning.utilities.rank_zero")
+    # MLflow imports Lightning under its old name as well, and the name that was imported last is
+    # the one that talks.
+    names = (
+        "lightning.pytorch",
+        "lightning.fabric",
+        "lightning.pytorch.utilities.rank_zero",
+        "pytorch_lightning.utilities.rank_zero",
+    )
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

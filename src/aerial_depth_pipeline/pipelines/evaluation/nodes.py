@@ -6,17 +6,20 @@ from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.evaluation.card_settings import CardSettings
+from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import remove, write_text
-from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import domains_of
+from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)
 
 
-def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, card: dict[str, Any], *domain_inputs: Any) -> tuple[Path, Path]:
-    """Measure the model and the baselines, draw the report, and write the figures into the model card.
+def evaluate_depth_model(
+    model: Any, parameters: dict[str, Any], work: str, card: dict[str, Any], *domain_inputs: Any
+) -> tuple[Path, Path]:
+    """Measure the model and the baselines, draw the report, and write the figures into the model
+    card.
 
     Args:
         model: the trained `DepthModel`.
@@ -26,15 +29,20 @@ def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, card
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Returns:
-        A local folder with `evaluation.csv`, the pictures and the page; and one with the model card.
+        A local folder with `evaluation.csv`, the pictures and the page; and one with the model
+        card.
 
     Raises:
         UserError: if no domain has a test frame with reference depth.
     """
     import pandas as pd
 
-    from aerial_depth_pipeline.evaluation.model_card import CARD, model_card, results_of_evaluation
-    from aerial_depth_pipeline.evaluation.report import write_report
+    from aerial_depth_pipeline.evaluation.report.model_card import (
+        CARD,
+        model_card,
+        results_of_evaluation,
+    )
+    from aerial_depth_pipeline.evaluation.report.report import write_report
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
     test, train, poses = {}, {}, {}
@@ -44,21 +52,32 @@ def evaluate_depth_model(model: Any, parameters: dict[str, Any], work: str, card
             test[domain.name], train[domain.name] = references, domain.references("train")
             poses[domain.name] = pd.read_parquet(domain.triplets.folder / "poses.parquet")
         elif domain.triplets.splits["test"]:
-            logger.warning("evaluation: domain '%s' has no test frame with reference depth and is left out.", domain.name)
+            logger.warning(
+                "evaluation: domain '%s' has no test frame with reference depth and is left out.",
+                domain.name,
+            )
     if not test:
         raise UserError(
-            "Nothing can be measured: no domain has a test frame with reference depth. Run 'kedro run --pipelines=prepare', "
-            "and see scene_report.csv in the reporting folder for why scenes were left out."
+            "Nothing can be measured: no domain has a test frame with reference depth. Run 'kedro"
+            " run --pipelines=prepare', and see scene_report.csv in the reporting folder for why"
+            " scenes were left out."
         )
     folder = Path(work) / "evaluation"
     remove(folder)
     folder.mkdir(parents=True)
     tracking.log_metrics(write_report(model, test, train, settings, folder, triplet_poses=poses))
     tracking.log_folder(folder, "evaluation")
-    kinds = {name: sorted({r.kind for scene in scenes.values() for r in scene}) for name, scenes in test.items()}
-    results = results_of_evaluation(pd.read_csv(folder / "evaluation.csv"), settings.main_alignment, kinds)
+    kinds = {
+        name: sorted({r.kind for scene in scenes.values() for r in scene})
+        for name, scenes in test.items()
+    }
+    results = results_of_evaluation(
+        pd.read_csv(folder / "evaluation.csv"), settings.main_alignment, kinds
+    )
     beside = Path(work) / "model_card"
     remove(beside)
-    write_text(beside / CARD, model_card(model, results, read_settings(CardSettings, card, "model_card")))
+    write_text(
+        beside / CARD, model_card(model, results, read_settings(CardSettings, card, "model_card"))
+    )
     tracking.log_folder(beside, "evaluation")
     return folder, beside

@@ -12,7 +12,13 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 evaluate_depth_model,
-                inputs=["depth_model", "params:evaluation", "params:work_folder", "params:model_card", *of_domains],
+                inputs=[
+                    "depth_model",
+                    "params:evaluation",
+                    "params:work_folder",
+                    "params:model_card",
+                    *of_domains,
+                ],
                 outputs=["evaluation", "model_card"],
                 name="evaluate_depth_model",
             )

@@ -7,14 +7,16 @@ from typing import Any
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
-from aerial_depth_pipeline.networks.export_settings import ExportSettings
-from aerial_depth_pipeline.pipelines import tracking
+from aerial_depth_pipeline.networks.inference.settings import ExportSettings
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
+from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)
 
 
-def export_depth_model(model: Any, parameters: dict[str, Any], work: str, *domain_inputs: Any) -> Path:
+def export_depth_model(
+    model: Any, parameters: dict[str, Any], work: str, *domain_inputs: Any
+) -> Path:
     """Export the model and compare every graph with it on frames of the domains' test lists.
 
     Args:
@@ -29,7 +31,7 @@ def export_depth_model(model: Any, parameters: dict[str, Any], work: str, *domai
     Raises:
         UserError: if there are no frames, or a graph differs from the model.
     """
-    from aerial_depth_pipeline.networks.export import export_model
+    from aerial_depth_pipeline.networks.inference.export import export_model
 
     settings = read_settings(ExportSettings, parameters, "export")
     domains = domains_of(domain_inputs)
@@ -37,23 +39,35 @@ def export_depth_model(model: Any, parameters: dict[str, Any], work: str, *domai
     # Ranges of activations are part of the model, so they come from what it was trained on.
     calibration = read_frames(domains, "train", settings.calibration_frames)
     if not check:
-        logger.warning("export: no domain has test frames; the graphs are checked on frames of the training lists.")
+        logger.warning(
+            "export: no domain has test frames; the graphs are checked on frames of the training"
+            " lists."
+        )
         check, calibration = calibration[::2][: settings.check_frames], calibration[1::2]
     if len(check) < settings.check_frames:
-        logger.info("export: %d frames to check on, of %d wanted.", len(check), settings.check_frames)
+        logger.info(
+            "export: %d frames to check on, of %d wanted.", len(check), settings.check_frames
+        )
     folder = Path(work) / "export" / "onnx"
     remove(folder)
     report = export_model(model, folder, check, calibration, settings)
     for name, graph in report["graphs"].items():
         logger.info(
-            "%s: depth differs from the model by %.2g at most and %.2g on average, relative, on %d frames.",
+            "%s: depth differs from the model by %.2g at most and %.2g on average, relative, on %d"
+            " frames.",
             name,
             graph["max_relative_difference"],
             graph["mean_relative_difference"],
             report["check_frames"],
         )
         stem = name.removesuffix(".onnx")
-        tracking.log_metrics({f"export.{stem}.{key}": value for key, value in graph.items() if key.endswith(("difference", "_95"))})
+        tracking.log_metrics(
+            {
+                f"export.{stem}.{key}": value
+                for key, value in graph.items()
+                if key.endswith(("difference", "_95"))
+            }
+        )
     tracking.log_dict(report, "export.json")
     return folder
 
@@ -64,15 +78,25 @@ def read_frames(domains: list[DomainData], split: str, count: int) -> list[Any]:
     Raises:
         UserError: if a listed frame is gone.
     """
-    from aerial_depth_pipeline.capture.images import read_image
+    from aerial_depth_pipeline.formats.images import read_image
 
-    listed = [(domain, scene, target) for domain in domains for scene, target in domain.triplets.splits[split] if scene in domain.frames]
-    chosen = [listed[i * len(listed) // count] for i in range(count)] if len(listed) > count else listed
+    listed = [
+        (domain, scene, target)
+        for domain in domains
+        for scene, target in domain.triplets.splits[split]
+        if scene in domain.frames
+    ]
+    chosen = (
+        [listed[i * len(listed) // count] for i in range(count)] if len(listed) > count else listed
+    )
     images = []
     for domain, scene, target in chosen:
         path = domain.frames[scene].path / "frames" / f"{target:06d}.jpg"
         image = read_image(path) if path.is_file() else None
         if image is None:
-            raise UserError(f"{path} is gone or damaged, though {split}.txt lists it; run 'kedro run --pipelines=prepare' again.")
+            raise UserError(
+                f"{path} is gone or damaged, though {split}.txt lists it; run 'kedro run"
+                " --pipelines=prepare' again."
+            )
         images.append(image)
     return images

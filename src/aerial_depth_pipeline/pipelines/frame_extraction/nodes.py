@@ -31,5 +31,10 @@ def extract_scene_frames(
         return extract_frames(scene.path, folder, settings, self_calibrate)
 
     yield from process_scenes(
-        "frame_extraction", raw, frames_on_disk, work, compute, made_from=lambda scene: [scene.fingerprint, parameters]
+        "frame_extraction",
+        raw,
+        frames_on_disk,
+        work,
+        compute,
+        made_from=lambda scene: [scene.fingerprint, parameters],
     )

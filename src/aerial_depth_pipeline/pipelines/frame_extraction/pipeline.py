@@ -11,7 +11,12 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 extract_scene_frames,
-                inputs=["raw_scenes", "frames_on_disk", "params:frame_extraction", "params:work_folder"],
+                inputs=[
+                    "raw_scenes",
+                    "frames_on_disk",
+                    "params:frame_extraction",
+                    "params:work_folder",
+                ],
                 outputs=["frames", "frame_extraction_report"],
                 name="extract_frames",
             )

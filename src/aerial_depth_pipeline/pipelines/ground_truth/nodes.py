@@ -9,15 +9,16 @@ from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFol
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
-from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.progress import progress
+from aerial_depth_pipeline.tracking import runs as tracking
 
 
 def build_scene_ground_truth(
     frames: SceneFolders, ground_truth_on_disk: SceneFolders, parameters: dict[str, Any], work: str
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
-    """Reconstruct every scene; unchanged scenes are kept, features and matches of a killed run are used again.
+    """Reconstruct every scene; unchanged scenes are kept, features and matches of a killed run are
+    used again.
 
     Args:
         frames: the domain's frames.
@@ -33,7 +34,12 @@ def build_scene_ground_truth(
         return build_ground_truth(scene.path, folder, settings, scratch)
 
     yield from process_scenes(
-        "ground_truth", frames, ground_truth_on_disk, work, compute, made_from=lambda scene: [scene.fingerprint, parameters]
+        "ground_truth",
+        frames,
+        ground_truth_on_disk,
+        work,
+        compute,
+        made_from=lambda scene: [scene.fingerprint, parameters],
     )
 
 
@@ -50,22 +56,33 @@ def report_ground_truth(work: str, *domain_inputs: SceneFolders) -> Path:
     import pandas as pd
 
     from aerial_depth_pipeline.mvs.accuracy import COLUMNS, ground_truth_accuracy
-    from aerial_depth_pipeline.mvs.picture import ground_truth_picture
+    from aerial_depth_pipeline.mvs.scene_image import ground_truth_picture
 
     folder = Path(work) / "ground_truth_report"
     remove(folder)
     folder.mkdir(parents=True)
     rows = []
     for frames, ground_truth in zip(domain_inputs[::2], domain_inputs[1::2], strict=True):
-        for name, scene in progress(ground_truth.items(), f"pictures of {ground_truth.domain}", len(ground_truth), "scene"):
+        for name, scene in progress(
+            ground_truth.items(), f"pictures of {ground_truth.domain}", len(ground_truth), "scene"
+        ):
             if name in frames:
-                ground_truth_picture(frames[name].path, scene.path, folder / f"ground_truth_{ground_truth.domain}_{name}.png")
-                rows += ground_truth_accuracy(frames[name].path, scene.path, ground_truth.domain, name)
+                ground_truth_picture(
+                    frames[name].path,
+                    scene.path,
+                    folder / f"ground_truth_{ground_truth.domain}_{name}.png",
+                )
+                rows += ground_truth_accuracy(
+                    frames[name].path, scene.path, ground_truth.domain, name
+                )
     table = pd.DataFrame(rows, columns=COLUMNS)
     table.to_csv(folder / "ground_truth_accuracy.csv", index=False)
     for row in table.itertuples():
         tracking.log_metrics(
-            {f"{row.domain}/ground_truth/{row.scene}/{row.backend}/{name}": getattr(row, name) for name in ("abs_rel", "coverage")}
+            {
+                f"{row.domain}/ground_truth/{row.scene}/{row.backend}/{name}": getattr(row, name)
+                for name in ("abs_rel", "coverage")
+            }
         )
     tracking.log_folder(folder, "ground_truth")
     return folder

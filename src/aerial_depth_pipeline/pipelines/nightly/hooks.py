@@ -1,4 +1,5 @@
-"""What happens around a night: one at a time, a word to the outside at its end, and an exit code that says how it ended."""
+"""What happens around a night: one at a time, a word to the outside at its end, and an exit code
+that says how it ended."""
 
 import atexit
 import logging
@@ -24,7 +25,8 @@ _PREFIX = "AERIAL_NIGHT_"
 
 
 class NightHook:
-    """Guards runs that may change what is in service; others, such as a task of a night that only prepares scenes, pass untouched."""
+    """Guards runs that may change what is in service; others, such as a task of a night that only
+    prepares scenes, pass untouched."""
 
     def __init__(self) -> None:
         self._lock: Any = None
@@ -36,11 +38,17 @@ class NightHook:
         if "night_outcome" not in pipeline.all_outputs():
             return
         settings = read_settings(NightlySettings, catalog.load("params:nightly"), "nightly")
-        path = Path(run_params["project_path"]) / catalog.load("params:work_folder") / "nightly" / "lock"
+        path = (
+            Path(run_params["project_path"])
+            / catalog.load("params:work_folder")
+            / "nightly"
+            / "lock"
+        )
         self._lock = lock(path, settings.wait_seconds)
         if self._lock is None:
             sys.stderr.write(
-                f"\nAnother night is at work (process {holder(path)}); this one leaves. Raise nightly.wait_seconds to wait for it.\n"
+                f"\nAnother night is at work (process {holder(path)}); this one leaves. Raise"
+                " nightly.wait_seconds to wait for it.\n"
             )
             raise SystemExit(EXIT_BUSY)
         self._settings = settings
@@ -63,7 +71,12 @@ class NightHook:
     def on_pipeline_error(self, error: Exception) -> None:
         from aerial_depth_pipeline.hooks import user_error_behind
 
-        self._end("failed", str(user_error_behind(error) or f"{type(error).__name__}: {error}"), {}, EXIT_FAILED)
+        self._end(
+            "failed",
+            str(user_error_behind(error) or f"{type(error).__name__}: {error}"),
+            {},
+            EXIT_FAILED,
+        )
 
     def _end(self, outcome: str, message: str, report: dict[str, Any], code: int) -> None:
         """Tell the outside, once, and let the next night begin."""
@@ -79,14 +92,21 @@ class NightHook:
             "REPORT": f"{self._reporting}/nightly/{report['folder']}/night.html" if report else "",
         }
         if settings.command:
-            _run(settings, {**os.environ, **{_PREFIX + name: value for name, value in facts.items()}})
+            _run(
+                settings, {**os.environ, **{_PREFIX + name: value for name, value in facts.items()}}
+            )
         self._lock.close()
 
 
 def _run(settings: NightlySettings, environment: dict[str, str]) -> None:
     """Run the configured command; that it fails changes nothing about the night."""
     try:
-        done = subprocess.run(shlex.split(settings.command), env=environment, timeout=settings.command_seconds, check=False)
+        done = subprocess.run(
+            shlex.split(settings.command),
+            env=environment,
+            timeout=settings.command_seconds,
+            check=False,
+        )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         logger.warning("nightly.command could not be run: %s", error)
         return

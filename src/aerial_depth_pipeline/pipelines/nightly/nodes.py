@@ -1,4 +1,5 @@
-"""A night: look for new scenes, learn from them, measure, report, and put the better model into service."""
+"""A night: look for new scenes, learn from them, measure, report, and put the better model into
+service."""
 
 import datetime
 import logging
@@ -7,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
-from aerial_depth_pipeline.datasets import registry
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.evaluation.card_settings import CardSettings
+from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of, remove, write_json, write_text
-from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.domains import configured_domains
 from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.retraining.settings import NightlySettings
+from aerial_depth_pipeline.tracking import registry
+from aerial_depth_pipeline.tracking import runs as tracking
 from aerial_depth_pipeline.training.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ STEPS = ("frame_extraction", "ground_truth", "triplets")
 
 @dataclass(frozen=True)
 class Challenger:
-    """Both models of a night; neither where there was nothing to learn. `fault` says why a training was stopped."""
+    """Both models of a night; neither where there was nothing to learn. `fault` says why a training
+    was stopped."""
 
     model: Any = None
     champion: Any = None
@@ -63,9 +65,17 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
     learned = {} if champion is None else record_from_json(registry.read_record(champion)["scenes"])
     refused = {}
     for version in registry.versions_of(settings.registered_model):
-        if version.tags.get("decision") in (registry.REFUSED, registry.ROLLED_BACK, registry.STOPPED):
+        if version.tags.get("decision") in (
+            registry.REFUSED,
+            registry.ROLLED_BACK,
+            registry.STOPPED,
+        ):
             scenes = record_from_json(registry.read_record(version)["scenes"])
-            refused |= {(name, scene.fingerprint): str(version.version) for name, scene in scenes.items() if scene.train}
+            refused |= {
+                (name, scene.fingerprint): str(version.version)
+                for name, scene in scenes.items()
+                if scene.train
+            }
     night = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     number = None if champion is None else str(champion.version)
     plan = plan_night(night, now, number, learned, refused, settings.retry_refused)
@@ -80,9 +90,15 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
 
 
 def train_challenger(
-    plan: Any, parameters: dict[str, Any], train_parameters: dict[str, Any], checkpoints: str, work: str, *triplet_lists: Any
+    plan: Any,
+    parameters: dict[str, Any],
+    train_parameters: dict[str, Any],
+    checkpoints: str,
+    work: str,
+    *triplet_lists: Any,
 ) -> Challenger:
-    """Fine-tune the champion on the new scenes with a replay of old ones; the first night trains from scratch.
+    """Fine-tune the champion on the new scenes with a replay of old ones; the first night trains
+    from scratch.
 
     Args:
         plan: the night.
@@ -95,8 +111,8 @@ def train_challenger(
     if not plan.new:
         return Challenger()
     from aerial_depth_pipeline.networks.depth_model import DepthModel
-    from aerial_depth_pipeline.pipelines.train.mlflow_logger import MlflowLogger
     from aerial_depth_pipeline.retraining.plan import write_lists
+    from aerial_depth_pipeline.tracking.lightning_logger import MlflowLogger
     from aerial_depth_pipeline.training.curve import Curve
     from aerial_depth_pipeline.training.train import train
     from aerial_depth_pipeline.training.watchdog import TrainingFault
@@ -105,32 +121,62 @@ def train_challenger(
     train_settings = replace(read_settings(TrainSettings, train_parameters, "train"), resume="auto")
     champion = None
     if plan.champion is not None:
-        champion = registry.load_version(registry.version_of(settings.registered_model, plan.champion))
-        train_settings = replace(train_settings, steps=settings.steps, learning_rate=settings.learning_rate)
+        champion = registry.load_version(
+            registry.version_of(settings.registered_model, plan.champion)
+        )
+        train_settings = replace(
+            train_settings, steps=settings.steps, learning_rate=settings.learning_rate
+        )
     folders = {lists.domain: lists.folder for lists in triplet_lists}
     domains = write_lists(plan, folders, Path(work) / "nightly" / "lists", settings)
-    made_from = fingerprint_of(plan.fingerprint, plan.champion, settings.replay, settings.seed, asdict(train_settings))
-    curve = Curve(Path(checkpoints) / "nightly" / "curve.jsonl", MlflowLogger() if tracking.is_tracking() else None)
+    made_from = fingerprint_of(
+        plan.fingerprint, plan.champion, settings.replay, settings.seed, asdict(train_settings)
+    )
+    curve = Curve(
+        Path(checkpoints) / "nightly" / "curve.jsonl",
+        MlflowLogger() if tracking.is_tracking() else None,
+    )
     finished = Path(work) / "nightly" / "challenger"
     if (finished / "model.json").is_file():
         model = DepthModel.load(finished)
         if model.metadata.get("night") == made_from:
             logger.info("The challenger of a night that was cut off is taken as it is.")
             return Challenger(model, champion, curve=curve.points())
-    logger.info("Learning from %d new scenes%s.", len(plan.new), "" if champion is None else f", from version {plan.champion} on")
+    logger.info(
+        "Learning from %d new scenes%s.",
+        len(plan.new),
+        "" if champion is None else f", from version {plan.champion} on",
+    )
     try:
-        model = train(domains, train_settings, Path(checkpoints) / "nightly", curve, fingerprint=made_from, initial=champion)
+        model = train(
+            domains,
+            train_settings,
+            Path(checkpoints) / "nightly",
+            curve,
+            fingerprint=made_from,
+            initial=champion,
+        )
     except TrainingFault as fault:
         logger.warning("%s", fault)
         return Challenger(None, champion, str(fault), curve.points())
     scenes = {name: len(scene.train) for name, scene in plan.new.items()}
-    model.metadata.update(data_fingerprint=plan.fingerprint, scenes=scenes, parent=plan.champion, curve=curve.points(), night=made_from)
+    model.metadata.update(
+        data_fingerprint=plan.fingerprint,
+        scenes=scenes,
+        parent=plan.champion,
+        curve=curve.points(),
+        night=made_from,
+    )
     model.save(finished)
     return Challenger(model, champion, curve=curve.points())
 
 
 def judge_challenger(
-    plan: Any, challenger: Challenger, parameters: dict[str, Any], evaluation_parameters: dict[str, Any], *domain_inputs: Any
+    plan: Any,
+    challenger: Challenger,
+    parameters: dict[str, Any],
+    evaluation_parameters: dict[str, Any],
+    *domain_inputs: Any,
 ) -> Judgement:
     """Measure both models on the old hold-out and on the new scenes' held-out blocks, and decide.
 
@@ -143,7 +189,7 @@ def judge_challenger(
     """
     if challenger.model is None and not challenger.fault:
         return Judgement()
-    from aerial_depth_pipeline.evaluation.page import Picture
+    from aerial_depth_pipeline.reporting.page import Picture
     from aerial_depth_pipeline.retraining.comparison import comparison_picture, measure_hold_out
     from aerial_depth_pipeline.retraining.decision import Decision, decide
 
@@ -154,26 +200,42 @@ def judge_challenger(
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
 
     def references(scenes: Any, part: str) -> dict[str, Any]:
-        return {domain: domains[domain].references_of(targets) for domain, targets in plan.targets(scenes, part).items()}
+        return {
+            domain: domains[domain].references_of(targets)
+            for domain, targets in plan.targets(scenes, part).items()
+        }
 
-    # Blocks that the first night cut out, and scenes that were kept for measuring, are the hold-out of a first champion.
+    # Blocks that the first night cut out, and scenes that were kept for measuring, are the hold-out
+    # of a first champion.
     new_scenes = plan.new if plan.champion is not None else {**plan.held_out, **plan.new}
     new_hold_out, old_hold_out = references(new_scenes, "test"), references(plan.old, "test")
     first = challenger.champion is None
     incumbent = settings.first_must_beat if first else registry.CHAMPION
     baseline = "constant" if incumbent == "none" else incumbent
     train = references(plan.new, "train") if first else {}
-    new = measure_hold_out(challenger.champion, challenger.model, new_hold_out, train, evaluation, baseline)
+    new = measure_hold_out(
+        challenger.champion, challenger.model, new_hold_out, train, evaluation, baseline
+    )
     old = measure_hold_out(challenger.champion, challenger.model, old_hold_out, {}, evaluation)
     decision = decide(new.errors(), old.errors(), settings, margin=0.0 if first else None)
     if first and incumbent == "none":
-        decision = replace(decision, promote=True, reasons=["It is the first and has nothing to beat.", *decision.reasons])
+        decision = replace(
+            decision,
+            promote=True,
+            reasons=["It is the first and has nothing to beat.", *decision.reasons],
+        )
     pictures = []
     for words, measured in (("new scenes' held-out blocks", new), ("old hold-out", old)):
         content = comparison_picture(challenger.champion, challenger.model, measured)
         if content is not None:
-            pictures.append(Picture(f"The frames of the {words} that changed most. Near is bright.", content))
-    figures = {f"night/{name}/{key}": value for name, found in decision.figures.items() for key, value in vars(found).items()}
+            pictures.append(
+                Picture(f"The frames of the {words} that changed most. Near is bright.", content)
+            )
+    figures = {
+        f"night/{name}/{key}": value
+        for name, found in decision.figures.items()
+        for key, value in vars(found).items()
+    }
     tracking.log_metrics(figures)
     return Judgement(decision, pictures, baseline if first else registry.CHAMPION)
 
@@ -201,10 +263,10 @@ def report_night(
     Returns:
         A local folder, named after the night, with `night.html`, `night.md` and `night.json`.
     """
-    from aerial_depth_pipeline.datasets.served_model import make_servable
-    from aerial_depth_pipeline.evaluation.model_card import CARD, model_card
+    from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
     from aerial_depth_pipeline.retraining.plan import record_to_json
     from aerial_depth_pipeline.retraining.report import PROMOTE, write_night
+    from aerial_depth_pipeline.tracking.pyfunc import make_servable
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     version = None
@@ -216,28 +278,62 @@ def report_night(
             challenger.model.save(model_folder)
             make_servable(model_folder)
             beside = judgement.incumbent.replace("_", " ")
-            results = [f"On held-out images, beside {beside}; brackets hold the 95 % interval of the change.", ""]
+            results = [
+                (
+                    f"On held-out images, beside {beside}; brackets hold the 95 % interval of the"
+                    " change."
+                ),
+                "",
+            ]
             results += [f"- {name}: {found}" for name, found in decision.figures.items()]
-            write_text(model_folder / CARD, model_card(challenger.model, results, read_settings(CardSettings, card, "model_card")))
+            write_text(
+                model_folder / CARD,
+                model_card(
+                    challenger.model, results, read_settings(CardSettings, card, "model_card")
+                ),
+            )
         write_json(model_folder / registry.RECORD, {"scenes": record_to_json(plan.record)})
         tags = {
-            "decision": PROMOTE if decision.promote else registry.REFUSED if challenger.model is not None else registry.STOPPED,
+            "decision": (
+                PROMOTE
+                if decision.promote
+                else registry.REFUSED
+                if challenger.model is not None
+                else registry.STOPPED
+            ),
             "parent": plan.champion or "",
             "data.fingerprint": plan.fingerprint,
             "night": plan.name,
         }
         version = registry.register(settings.registered_model, model_folder, tags)
     left_out = {}
-    for (domain, step), report in zip(((d, s) for d in configured_domains() for s in STEPS), reports, strict=True):
-        left_out |= {f"{domain}/{scene}": f"{step}: {reason}" for scene, reason in report.reasons.items() if reason}
+    for (domain, step), report in zip(
+        ((d, s) for d in configured_domains() for s in STEPS), reports, strict=True
+    ):
+        left_out |= {
+            f"{domain}/{scene}": f"{step}: {reason}"
+            for scene, reason in report.reasons.items()
+            if reason
+        }
     folder = Path(work) / "nightly" / "report" / plan.name
     remove(folder)
-    write_night(folder, plan, decision, version, challenger.curve, left_out, judgement.pictures, judgement.incumbent)
+    write_night(
+        folder,
+        plan,
+        decision,
+        version,
+        challenger.curve,
+        left_out,
+        judgement.pictures,
+        judgement.incumbent,
+    )
     tracking.log_folder(folder, "night")
     return folder
 
 
-def promote_challenger(plan: Any, parameters: dict[str, Any], reports: dict[str, Any]) -> dict[str, Any]:
+def promote_challenger(
+    plan: Any, parameters: dict[str, Any], reports: dict[str, Any]
+) -> dict[str, Any]:
     """Do what the published report says; the only step of a night that changes what is in service.
 
     Args:
@@ -254,8 +350,9 @@ def promote_challenger(plan: Any, parameters: dict[str, Any], reports: dict[str,
         champion = registry.champion_of(settings.registered_model)
         if (None if champion is None else str(champion.version)) != plan.champion:
             raise UserError(
-                f"The champion of '{settings.registered_model}' changed while this night compared with version {plan.champion}. Nothing is "
-                "promoted; the next night starts from the new one."
+                f"The champion of '{settings.registered_model}' changed while this night compared"
+                f" with version {plan.champion}. Nothing is promoted; the next night starts from"
+                " the new one."
             )
         registry.promote(settings.registered_model, report["version"])
     logger.info("%s", report["message"])
@@ -273,7 +370,10 @@ def roll_back_champion(parameters: dict[str, Any]) -> str:
     """
     settings = read_settings(NightlySettings, parameters, "nightly")
     before, after = registry.roll_back(settings.registered_model, settings.roll_back_to)
-    message = f"Version {after} of '{settings.registered_model}' is in service again, in place of version {before}."
+    message = (
+        f"Version {after} of '{settings.registered_model}' is in service again, in place of version"
+        f" {before}."
+    )
     logger.info(message)
     tracking.set_tags({"rollback": message})
     return message

@@ -1,4 +1,5 @@
-"""What is new → challenger → decision → report → in service. The steps over scenes come from `prepare` (see pipeline_registry)."""
+"""What is new → challenger → decision → report → in service. The steps over scenes come from
+`prepare` (see pipeline_registry)."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -8,7 +8,12 @@ from aerial_depth_pipeline.pipelines.predict.nodes import choose_model, predict_
 def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
-            Node(choose_model, inputs=["models", "params:predict"], outputs="chosen_model", name="choose_model"),
+            Node(
+                choose_model,
+                inputs=["models", "params:predict"],
+                outputs="chosen_model",
+                name="choose_model",
+            ),
             Node(
                 predict_depth,
                 inputs=["chosen_model", "params:predict", "params:work_folder"],

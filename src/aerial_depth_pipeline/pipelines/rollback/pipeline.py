@@ -6,4 +6,13 @@ from aerial_depth_pipeline.pipelines.nightly.nodes import roll_back_champion
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    return Pipeline([Node(roll_back_champion, inputs="params:nightly", outputs="rollback_outcome", name="roll_back_champion")])
+    return Pipeline(
+        [
+            Node(
+                roll_back_champion,
+                inputs="params:nightly",
+                outputs="rollback_outcome",
+                name="roll_back_champion",
+            )
+        ]
+    )

@@ -16,10 +16,12 @@ from aerial_depth_pipeline.simulation.settings import FlightSettings
 def simulate_flights(
     simulated: SceneFolders, parameters: dict[str, dict[str, Any]], work: str
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
-    """Render a domain's flights, each into a raw scene that nothing downstream can tell from real footage.
+    """Render a domain's flights, each into a raw scene that nothing downstream can tell from real
+    footage.
 
     Args:
-        simulated: the domain's scenes that were simulated before; other footage is never overwritten.
+        simulated: the domain's scenes that were simulated before; other footage is never
+            overwritten.
         parameters: domain → scene → flight. A domain without flights is left as it is.
         work: local folder for unfinished work.
     """
@@ -32,14 +34,33 @@ def simulate_flights(
 
     from aerial_depth_pipeline.simulation.flight import FlightPool
 
-    with FlightPool(len(flights)) as pool, progress_bar(None, f"flights of {domain}", len(flights), "flight") as bar:
+    with (
+        FlightPool(len(flights)) as pool,
+        progress_bar(None, f"flights of {domain}", len(flights), "flight") as bar,
+    ):
 
         def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
             if scene.name in simulated.strangers:
-                raise SceneError(f"{simulated.location}/{scene.name} holds footage that was not simulated; give the flight another name")
-            pool.simulate(read_settings(FlightSettings, flights[scene.name], f"simulate.{domain}.{scene.name}"), folder)
+                raise SceneError(
+                    f"{simulated.location}/{scene.name} holds footage that was not simulated; give"
+                    " the flight another name"
+                )
+            pool.simulate(
+                read_settings(
+                    FlightSettings, flights[scene.name], f"simulate.{domain}.{scene.name}"
+                ),
+                folder,
+            )
             bar.update()
             return {"simulated": True}
 
         wanted = SceneFolders(domain, simulated.location, planned)
-        yield from process_scenes("simulate", wanted, simulated, work, compute, lambda scene: [flights[scene.name]], pool.size)
+        yield from process_scenes(
+            "simulate",
+            wanted,
+            simulated,
+            work,
+            compute,
+            lambda scene: [flights[scene.name]],
+            pool.size,
+        )

@@ -16,9 +16,9 @@ from aerial_depth_pipeline.datasets.triplets import TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of, remove
-from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.study.settings import StudySettings
+from aerial_depth_pipeline.tracking import runs as tracking
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.study.cells import Footage
@@ -51,7 +51,8 @@ def run_parts(
         For each part its tables by name.
 
     Raises:
-        UserError: if there is no footage to study, or a setting is wrong. A cell that fails is no error.
+        UserError: if there is no footage to study, or a setting is wrong. A cell that fails is no
+            error.
     """
     from aerial_depth_pipeline.study import budget
     from aerial_depth_pipeline.study.measuring import Measuring
@@ -68,19 +69,27 @@ def run_parts(
         "contestants": [],
         "bootstrap_samples": 0,
     }
-    measuring = Measuring(read_settings(EvaluationSettings, evaluation | plain, "evaluation"), settings.metrics)
+    measuring = Measuring(
+        read_settings(EvaluationSettings, evaluation | plain, "evaluation"), settings.metrics
+    )
     planner = Planner(settings, train, triplets, footage, measuring)
     plans = {part: _plan(part, planner) for part in parts}
     observer = NoObserver()
     if tracking.is_tracking():
-        from aerial_depth_pipeline.pipelines.study.cell_runs import CellRuns
+        from aerial_depth_pipeline.tracking.study_runs import CellRuns
 
         observer = CellRuns()
     folder = Path(work) / "study"
 
     def remake(changed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Footage]:
-        found = {name: _with_other_triplets(domains[name], dict(changed), folder / "triplets") for name in names}
-        return {name: replace(footage[name], folder=d.triplets.folder, train=d.triplets.splits["train"]) for name, d in found.items()}
+        found = {
+            name: _with_other_triplets(domains[name], dict(changed), folder / "triplets")
+            for name in names
+        }
+        return {
+            name: replace(footage[name], folder=d.triplets.folder, train=d.triplets.splits["train"])
+            for name, d in found.items()
+        }
 
     workshop = Workshop(folder / "cells", footage, measuring, remake, settings.workers, observer)
     workshop.folder.mkdir(parents=True, exist_ok=True)
@@ -88,18 +97,24 @@ def run_parts(
     budget.announce(cells, workshop)
     outcomes = run_study(cells, workshop)
     if all(outcome.result is None for outcome in outcomes.values()):
-        reasons = "\n".join(f"  {outcome.cell.label}: {outcome.reason}" for outcome in outcomes.values())
+        reasons = "\n".join(
+            f"  {outcome.cell.label}: {outcome.reason}" for outcome in outcomes.values()
+        )
         raise UserError(f"No cell of the study could be computed.\n{reasons}")
     return tuple(plan.tables(outcomes) for plan in plans.values())
 
 
 def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict[str, Footage]:
-    """What the study's domains hold; those without training triplets or test references are left out unless they are named."""
+    """What the study's domains hold; those without training triplets or test references are left
+    out unless they are named."""
     from aerial_depth_pipeline.study.cells import Footage
     from aerial_depth_pipeline.study.measuring import thinned
 
     if unknown := sorted(set(settings.domains) - set(domains)):
-        raise UserError(f"study.domains names {unknown}, which are not among the domains of globals.yml ({', '.join(domains)}).")
+        raise UserError(
+            f"study.domains names {unknown}, which are not among the domains of globals.yml"
+            f" ({', '.join(domains)})."
+        )
     found, missing = {}, []
     for name in settings.domains or domains:
         triplets = domains[name].triplets
@@ -119,25 +134,42 @@ def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict
         )
     if missing and (settings.domains or not found):
         raise UserError(
-            f"The study cannot use {', '.join(missing)}: no triplets to train on, or no test frame with reference depth. "
-            "Run 'kedro run --pipelines=prepare' first, and see scene_report.csv for why scenes were left out."
+            f"The study cannot use {', '.join(missing)}: no triplets to train on, or no test frame"
+            " with reference depth. Run 'kedro run --pipelines=prepare' first, and see"
+            " scene_report.csv for why scenes were left out."
         )
     if missing:
-        logger.warning("study: without training triplets or test frames with reference depth, and left out: %s.", ", ".join(missing))
+        logger.warning(
+            "study: without training triplets or test frames with reference depth, and left"
+            " out: %s.",
+            ", ".join(missing),
+        )
     return found
 
 
-def _with_other_triplets(domain: DomainData, parameters: dict[str, Any], folder: Path) -> DomainData:
+def _with_other_triplets(
+    domain: DomainData, parameters: dict[str, Any], folder: Path
+) -> DomainData:
     """The domain with triplets of other settings, made below `folder` unless they are there."""
     from aerial_depth_pipeline.pipelines.triplets.nodes import make_scene_triplets, split_domain
 
     made = folder / fingerprint_of(parameters) / domain.name
-    scenes, lists = SceneFoldersDataset(str(made), domain.name), TripletListsDataset(str(made), domain.name)
-    for finished, report in make_scene_triplets(domain.frames, domain.ground_truth, scenes.load(), parameters, str(folder / "work")):
+    scenes, lists = (
+        SceneFoldersDataset(str(made), domain.name),
+        TripletListsDataset(str(made), domain.name),
+    )
+    for finished, report in make_scene_triplets(
+        domain.frames, domain.ground_truth, scenes.load(), parameters, str(folder / "work")
+    ):
         scenes.save(finished)
         for scene, reason in report.reasons.items():
             if reason:
-                logger.warning("study: %s/%s gives no triplets of these settings: %s", domain.name, scene, reason)
+                logger.warning(
+                    "study: %s/%s gives no triplets of these settings: %s",
+                    domain.name,
+                    scene,
+                    reason,
+                )
     lists.save(split_domain(scenes.load(), parameters))
     return replace(domain, triplets=lists.load())
 
@@ -158,23 +190,39 @@ class _Plan:
         tables = {f"{self.part}_cells": cells_table(self.part, self.cells(), outcomes)}
         if self.part == "fine_tuning":
             tables["online"] = fine_tuning.online_table(self.plan, outcomes)
-        module = {"generalization": generalization, "fine_tuning": fine_tuning, "ablation": ablation}[self.part]
+        module = {
+            "generalization": generalization,
+            "fine_tuning": fine_tuning,
+            "ablation": ablation,
+        }[self.part]
         return tables | {self.part: module.table(self.plan, outcomes)}
 
 
 def _plan(part: str, planner: Planner) -> _Plan:
     from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
 
-    return _Plan(part, {"generalization": generalization, "fine_tuning": fine_tuning, "ablation": ablation}[part].plan(planner))
+    return _Plan(
+        part,
+        {"generalization": generalization, "fine_tuning": fine_tuning, "ablation": ablation}[
+            part
+        ].plan(planner),
+    )
 
 
-def draw_study(parameters: dict[str, Any], work: str, generalization: Tables, fine_tuning: Tables, ablation: Tables) -> Path:
+def draw_study(
+    parameters: dict[str, Any],
+    work: str,
+    generalization: Tables,
+    fine_tuning: Tables,
+    ablation: Tables,
+) -> Path:
     """Draw the report from the tables of all parts that have been made.
 
     Args:
         parameters: `study`.
         work: local folder for unfinished work.
-        generalization, fine_tuning, ablation: the tables of each part by name; empty where it has not been made.
+        generalization, fine_tuning, ablation: the tables of each part by name; empty where it has
+            not been made.
 
     Returns:
         A local folder with `study.html`.
@@ -184,14 +232,20 @@ def draw_study(parameters: dict[str, Any], work: str, generalization: Tables, fi
     settings = read_settings(StudySettings, parameters, "study")
     tables = generalization | fine_tuning | ablation
     cells = [table for name, table in tables.items() if name.endswith("_cells")]
-    parts = {name: tables[name] for name in ("generalization", "fine_tuning", "online", "ablation") if name in tables}
+    parts = {
+        name: tables[name]
+        for name in ("generalization", "fine_tuning", "online", "ablation")
+        if name in tables
+    }
     study = StudyTables(**parts, cells=pd.concat(cells, ignore_index=True))
     for sentence in conclusions(study, settings.alignments[0], settings.metrics[0]):
         logger.info("Study: %s", sentence)
     folder = Path(work) / "study_report"
     remove(folder)
     folder.mkdir(parents=True)
-    (folder / "study.html").write_text(study_page(study, settings.alignments[0], settings.metrics), encoding="utf-8")
+    (folder / "study.html").write_text(
+        study_page(study, settings.alignments[0], settings.metrics), encoding="utf-8"
+    )
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     tracking.log_folder(folder, "study")

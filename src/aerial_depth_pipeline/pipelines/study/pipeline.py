@@ -1,4 +1,5 @@
-"""Triplets and references of all domains → generalization matrix, fine-tuning curves, ablation, and one report."""
+"""Triplets and references of all domains → generalization matrix, fine-tuning curves, ablation, and
+one report."""
 
 from functools import partial, update_wrapper
 
@@ -17,13 +18,20 @@ def create_pipeline(parts: tuple[str, ...] = PARTS, **_: object) -> Pipeline:
         [
             Node(
                 update_wrapper(partial(run_parts, parts), run_parts),
-                inputs=[*(f"params:{group}" for group in groups), *in_every_domain("triplet_lists", "frames", "ground_truth")],
+                inputs=[
+                    *(f"params:{group}" for group in groups),
+                    *in_every_domain("triplet_lists", "frames", "ground_truth"),
+                ],
                 outputs=[f"study_{part}_tables" for part in parts],
                 name=f"run_{name}",
             ),
             Node(
                 draw_study,
-                inputs=["params:study", "params:work_folder", *(f"study_{part}_tables" for part in PARTS)],
+                inputs=[
+                    "params:study",
+                    "params:work_folder",
+                    *(f"study_{part}_tables" for part in PARTS),
+                ],
                 outputs="study_report",
                 name="draw_study",
             ),

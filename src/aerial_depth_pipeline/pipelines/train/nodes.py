@@ -9,8 +9,8 @@ from typing import Any
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, write_text
-from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
+from aerial_depth_pipeline.tracking import runs as tracking
 from aerial_depth_pipeline.training.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -18,8 +18,11 @@ logger = logging.getLogger(__name__)
 _VALIDATION_IMAGES = 24
 
 
-def train_depth_model(parameters: dict[str, Any], checkpoints: str, card: dict[str, Any], *domain_inputs: Any) -> Any:
-    """Train on the `train` lists of all domains; validate on the `val` lists, with depth metrics where there is reference depth.
+def train_depth_model(
+    parameters: dict[str, Any], checkpoints: str, card: dict[str, Any], *domain_inputs: Any
+) -> Any:
+    """Train on the `train` lists of all domains; validate on the `val` lists, with depth metrics
+    where there is reference depth.
 
     Args:
         parameters: `train`.
@@ -30,21 +33,35 @@ def train_depth_model(parameters: dict[str, Any], checkpoints: str, card: dict[s
     Raises:
         UserError: if no domain has triplets to train on.
     """
-    from aerial_depth_pipeline.datasets.served_model import make_servable
-    from aerial_depth_pipeline.evaluation.model_card import CARD, model_card
-    from aerial_depth_pipeline.pipelines.train.mlflow_logger import MlflowLogger
+    from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
+    from aerial_depth_pipeline.tracking.lightning_logger import MlflowLogger
+    from aerial_depth_pipeline.tracking.pyfunc import make_servable
     from aerial_depth_pipeline.training.curve import Curve
     from aerial_depth_pipeline.training.train import train
 
     settings = read_settings(TrainSettings, parameters, "train")
     domains = [domain for domain in domains_of(domain_inputs) if domain.triplets.splits["train"]]
     if not domains:
-        raise UserError("There are no triplets to train on. Make them with 'kedro run --pipelines=prepare'.")
-    data_fingerprint = fingerprint_of({domain.name: domain.triplets.fingerprint for domain in domains})
+        raise UserError(
+            "There are no triplets to train on. Make them with 'kedro run --pipelines=prepare'."
+        )
+    data_fingerprint = fingerprint_of(
+        {domain.name: domain.triplets.fingerprint for domain in domains}
+    )
     triplets = {domain.name: len(domain.triplets.splits["train"]) for domain in domains}
-    logger.info("Training on %s.", ", ".join(f"{count} triplets of {name}" for name, count in triplets.items()))
-    tracking.set_tags({"data.fingerprint": data_fingerprint, **{f"data.triplets.{name}": count for name, count in triplets.items()}})
-    curve = Curve(Path(checkpoints) / "curve.jsonl", MlflowLogger() if tracking.is_tracking() else None)
+    logger.info(
+        "Training on %s.",
+        ", ".join(f"{count} triplets of {name}" for name, count in triplets.items()),
+    )
+    tracking.set_tags(
+        {
+            "data.fingerprint": data_fingerprint,
+            **{f"data.triplets.{name}": count for name, count in triplets.items()},
+        }
+    )
+    curve = Curve(
+        Path(checkpoints) / "curve.jsonl", MlflowLogger() if tracking.is_tracking() else None
+    )
     model = train(
         {domain.name: domain.triplets.folder for domain in domains},
         settings,
@@ -53,9 +70,17 @@ def train_depth_model(parameters: dict[str, Any], checkpoints: str, card: dict[s
         validate=_validation(domains),
         fingerprint=data_fingerprint,
     )
-    scenes = Counter(f"{domain.name}/{scene}" for domain in domains for scene, _ in domain.triplets.splits["train"])
+    scenes = Counter(
+        f"{domain.name}/{scene}"
+        for domain in domains
+        for scene, _ in domain.triplets.splits["train"]
+    )
     model.metadata.update(
-        data_fingerprint=data_fingerprint, domains=[d.name for d in domains], scenes=dict(scenes), curve=curve.points(), card=card
+        data_fingerprint=data_fingerprint,
+        domains=[d.name for d in domains],
+        scenes=dict(scenes),
+        curve=curve.points(),
+        card=card,
     )
     if tracking.is_tracking():
         with tempfile.TemporaryDirectory() as folder:
@@ -67,8 +92,14 @@ def train_depth_model(parameters: dict[str, Any], checkpoints: str, card: dict[s
 
 
 def _validation(domains: list[DomainData]) -> Any:
-    """Depth metrics on an even choice of the validation frames that have reference depth; None where there are none."""
-    references = [(domain.name, reference) for domain in domains for scene in domain.references("val").values() for reference in scene]
+    """Depth metrics on an even choice of the validation frames that have reference depth; None
+    where there are none."""
+    references = [
+        (domain.name, reference)
+        for domain in domains
+        for scene in domain.references("val").values()
+        for reference in scene
+    ]
     if not references:
         return None
     chosen = references[:: max(1, len(references) // _VALIDATION_IMAGES)]

@@ -12,7 +12,12 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 train_depth_model,
-                inputs=["params:train", "params:checkpoints_folder", "params:model_card", *of_domains],
+                inputs=[
+                    "params:train",
+                    "params:checkpoints_folder",
+                    "params:model_card",
+                    *of_domains,
+                ],
                 outputs="depth_model",
                 name="train_depth_model",
             )

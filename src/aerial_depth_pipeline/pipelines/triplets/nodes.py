@@ -12,20 +12,25 @@ from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFol
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.datasets.triplets import TripletLists
 from aerial_depth_pipeline.files import remove
-from aerial_depth_pipeline.pipelines import tracking
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
+from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)
 
 
 def make_scene_triplets(
-    frames: SceneFolders, ground_truth: SceneFolders, triplets_on_disk: SceneFolders, parameters: dict[str, Any], work: str
+    frames: SceneFolders,
+    ground_truth: SceneFolders,
+    triplets_on_disk: SceneFolders,
+    parameters: dict[str, Any],
+    work: str,
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
     """Write every scene's triplets with their relative poses; unchanged scenes are kept.
 
     Args:
         frames: the domain's frames.
-        ground_truth: the domain's reconstructions; a scene without one has the poses of two-view geometry only.
+        ground_truth: the domain's reconstructions; a scene without one has the poses of two-view
+            geometry only.
         triplets_on_disk: what was written before.
         parameters: `triplets`.
         work: local folder for unfinished work.
@@ -33,20 +38,31 @@ def make_scene_triplets(
     settings = read_settings(TripletSettings, parameters, "triplets")
 
     def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
-        from aerial_depth_pipeline.capture.triplets import make_triplets
         from aerial_depth_pipeline.sfm.scene_model import read_scene_model
         from aerial_depth_pipeline.sfm.sparse_depth import points_before_camera
+        from aerial_depth_pipeline.triplets.make import make_triplets
 
         reconstruction = ground_truth.get(scene.name)
         if reconstruction is None:
             return make_triplets(scene.path, folder, settings)
         model = read_scene_model(reconstruction.path)
         metric = bool(reconstruction.summary.get("metric"))
-        return make_triplets(scene.path, folder, settings, model.poses, metric, lambda frame: points_before_camera(model, frame))
+        return make_triplets(
+            scene.path,
+            folder,
+            settings,
+            model.poses,
+            metric,
+            lambda frame: points_before_camera(model, frame),
+        )
 
     def made_from(scene: SceneFolder) -> list[Any]:
         reconstruction = ground_truth.get(scene.name)
-        return [scene.fingerprint, None if reconstruction is None else reconstruction.fingerprint, _without_split(parameters)]
+        return [
+            scene.fingerprint,
+            None if reconstruction is None else reconstruction.fingerprint,
+            _without_split(parameters),
+        ]
 
     yield from process_scenes("triplets", frames, triplets_on_disk, work, compute, made_from)
 
@@ -65,7 +81,7 @@ def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletL
     """
     import pandas as pd
 
-    from aerial_depth_pipeline.capture.splits import split_triplets
+    from aerial_depth_pipeline.triplets.splits import split_triplets
 
     split = read_settings(TripletSettings, parameters, "triplets").split
     split = replace(
@@ -86,7 +102,8 @@ def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletL
 
 
 def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str]:
-    """Of the scenes that the split names, as `scene` or `domain/scene`, those of this domain that have triplets."""
+    """Of the scenes that the split names, as `scene` or `domain/scene`, those of this domain that
+    have triplets."""
     found = []
     for name in names:
         domain, _, scene = name.rpartition("/")
@@ -94,12 +111,20 @@ def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str
             if scene in triplets:
                 found.append(scene)
             elif domain:
-                logger.warning("triplets.split.%s names %s, which has no triplets; scene_report.csv may say why.", where, name)
+                logger.warning(
+                    "triplets.split.%s names %s, which has no triplets; scene_report.csv may say"
+                    " why.",
+                    where,
+                    name,
+                )
     return found
 
 
-def draw_triplets(frames: SceneFolders, triplets: SceneFolders, parameters: dict[str, Any], work: str) -> Path:
-    """Draw random triplets with their flow, and histograms of parallax and of why frames were left out.
+def draw_triplets(
+    frames: SceneFolders, triplets: SceneFolders, parameters: dict[str, Any], work: str
+) -> Path:
+    """Draw random triplets with their flow, and histograms of parallax and of why frames were left
+    out.
 
     Args:
         frames: the domain's frames.
@@ -110,7 +135,7 @@ def draw_triplets(frames: SceneFolders, triplets: SceneFolders, parameters: dict
     Returns:
         A local folder with `triplets_<domain>.png`, empty where there are no triplets.
     """
-    from aerial_depth_pipeline.capture.contact_sheet import draw_contact_sheet
+    from aerial_depth_pipeline.triplets.contact_sheet import draw_contact_sheet
 
     settings = read_settings(TripletSettings, parameters, "triplets")
     folder = Path(work) / "triplets_picture" / triplets.domain

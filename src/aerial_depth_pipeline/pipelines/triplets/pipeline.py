@@ -3,7 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from aerial_depth_pipeline.pipelines.domains import lanes
-from aerial_depth_pipeline.pipelines.triplets.nodes import draw_triplets, make_scene_triplets, split_domain
+from aerial_depth_pipeline.pipelines.triplets.nodes import (
+    draw_triplets,
+    make_scene_triplets,
+    split_domain,
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -11,11 +15,22 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 make_scene_triplets,
-                inputs=["frames", "ground_truth", "triplets_on_disk", "params:triplets", "params:work_folder"],
+                inputs=[
+                    "frames",
+                    "ground_truth",
+                    "triplets_on_disk",
+                    "params:triplets",
+                    "params:work_folder",
+                ],
                 outputs=["triplets", "triplets_report"],
                 name="make_triplets",
             ),
-            Node(split_domain, inputs=["triplets", "params:triplets"], outputs="triplet_lists", name="split_triplets"),
+            Node(
+                split_domain,
+                inputs=["triplets", "params:triplets"],
+                outputs="triplet_lists",
+                name="split_triplets",
+            ),
             Node(
                 draw_triplets,
                 inputs=["frames", "triplets", "params:triplets", "params:work_folder"],

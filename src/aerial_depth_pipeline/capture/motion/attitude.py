@@ -1,0 +1,252 @@
+"""Where up is in a camera's axes: from what a gimbal reports, or from how the camera moved."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from aerial_depth_pipeline.capture.motion.two_view import TwoView, View, prepare, relative_pose
+from aerial_depth_pipeline.formats.images import fit_width, read_image, scale_down
+
+_FEWEST_FRAMES = 8  # kept frames of a segment, and frames of a chain, from which on motion is used
+CHAIN = 40  # frames of a chain, more where they would lie further apart than
+WIDEST_STEP, NARROWEST_STEP = (
+    0.08,
+    0.015,
+)  # flow from one frame of a chain to the next, share of the width
+MATCHED_WIDTH = 768  # of the pictures that are matched, pixels
+_CORNERS, _THRESHOLD, _FEWEST_INLIERS = 1000, 0.4, 50
+_LEVEL = np.radians(1.0)  # by how much a gimbal's x axis is off level, one standard deviation
+_HEIGHT = 0.5  # metres by which smoothed heights are off
+ALIKE = 8  # neighbouring frames of a chain err alike: so many count as one measurement
+_KNOWN = np.radians(3.0)  # standard deviation above which up is not known
+_ROUNDS = 30
+
+
+def up_of_gimbal(pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """The upward direction in the camera's axes (x right, y down, z forward) from a gimbal's
+    angles.
+
+    Args:
+        pitch: [...] degrees, 0 looks at the horizon, -90 straight down.
+        roll: [...] degrees, positive where the camera is turned clockwise about its line of sight,
+            seen from behind: its right side is lower, and the horizon appears turned
+                counter-clockwise in the picture.
+
+    Returns:
+        [..., 3] of length 1, NaN where an angle is.
+    """
+    p, r = np.radians(pitch), np.radians(roll)
+    return np.stack([-np.sin(r) * np.cos(p), -np.cos(r) * np.cos(p), np.sin(p) + 0 * r], -1)
+
+
+def known_angles(angles_N2: np.ndarray) -> np.ndarray | None:
+    """Pitch and roll [N, 2] of a log, level where only the roll is missing.
+
+    None where nothing is known: a pitch of 0 throughout was never set.
+    """
+    pitch, roll = np.asarray(angles_N2, float).reshape(-1, 2).T
+    known = np.isfinite(pitch)
+    if not (pitch[known] != 0).any():
+        return None
+    return np.stack([pitch, np.where(known, np.nan_to_num(roll), np.nan)], 1)
+
+
+def up_from_motion(
+    rotations_N33: np.ndarray,
+    directions_M3: np.ndarray,
+    positions_N3: np.ndarray | None,
+    alike: float = ALIKE,
+) -> np.ndarray | None:
+    """The upward direction of a chain of cameras, from level picture rows and, where positions are
+    known, from heights.
+
+    A gimbal keeps the picture's rows level, so up is perpendicular to all x axes; and the component
+    along up of the way that the cameras took is their gain in height. Both are met by least
+    squares.
+
+    Args:
+        rotations_N33: `camera_from_chain` of N cameras; x right, y down, z forward.
+        directions_M3: from each camera to the next, M = N - 1, of length 1, in the chain's axes.
+        positions_N3: east, north, up in metres, or None where they are not known.
+        alike: neighbouring cameras err alike; so many count as one measurement.
+
+    Returns:
+        [3] of length 1 in the chain's axes; None where it is not determined to within about three
+        degrees.
+    """
+    rows, heights, weights = (
+        [rotations_N33[:, 0]],
+        [np.zeros(len(rotations_N33))],
+        [np.full(len(rotations_N33), 1 / _LEVEL)],
+    )
+    if positions_N3 is not None:
+        rows.append(_way(directions_M3, positions_N3))
+        heights.append(positions_N3[:, 2] - positions_N3[:, 2].mean())
+        weights.append(np.full(len(positions_N3), 1 / _HEIGHT))
+    weight = np.concatenate(weights)
+    A, b = np.concatenate(rows) * weight[:, None], np.concatenate(heights) * weight
+    # Up is up in the picture or, looking down, towards the camera; that settles the sign, which a
+    # level flight leaves open.
+    upright = -(rotations_N33[:, 1] + rotations_N33[:, 2]).mean(0)
+    axes = np.linalg.eigh(A.T @ A)[1].T
+    found = [
+        up
+        for start in (upright, *axes, *-axes)
+        if (up := _nearest_minimum(A, b, start)) @ upright > 0
+    ]
+    if not found:
+        return None
+    costs = np.array([((A @ up - b) ** 2).sum() for up in found])
+    up = found[int(costs.argmin())]
+    scale = alike * max(1.0, costs.min() / max(len(A) - 3, 1))
+    across = _across(up)
+    information = np.linalg.eigvalsh(across.T @ A.T @ A @ across)[0] / scale
+    if information < _KNOWN**-2:
+        return None
+    rivals = [
+        other for other, cost in zip(found, costs, strict=True) if cost - costs.min() < 9 * scale
+    ]
+    return up if all(other @ up > np.cos(_KNOWN) for other in rivals) else None
+
+
+def _way(directions_M3: np.ndarray, positions_N3: np.ndarray) -> np.ndarray:
+    """The cameras' places in the chain's axes, in metres about their mean: steps have the length of
+    the positions'."""
+    steps = directions_M3 * np.linalg.norm(np.diff(positions_N3, axis=0), axis=1)[:, None]
+    places = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
+    places -= places.mean(0)
+    # Noise makes short steps too long; the whole way shows by how much.
+    return places * np.sqrt(positions_N3.var(0).sum() / max(places.var(0).sum(), 1e-12))
+
+
+def _across(up_3: np.ndarray) -> np.ndarray:
+    """Two directions at right angles to one, [3, 2]."""
+    return np.linalg.svd(up_3[None])[2][1:].T
+
+
+def _nearest_minimum(A_N3: np.ndarray, b_N: np.ndarray, start_3: np.ndarray) -> np.ndarray:
+    """Gauss-Newton on the unit sphere for the least |A u - b|."""
+    up = start_3 / np.linalg.norm(start_3)
+    for _ in range(_ROUNDS):
+        across = _across(up)
+        change = across @ np.linalg.lstsq(A_N3 @ across, b_N - A_N3 @ up, rcond=1e-9)[0]
+        change /= max(1.0, np.linalg.norm(change) / 0.5)
+        up = (up + change) / np.linalg.norm(up + change)
+        if np.linalg.norm(change) < 1e-9:
+            break
+    return up
+
+
+def up_of_frames(
+    paths: list[Path],
+    K_33: np.ndarray,
+    segments_N: np.ndarray,
+    way_N: np.ndarray,
+    positions_N3: np.ndarray,
+) -> np.ndarray:
+    """The upward direction in the axes of each frame of a video, from the frames themselves.
+
+    Args:
+        paths: the undistorted frames, in order of time.
+        K_33: their calibration matrix, COLMAP's pixels.
+        segments_N: frames of one segment follow each other without a cut.
+        way_N: median flow accumulated over the video, share of the width.
+        positions_N3: east, north, up in metres, freed of the receiver's noise; NaN where unknown.
+            They count where a whole chain has them.
+
+    Returns:
+        [N, 3] of length 1, NaN where it is not determined.
+    """
+    up_N3 = np.full((len(paths), 3), np.nan)
+    for segment in np.unique(segments_N):
+        members = np.flatnonzero(segments_N == segment)
+        if len(members) < _FEWEST_FRAMES:
+            continue
+        way = way_N[members] - way_N[members[0]]
+        step = float(np.clip(way[-1] / (CHAIN - 1), NARROWEST_STEP, WIDEST_STEP))
+        chosen = np.unique(
+            np.searchsorted(way, np.arange(0, way[-1] + step / 2, step) - 1e-9).clip(
+                max=len(way) - 1
+            )
+        )
+        links = _links([paths[members[i]] for i in chosen], K_33)
+        for first, last in _runs(links):
+            run = chosen[first : last + 1]
+            up = up_of_chain(links[first:last], positions_N3[members[run]])
+            if up is not None:
+                near = (way >= way[run[0]] - step) & (way <= way[run[-1]] + step)
+                up_N3[members[near]] = between(way[near], way[run], up)
+    return up_N3
+
+
+def _links(paths: list[Path], K_33: np.ndarray) -> list[TwoView | None]:
+    """The relative pose of each frame and the next; None where it does not hold."""
+
+    def look(path: Path) -> View:
+        return matchable(
+            cv2.cvtColor(scale_down(read_image(path), width, height), cv2.COLOR_RGB2GRAY)
+        )
+
+    written_height, written_width = read_image(paths[0]).shape[:2]
+    width, height = fit_width(written_width, written_height, MATCHED_WIDTH)
+    K = np.diag([width / written_width, height / written_height, 1.0]) @ K_33
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
+        views = list(pool.map(look, paths))
+        return list(pool.map(lambda pair: link(*pair, K), zip(views[:-1], views[1:], strict=True)))
+
+
+def matchable(gray_HW: np.ndarray) -> View:
+    """A picture, at most `MATCHED_WIDTH` wide, prepared for `link`."""
+    return prepare(gray_HW, _CORNERS)
+
+
+def link(first: View, second: View, K_33: np.ndarray) -> TwoView | None:
+    """The relative pose of a frame of a chain and the next; None where it does not hold."""
+    found = relative_pose(first, second, K_33, _THRESHOLD)
+    return found if found is not None and found.inliers >= _FEWEST_INLIERS else None
+
+
+def up_of_chain(
+    links: list[TwoView], positions_N3: np.ndarray | None, alike: float = ALIKE
+) -> np.ndarray | None:
+    """The upward direction in the axes of each camera of a chain.
+
+    Args:
+        links: from each camera to the next.
+        positions_N3: as in `up_from_motion`; they count where all of them are known.
+        alike: as in `up_from_motion`.
+
+    Returns:
+        [N, 3] of length 1; None where the chain is too short or does not determine it.
+    """
+    if len(links) + 1 < _FEWEST_FRAMES:
+        return None
+    rotations, directions = _chain(links)
+    known = positions_N3 is not None and np.isfinite(positions_N3).all()
+    up = up_from_motion(rotations, directions, positions_N3 if known else None, alike)
+    return None if up is None else rotations @ up
+
+
+def _runs(links: list[TwoView | None]) -> list[tuple[int, int]]:
+    """First and last frame of each unbroken run of links."""
+    breaks = [-1, *(i for i, link in enumerate(links) if link is None), len(links)]
+    return [(before + 1, after) for before, after in zip(breaks[:-1], breaks[1:], strict=True)]
+
+
+def _chain(links: list[TwoView]) -> tuple[np.ndarray, np.ndarray]:
+    """`camera_from_chain` [N, 3, 3] and the directions from each camera to the next [N - 1, 3]; the
+    chain's axes are the first camera's."""
+    rotations, directions = [np.eye(3)], []
+    for link in links:
+        rotations.append(link.T[:3, :3] @ rotations[-1])
+        directions.append(-rotations[-1].T @ link.T[:3, 3])
+    return np.array(rotations), np.array(directions)
+
+
+def between(way_N: np.ndarray, known_M: np.ndarray, up_M3: np.ndarray) -> np.ndarray:
+    """Directions linear in between, the nearest one outside; of length 1."""
+    up = np.stack([np.interp(way_N, known_M, up_M3[:, axis]) for axis in range(3)], 1)
+    return up / np.linalg.norm(up, axis=1, keepdims=True)

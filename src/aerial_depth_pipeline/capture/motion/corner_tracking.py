@@ -1,0 +1,133 @@
+"""Corners followed from image to image, and what they say about the camera's motion."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_WINDOW = (15, 15)
+_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+
+
+def corners_of(gray_HW: np.ndarray, count: int, spacing: float) -> np.ndarray:
+    """Up to `count` corners at least `spacing` pixels apart, [N, 2] float32 in OpenCV's pixels
+    (first centre at 0)."""
+    found = cv2.goodFeaturesToTrack(gray_HW, count, 0.005, spacing, blockSize=5)
+    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+
+
+def follow(
+    from_HW: np.ndarray,
+    to_HW: np.ndarray,
+    points_N2: np.ndarray,
+    levels: int = 4,
+    tolerance: float = 1.0,
+    guess_N2: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Follow points with pyramidal Lucas-Kanade, forwards and back (Bouguet 2000; Kalal et al.
+    2010).
+
+    Args:
+        from_HW, to_HW: grey images of one size.
+        points_N2: OpenCV's pixels.
+        levels: levels of the pyramid above the image.
+        tolerance: how far a point may come out from where it started after the way forwards and
+            back, in pixels.
+        guess_N2: where the points are expected.
+
+    Returns:
+        Points in the second image [N, 2], and which of them can be trusted [N].
+    """
+    if len(points_N2) == 0:
+        return points_N2, np.zeros(0, bool)
+    options = {"winSize": _WINDOW, "maxLevel": levels, "criteria": _CRITERIA}
+    start = points_N2.reshape(-1, 1, 2)
+    if guess_N2 is None:
+        there, found, _ = cv2.calcOpticalFlowPyrLK(from_HW, to_HW, start, None, **options)
+    else:
+        guess = np.ascontiguousarray(guess_N2, np.float32).reshape(-1, 1, 2)
+        there, found, _ = cv2.calcOpticalFlowPyrLK(
+            from_HW, to_HW, start, guess, flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
+        )
+    # The way back starts at the origin's place, so that it converges at once where the track is
+    # good.
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(
+        to_HW,
+        from_HW,
+        there,
+        start.copy(),
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        winSize=_WINDOW,
+        maxLevel=1,
+        criteria=_CRITERIA,
+    )
+    there = there.reshape(-1, 2)
+    height, width = to_HW.shape
+    inside = (
+        (there[:, 0] >= 0)
+        & (there[:, 1] >= 0)
+        & (there[:, 0] <= width - 1)
+        & (there[:, 1] <= height - 1)
+    )
+    returned = np.linalg.norm(back.reshape(-1, 2) - points_N2, axis=1) <= tolerance
+    return there, found.ravel().astype(bool) & found_back.ravel().astype(bool) & returned & inside
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion between two images.
+
+    Attributes:
+        tracked: share of the corners that can be followed; with fewer than eight, flow and parallax
+            are NaN.
+        flow: median displacement as a share of the width.
+        parallax: median displacement that is left when the best rotation is taken out, as a share
+            of the width.
+    """
+
+    tracked: float
+    flow: float
+    parallax: float
+
+
+def measure_motion(
+    from_HW: np.ndarray, to_HW: np.ndarray, points_N2: np.ndarray, focals: tuple[float, ...]
+) -> Motion:
+    """Motion of corners of the first image.
+
+    Args:
+        from_HW, to_HW: small grey images.
+        points_N2: corners of the first.
+        focals: focal lengths to try, as shares of the width, principal point in the middle; the one
+            that leaves least is taken.
+    """
+    there, good = follow(from_HW, to_HW, points_N2)
+    if good.sum() < 8:
+        return Motion(float(good.sum()) / max(len(points_N2), 1), float("nan"), float("nan"))
+    height, width = from_HW.shape
+    here, there = points_N2[good], there[good]
+    flow = float(np.median(np.linalg.norm(there - here, axis=1))) / width
+    left = min(_left_by_rotation(here, there, focal * width, width, height) for focal in focals)
+    return Motion(float(good.mean()), flow, left / width)
+
+
+def _left_by_rotation(
+    here_N2: np.ndarray, there_N2: np.ndarray, focal: float, width: int, height: int
+) -> float:
+    """Median displacement in pixels after the best rotation, which is found robustly by reweighting
+    (Wahba's problem by SVD)."""
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+
+    def rays(points: np.ndarray) -> np.ndarray:
+        along = np.concatenate([(points - middle) / focal, np.ones((len(points), 1))], 1)
+        return along / np.linalg.norm(along, axis=1, keepdims=True)
+
+    first, second = rays(here_N2), rays(there_N2)
+    weights = np.ones(len(first))
+    error = weights
+    for _ in range(6):
+        u, _, vt = np.linalg.svd(second.T @ (first * weights[:, None]))
+        rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
+        error = np.linalg.norm(first @ rotation.T - second, axis=1) * focal
+        weights = 1 / np.maximum(error, 0.1)  # least absolute values
+    return float(np.median(error))

@@ -1,0 +1,174 @@
+"""What a photograph says about its camera and position in EXIF, and about its gimbal in XMP."""
+
+import logging
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from aerial_depth_pipeline.capture.sources.drone_models import drone_in
+from aerial_depth_pipeline.capture.sources.source import Fix
+from aerial_depth_pipeline.geometry.cameras import Camera
+
+logger = logging.getLogger(__name__)
+
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_MODEL, _ORIENTATION, _DATE_TIME, _SUBSECOND = 0x0110, 0x0112, 0x9003, 0x9291
+_FOCAL_MM, _FOCAL_35MM = 0x920A, 0xA405
+_PLANE_RESOLUTION, _PLANE_UNIT = 0xA20E, 0xA210
+_UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
+# Diagonal of a 36 x 24 mm frame: the 35 mm equivalent compares diagonals (CIPA DCG-001).
+_DIAGONAL_35MM = math.hypot(36.0, 24.0)
+# An attribute or an element
+_GIMBAL_ANGLE = rb"drone-dji:Gimbal%sDegree\s*(?:=\s*[\"']|>)\s*([-+]?\d+(?:\.\d*)?)"
+_SENSOR_WIDTHS_MM = (
+    3.2,
+    60.0,
+)  # from a phone's telephoto to medium format; outside of it the tag is wrong
+
+
+@dataclass(frozen=True)
+class Exif:
+    """EXIF of one photograph.
+
+    Attributes:
+        width, height: size of the upright image in pixels.
+        focal: focal length in pixels of the upright image, or None.
+        fix: GPS position, or None.
+        time: seconds since 1970 on the camera's clock, or None.
+        angles: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, or None.
+    """
+
+    width: int
+    height: int
+    focal: float | None
+    fix: Fix | None
+    time: float | None
+    angles: tuple[float, float] | None = None
+
+
+def read_exif(path: Path) -> Exif | None:
+    """Read a photograph's header; None where the file is not an image. Damaged or absent tags are
+    left out."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            xmp = image.info.get("xmp", b"")
+            try:
+                tags = image.getexif()
+                details, gps = tags.get_ifd(_EXIF_IFD), tags.get_ifd(_GPS_IFD)
+                orientation, model = tags.get(_ORIENTATION, 1), str(tags.get(_MODEL, ""))
+            except (ValueError, SyntaxError, OSError, TypeError, KeyError) as error:
+                logger.warning("EXIF of %s is damaged (%s) and not used.", path, error)
+                details, gps, orientation, model = {}, {}, 1, ""
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    focal = _focal_pixels(details, model, max(width, height), min(width, height))
+    if orientation in (5, 6, 7, 8):
+        width, height = height, width
+    # Of a picture that is turned upright the angles would have to be turned as well.
+    return Exif(
+        width,
+        height,
+        focal,
+        _fix(gps),
+        _time(details),
+        _angles(xmp) if orientation in (0, 1) else None,
+    )
+
+
+def _number(value) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _focal_pixels(details, model: str, long_side: int, short_side: int) -> float | None:
+    """Focal length in pixels: from the sensor's pixel pitch where it is plausible, else the 35 mm
+    equivalent, else the drone."""
+    focal_mm, pitch = _number(details.get(_FOCAL_MM)), _number(details.get(_PLANE_RESOLUTION))
+    unit = _UNIT_MM.get(details.get(_PLANE_UNIT, 2))
+    if focal_mm and pitch and unit and focal_mm > 0 and pitch > 0:
+        # The pitch refers to the sensor; a program that shrank the image leaves it as it was, which
+        # shows as a sensor too small.
+        sensor_width = long_side / pitch * unit
+        if _SENSOR_WIDTHS_MM[0] <= sensor_width <= _SENSOR_WIDTHS_MM[1]:
+            return focal_mm * pitch / unit
+    equivalent = _number(details.get(_FOCAL_35MM))
+    if not equivalent and (drone := drone_in(model)):
+        equivalent = drone[1]
+    if equivalent and equivalent > 0:
+        return focal_from_35mm(equivalent, long_side, short_side)
+    return None
+
+
+def focal_from_35mm(equivalent_mm: float, long_side: int, short_side: int) -> float:
+    """Focal length in pixels from the 35 mm equivalent.
+
+    The equivalent is that of the whole sensor, 4:3 or 3:2. A wider picture (16:9) is a strip of the
+    same width, so the diagonal is taken of the 4:3 picture of that width.
+    """
+    full_short_side = (
+        max(short_side, 3 * long_side / 4) if long_side / short_side > 1.6 else short_side
+    )
+    return equivalent_mm * math.hypot(long_side, full_short_side) / _DIAGONAL_35MM
+
+
+def camera_from_35mm(equivalent_mm: float, width: int, height: int) -> Camera:
+    """The pinhole camera of an upright image with this 35 mm equivalent, the principal point in its
+    middle."""
+    focal = focal_from_35mm(equivalent_mm, max(width, height), min(width, height))
+    return Camera.pinhole(width, height, focal, focal, width / 2, height / 2)
+
+
+def _fix(gps) -> Fix | None:
+    latitude, longitude = (
+        _degrees(gps.get(2), gps.get(1), "S"),
+        _degrees(gps.get(4), gps.get(3), "W"),
+    )
+    if (
+        latitude is None
+        or longitude is None
+        or abs(latitude) > 90
+        or abs(longitude) > 180
+        or (latitude == 0 and longitude == 0)
+    ):
+        return None  # zero, zero is what receivers without a fix write
+    altitude = _number(gps.get(6)) or 0.0
+    below = gps.get(5) in (1, b"\x01")
+    return Fix(latitude, longitude, -altitude if below else altitude)
+
+
+def _degrees(value, reference, negative: str) -> float | None:
+    try:
+        parts = [_number(part) for part in value]
+    except TypeError:
+        return None
+    if len(parts) != 3 or any(part is None for part in parts):
+        return None
+    degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
+    return -degrees if str(reference).upper().startswith(negative) else degrees
+
+
+def _angles(xmp: bytes | str) -> tuple[float, float] | None:
+    """Pitch and roll in degrees that DJI's drones write; without a roll they are level."""
+    text = xmp.encode() if isinstance(xmp, str) else xmp
+    pitch, roll = (re.search(_GIMBAL_ANGLE % name, text) for name in (b"Pitch", b"Roll"))
+    return None if pitch is None else (float(pitch.group(1)), float(roll.group(1)) if roll else 0.0)
+
+
+def _time(details) -> float | None:
+    try:
+        moment = datetime.strptime(str(details[_DATE_TIME]).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+    except (KeyError, ValueError):
+        return None
+    fraction = str(details.get(_SUBSECOND, "")).strip("\0 ")
+    # Only differences between photographs count, so the unknown time zone does not matter.
+    return (moment - datetime(1970, 1, 1)).total_seconds() + (
+        float(f"0.{fraction}") if fraction.isdigit() else 0.0
+    )

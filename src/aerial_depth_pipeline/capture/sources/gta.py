@@ -1,0 +1,277 @@
+"""GTAVisionExport archives: pictures of a game with its depth buffer, and the camera in a table of
+snapshots."""
+
+import io
+import logging
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from aerial_depth_pipeline.capture.sources.source import SourceBase, SourceFrame
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.images import scale_down
+from aerial_depth_pipeline.geometry.cameras import Camera
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS = ("imagepath", "timestamp", "width", "height", "proj_matrix")
+_LARGEST_PAGE_FILE = 1 << 30  # bytes; what unpacks to more is no picture of a game
+_FARTHEST = 1e5  # metres; the sky lies at infinity
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One row of the table."""
+
+    entry: str  # in the archive
+    time: float
+    camera: Camera
+    projection: np.ndarray  # [4, 4], takes points of the game's camera to clip space as columns
+
+
+class GtaExport(SourceBase):
+    """A zip of multi-page TIFFs (colour, float32 depth buffer, stencil) with `snapshots.csv` beside
+    or inside of it.
+
+    Nothing is unpacked onto the disk, so what the archive's names say does not matter.
+
+    Raises:
+        SceneError: where the archive or the table cannot be read, or they have nothing in common.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        super().__init__(archive, kind="gta", continuous=False)
+        try:
+            self._zip = zipfile.ZipFile(archive)
+            entries = {
+                PurePosixPath(name.replace("\\", "/")).stem.lower(): name
+                for name in self._zip.namelist()
+                if name.lower().endswith((".tif", ".tiff"))
+            }
+            table = self._read_table(archive)
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+            raise SceneError(
+                f"{archive} cannot be opened as a zip archive ({error}); copy it again."
+            ) from error
+        missing = [name for name in _COLUMNS if name not in table.columns]
+        if missing:
+            raise SceneError(
+                f"The snapshots of {archive} lack the columns {', '.join(missing)}; export all of"
+                " the table."
+            )
+        self._snapshots = self._read_snapshots(table, entries)
+        if not self._snapshots:
+            raise SceneError(
+                f"{archive} and its snapshots.csv have no picture in common ({len(entries)} TIFFs,"
+                f" {len(table)} rows)."
+            )
+        (camera, count), *_ = Counter(s.camera for s in self._snapshots).most_common(1)
+        self._camera = camera
+        self.width, self.height = camera.width, camera.height
+        if count < len(self._snapshots):
+            self.warn(
+                f"{len(self._snapshots) - count} snapshots of {archive.name} have another camera"
+                " and are left out."
+            )
+
+    def _read_table(self, archive: Path) -> pd.DataFrame:
+        beside = archive.parent / "snapshots.csv"
+        inside = [
+            name for name in self._zip.namelist() if PurePosixPath(name).name == "snapshots.csv"
+        ]
+        if not beside.is_file() and not inside:
+            raise SceneError(
+                f"{archive} has no snapshots.csv beside or inside of it; export the table snapshots"
+                " as CSV with a header."
+            )
+        try:
+            table = pd.read_csv(
+                beside if beside.is_file() else io.BytesIO(self._zip.read(inside[0]))
+            )
+        except ValueError as error:  # what pandas raises for every kind of damage
+            raise SceneError(
+                f"The snapshots.csv of {archive} is not a table ({' '.join(str(error).split())})."
+            ) from error
+        table.columns = [str(name).strip().lower() for name in table.columns]
+        return table
+
+    def _read_snapshots(self, table: pd.DataFrame, entries: dict[str, str]) -> list[Snapshot]:
+        times = _seconds(table["timestamp"])
+        snapshots, unusable = [], 0
+        for time, row in zip(times, table.to_dict("records"), strict=True):
+            entry = entries.get(
+                PurePosixPath(str(row["imagepath"]).replace("\\", "/")).stem.lower()
+            )
+            if entry is None:
+                continue
+            try:
+                projection = perspective(
+                    _matrix(row["proj_matrix"]), _matrix(row.get("view_matrix"))
+                )
+                camera = camera_of(projection, int(row["width"]), int(row["height"]))
+            except (ValueError, TypeError):
+                unusable += 1
+                continue
+            snapshots.append(Snapshot(entry, time, camera, projection))
+        if unusable:
+            self.warn(
+                f"{unusable} snapshots of {self.path.name} have no usable projection matrix and are"
+                " left out."
+            )
+        return sorted(snapshots, key=lambda s: (s.time, s.entry))
+
+    def own_camera(self) -> tuple[Camera, str]:
+        return self._camera, "archive"
+
+    def frames(
+        self, width: int, height: int, wanted: Callable[[int], bool]
+    ) -> Iterator[SourceFrame]:
+        start = self._snapshots[0].time
+        damaged = 0
+        for index, snapshot in enumerate(self._snapshots):
+            if not wanted(index):
+                continue
+            time, name = snapshot.time - start, snapshot.entry
+            if snapshot.camera != self._camera:
+                yield SourceFrame(index, time, None, "another camera", name)
+                continue
+            image = self._color(snapshot)
+            if image is None or image.shape[:2] != (self.height, self.width):
+                damaged += 1
+                yield SourceFrame(index, time, None, "unreadable", name)
+                continue
+            yield SourceFrame(index, time, scale_down(image, width, height), "", name)
+        if damaged:
+            self.warn(f"{damaged} pictures in {self.path.name} cannot be read and are left out.")
+
+    def depth_frames(self) -> set[int]:
+        return {
+            index
+            for index, snapshot in enumerate(self._snapshots)
+            if snapshot.camera == self._camera
+        }
+
+    def read_depth(self, index: int) -> np.ndarray | None:
+        snapshot = self._snapshots[index]
+        for page in self._pages(snapshot):
+            if page.mode == "F":
+                return depth_from_buffer(np.asarray(page), snapshot.projection)
+        return None
+
+    def _color(self, snapshot: Snapshot) -> np.ndarray | None:
+        """The first colour page; others show the same moment in other weather."""
+        for page in self._pages(snapshot):
+            if page.mode not in ("F", "L", "I", "I;16"):
+                return np.asarray(page.convert("RGB"))
+        return None
+
+    def _pages(self, snapshot: Snapshot) -> Iterator[Image.Image]:
+        try:
+            if self._zip.getinfo(snapshot.entry).file_size > _LARGEST_PAGE_FILE:
+                return
+            with Image.open(io.BytesIO(self._zip.read(snapshot.entry))) as file:
+                for number in range(getattr(file, "n_frames", 1)):
+                    file.seek(number)
+                    file.load()
+                    yield file
+        except (
+            zipfile.BadZipFile,
+            UnidentifiedImageError,
+            OSError,
+            ValueError,
+            RuntimeError,
+            EOFError,
+            SyntaxError,
+            TypeError,
+        ) as error:
+            logger.warning("%s in %s cannot be read: %s", snapshot.entry, self.path, error)
+
+
+def _seconds(column: pd.Series) -> list[float]:
+    """Times as numbers or as dates; the row's number where they are neither."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.notna().all():
+        return numbers.astype(float).tolist()
+    dates = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+    if dates.notna().all():
+        return ((dates - dates.min()) / pd.Timedelta(seconds=1)).tolist()
+    return [float(i) for i in range(len(column))]
+
+
+def _matrix(text) -> np.ndarray | None:
+    """Sixteen numbers in any brackets, row by row; None where there is nothing."""
+    if text is None or (isinstance(text, float) and np.isnan(text)):
+        return None
+    numbers = [float(number) for number in _NUMBER.findall(str(text))]
+    if len(numbers) != 16:
+        raise ValueError(f"a matrix has 16 numbers, not {len(numbers)}")
+    return np.array(numbers).reshape(4, 4)
+
+
+def perspective(projection_44: np.ndarray | None, view_44: np.ndarray | None) -> np.ndarray:
+    """The matrix that takes camera coordinates, as columns, to clip space, from what an export
+    calls its projection.
+
+    Games multiply rows or columns, and some exports store the product with the view matrix. A
+    perspective projection is known by its last
+    row: the clip coordinate w is the distance along the optical axis, forwards or backwards, and
+        nothing else.
+
+    Raises:
+        ValueError: where no reading of the matrices is a perspective projection.
+    """
+    if projection_44 is None:
+        raise ValueError("there is no projection matrix")
+    candidates = [projection_44, projection_44.T]
+    if view_44 is not None:
+        for view in (view_44, view_44.T):
+            if abs(np.linalg.det(view)) > 1e-12 and np.allclose(view[3], [0, 0, 0, 1], atol=1e-6):
+                candidates += [p @ np.linalg.inv(view) for p in (projection_44, projection_44.T)]
+    for candidate in candidates:
+        others = np.abs(np.delete(candidate[3], 2)).max()
+        focal = np.abs(np.diag(candidate)[:2]).min()
+        # A transposed projection has (0, 0, near, 0) in its last row, a right one (0, 0, +-1, 0).
+        if (
+            np.abs(np.abs(candidate[3, 2]) - 1) < 1e-3
+            and others < 1e-3
+            and focal > 1e-3
+            and np.abs(candidate[2, 3]) > 1e-9
+        ):
+            return candidate
+    raise ValueError("no reading of the matrix is a perspective projection")
+
+
+def camera_of(projection_44: np.ndarray, width: int, height: int) -> Camera:
+    """The pinhole camera of a perspective projection; clip space is two units wide and high, y
+    up."""
+    P = projection_44
+    forward = P[3, 2]
+    cx = width / 2 * (1 + P[0, 2] / forward)
+    cy = height / 2 * (1 - P[1, 2] / forward)
+    digits = 6  # the same camera, computed from a product of matrices, is the same camera
+    fx, fy = round(abs(P[0, 0]) * width / 2, digits), round(abs(P[1, 1]) * height / 2, digits)
+    return Camera.pinhole(width, height, fx, fy, round(cx, digits), round(cy, digits))
+
+
+def depth_from_buffer(buffer_HW: np.ndarray, projection_44: np.ndarray) -> np.ndarray:
+    """Metric z-depth, [H, W] float32, 0 = sky, from the game's depth buffer.
+
+    The buffer holds d = (P22 z + P23) / (P32 z), solved for z; whether near is 0 or 1, and where
+    the camera looks, is in P.
+    """
+    P = projection_44
+    buffer = buffer_HW.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = P[2, 3] / (buffer * P[3, 2] - P[2, 2])
+    depth = z * np.sign(P[3, 2])
+    return np.where(np.isfinite(depth) & (depth > 0) & (depth < _FARTHEST), depth, 0).astype(
+        np.float32
+    )

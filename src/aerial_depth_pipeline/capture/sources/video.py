@@ -1,0 +1,278 @@
+"""Video through PyAV: any container and codec that FFmpeg decodes, each frame decoded once and
+scaled while it is converted."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation
+
+from aerial_depth_pipeline.capture.sources.drone_models import drone_in
+from aerial_depth_pipeline.capture.sources.source import SourceBase, SourceFrame
+from aerial_depth_pipeline.errors import SceneError
+
+logger = logging.getLogger(__name__)
+
+_PACKETS_FOR_RATE = 60
+_Item = TypeVar("_Item")
+
+
+class VideoSource(SourceBase):
+    """A video file.
+
+    Raises:
+        SceneError: where the file is empty, is not a video, has no picture, or is interlaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, kind="video")
+        if path.stat().st_size == 0:
+            raise SceneError(f"{path} is empty (0 bytes); copy it again from the camera.")
+        first = self._first_frame()
+        self.turned = round(first.rotation / 90) % 4 != 0
+        rotation = first.rotation % 180
+        self.width, self.height = (
+            (first.height, first.width) if rotation == 90 else (first.width, first.height)
+        )
+        self._decoded_size = (first.width, first.height)
+
+    def _open(self) -> tuple["av.container.InputContainer", "av.VideoStream"]:
+        try:
+            container = av.open(str(self.path))
+        except (av.FFmpegError, OSError) as error:
+            raise self._unreadable(_why(error)) from error
+        streams = [
+            s
+            for s in container.streams.video
+            if not s.disposition & av.stream.Disposition.attached_pic
+        ]
+        if not streams:
+            others = ", ".join(sorted({s.type for s in container.streams if s.type != "data"}))
+            container.close()
+            if not others:  # FFmpeg takes some noise for a container
+                raise self._unreadable("nothing in it is known to FFmpeg")
+            raise SceneError(
+                f"{self.path} has no picture, only {others}; put the video itself there."
+            )
+        streams[0].thread_type = "AUTO"
+        # Say so where data are damaged, instead of patching the picture up silently.
+        streams[0].codec_context.options = {"err_detect": "explode"}
+        return container, streams[0]
+
+    def _unreadable(self, reason: str) -> SceneError:
+        return SceneError(
+            f"{self.path} cannot be opened as a video ({reason}); it is damaged or incomplete: copy"
+            f" it again, or repair it with 'ffmpeg -i {self.path.name} -c copy repaired.mkv'."
+        )
+
+    def _first_frame(self) -> av.VideoFrame:
+        nominal = self._measure_rate()
+        container, stream = self._open()
+        with container:
+            self._expected = stream.frames or 0
+            steady = bool(nominal and self.fps and abs(nominal / self.fps - 1) < 0.05)
+            if not self._expected and steady and stream.duration and stream.time_base:
+                self._expected = round(float(stream.duration * stream.time_base) * nominal)
+            for frame in _decode(container, stream, []):
+                return frame
+        raise SceneError(
+            f"No frame of {self.path} can be decoded; it is damaged: copy it again from the camera."
+        )
+
+    def _measure_rate(self) -> float | None:
+        """Set `fps` by the first packets' times, since what a container says may be its clock's
+        rate; returns what it says."""
+        container, stream = self._open()
+        with container:
+            nominal = stream.average_rate or stream.guessed_rate
+            times = []
+            try:
+                for packet in container.demux(stream):
+                    if packet.pts is not None:
+                        times.append(float(packet.pts * packet.time_base))
+                    if len(times) >= _PACKETS_FOR_RATE:
+                        break
+            except (av.FFmpegError, OSError):
+                pass  # decoding will say what is wrong
+            nominal = float(nominal) if nominal else None
+            intervals = np.diff(np.unique(times))
+            usual = float(np.median(intervals)) if len(intervals) else 0.0
+            alike = np.abs(intervals - usual) < 0.15 * usual
+            # Containers round times to milliseconds, and a few intervals are longer where frames
+            # were lost.
+            self._steady = len(intervals) > 0 and bool(alike.mean() > 0.8)
+            if len(intervals):
+                self.fps = round(
+                    float(1 / (intervals[alike] if self._steady else intervals).mean()), 3
+                )
+            else:
+                self.fps = nominal
+            if nominal and self.fps and abs(nominal / self.fps - 1) < 0.02:
+                self.fps = nominal  # a steady rate, without the container's rounding of times
+            return nominal
+
+    def stated_focal_35mm(self) -> float | None:
+        container, stream = self._open()
+        with container:
+            drone = drone_in("\n".join([*container.metadata.values(), *stream.metadata.values()]))
+        return drone[1] if drone else None
+
+    def frames(
+        self, width: int, height: int, wanted: Callable[[int], bool]
+    ) -> Iterator[SourceFrame]:
+        container, stream = self._open()
+        damaged: list[str] = []
+        numbering = _Numbering(self.fps)
+        count = places = torn = 0
+        smeared = False
+        with container:
+            # What was noted when a frame came out is that frame's, although the one after it is
+            # looked at before it is handed on.
+            decoded = ((frame, len(damaged)) for frame in _decode(container, stream, damaged))
+            for (frame, noted), following in _with_next(decoded):
+                count += 1
+                index, time = numbering.next(frame.time, noted + torn > 0)
+                if frame.interlaced_frame:
+                    raise SceneError(
+                        f"{self.path} is interlaced, which mixes two moments in one frame; convert"
+                        f" it with 'ffmpeg -i {self.path.name} -vf yadif=1 progressive.mp4' and use"
+                        " that."
+                    )
+                # What was predicted from damaged frames is damaged as well, until a key frame
+                # starts afresh.
+                smeared = (smeared or noted > places or frame.is_corrupt) and not (
+                    frame.key_frame and not frame.is_corrupt
+                )
+                places = noted
+                # Some decoders (HEVC) patch up the frame before a hole without a word.
+                before_hole = following is not None and self._lies_apart(frame, following[0])
+                torn += before_hole or frame.is_corrupt
+                if wanted(index):
+                    if smeared or before_hole:
+                        yield SourceFrame(index, time, None, "corrupt")
+                    elif (frame.width, frame.height) != self._decoded_size:
+                        yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
+                    else:
+                        yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+                smeared = smeared or before_hole
+        if damaged or torn:
+            kind = damaged[0] if damaged else "frames are lost or patched up by the decoder"
+            self.warn(
+                f"{self.path.name} is damaged in {len(damaged) + torn} places ({kind}); what"
+                " decodes is used."
+            )
+        missing = self._expected - count
+        if missing > max(2, 0.01 * self._expected):
+            self.warn(
+                f"{self.path.name} should have {self._expected} frames, {count} decode: {missing}"
+                " are missing; the file is incomplete."
+            )
+
+    def _lies_apart(self, frame: av.VideoFrame, following: av.VideoFrame) -> bool:
+        """Whether frames are missing between two, which only a steady rate tells."""
+        return (
+            self._steady
+            and None not in (frame.time, following.time)
+            and (following.time - frame.time) * self.fps > 1.5
+        )
+
+    def keyframes(
+        self, width: int, height: int, wanted: Callable[[int], bool]
+    ) -> Iterator[SourceFrame]:
+        """The frames that decode on their own, for a quick look at the whole video; numbered and
+        chosen as keyframes, from 0.
+
+        Times count from the first of them.
+        """
+        container, stream = self._open()
+        stream.codec_context.skip_frame = "NONKEY"
+        start = None
+        with container:
+            for index, frame in enumerate(_decode(container, stream, [])):
+                start = frame.time if start is None else start
+                time = (
+                    frame.time - start
+                    if frame.time is not None and start is not None
+                    else float("nan")
+                )
+                if wanted(index) and (frame.width, frame.height) == self._decoded_size:
+                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+
+
+def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
+    """All frames that decode; what does not is noted in `damaged` and skipped."""
+    packets = container.demux(stream)
+    failures = 0
+    while failures < 1000:  # a reader that fails on and on does not advance
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.FFmpegError, OSError) as error:
+            damaged.append(_why(error))
+            failures += 1
+            continue
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            damaged.append(_why(error))
+            continue
+        yield from frames
+
+
+def _with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
+    """Each item and the one after it, None after the last."""
+    iterator = iter(items)
+    item = next(iterator, None)
+    while item is not None:
+        following = next(iterator, None)
+        yield item, following
+        item = following
+
+
+class _Numbering:
+    """Numbers and times of frames. In a damaged file frames that are lost keep their numbers, as
+    far as the times tell."""
+
+    def __init__(self, fps: float | None) -> None:
+        self.fps = fps
+        self.index = -1
+        self.start: float | None = None
+        self.time = 0.0
+        self.interval: float | None = None  # between the frames before the damage
+
+    def next(self, time: float | None, damaged: bool) -> tuple[int, float]:
+        step = 1
+        if time is None:
+            now = (self.index + 1) / self.fps if self.fps else float("nan")
+        else:
+            self.start = time if self.start is None else self.start
+            now = time - self.start
+            gap = now - self.time
+            if self.index >= 0 and not damaged:
+                self.interval = gap if self.interval is None else min(gap, self.interval)
+            elif damaged and self.interval is None and self.fps:
+                self.interval = 1 / self.fps
+            if damaged and self.interval and self.interval > 0:
+                step = max(1, round(gap / self.interval))
+        self.index += step
+        self.time = now
+        return self.index, now
+
+
+def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+    turns = round(frame.rotation / 90) % 4
+    size = (height, width) if turns % 2 else (width, height)
+    shrinks = size[0] < frame.width
+    interpolation = Interpolation.AREA if shrinks else Interpolation.BILINEAR
+    image = frame.reformat(
+        width=size[0], height=size[1], format="rgb24", interpolation=interpolation
+    ).to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

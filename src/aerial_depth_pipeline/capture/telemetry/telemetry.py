@@ -1,0 +1,124 @@
+"""Positions of the drone and attitudes of its camera at frame times, in local metres and the
+camera's axes."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
+from aerial_depth_pipeline.capture.sources.source import Fix
+
+# WGS 84
+_SEMI_MAJOR = 6378137.0
+_ECCENTRICITY_SQUARED = 6.69437999014e-3
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """Positions and attitudes over time.
+
+    Attributes:
+        source: the file they come from.
+        time_N: seconds since the video's first frame, increasing.
+        position_N3: latitude and longitude in degrees, altitude in metres.
+        focal_35mm: the 35 mm equivalent focal length that the file states or that the drone it
+            names has, or None.
+        warnings: what was wrong with the file.
+        attitude_N2: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, NaN where
+            unknown; None where all are.
+    """
+
+    source: str
+    time_N: np.ndarray
+    position_N3: np.ndarray
+    focal_35mm: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    attitude_N2: np.ndarray | None = None
+
+
+def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
+    """Positions [N, 3] (degrees, degrees, metres) at frame times, linear in between; NaN more than
+    a second outside of the telemetry."""
+    known = telemetry.time_N
+    positions = np.stack(
+        [np.interp(times, known, telemetry.position_N3[:, axis]) for axis in range(3)], 1
+    )
+    positions[~((times >= known[0] - 1.0) & (times <= known[-1] + 1.0))] = np.nan
+    return positions
+
+
+def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
+    """The upward direction [N, 3] in the camera's axes at frame times, between entries that know
+    it; NaN a second outside of these."""
+    if telemetry.attitude_N2 is None:
+        return np.full((len(times), 3), np.nan)
+    up = up_of_gimbal(*telemetry.attitude_N2.T)
+    known = np.isfinite(up).all(1)
+    # Directions and not angles: beyond straight down the roll jumps by half a turn.
+    between = np.stack(
+        [np.interp(times, telemetry.time_N[known], up[known, axis]) for axis in range(3)], 1
+    )
+    outside = ~(
+        (times >= telemetry.time_N[known][0] - 1.0) & (times <= telemetry.time_N[known][-1] + 1.0)
+    )
+    between[outside] = np.nan
+    return between / np.linalg.norm(between, axis=1, keepdims=True)
+
+
+def local_metres(position_N3: np.ndarray, origin: Fix) -> np.ndarray:
+    """East, north and up [N, 3] in metres about `origin`, of latitude, longitude (degrees) and
+    altitude (metres).
+
+    Exact: through earth-centred coordinates of the WGS 84 ellipsoid.
+    """
+    center = _earth_centred(np.array([[origin.latitude, origin.longitude, origin.altitude]]))[0]
+    difference = _earth_centred(np.asarray(position_N3, float)) - center
+    latitude, longitude = math.radians(origin.latitude), math.radians(origin.longitude)
+    sin_lat, cos_lat, sin_lon, cos_lon = (
+        math.sin(latitude),
+        math.cos(latitude),
+        math.sin(longitude),
+        math.cos(longitude),
+    )
+    east_north_up = np.array(
+        [
+            [-sin_lon, cos_lon, 0.0],
+            [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat],
+            [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat],
+        ]
+    )
+    return difference @ east_north_up.T
+
+
+def _earth_centred(position_N3: np.ndarray) -> np.ndarray:
+    latitude, longitude = np.radians(position_N3[:, 0]), np.radians(position_N3[:, 1])
+    height = position_N3[:, 2]
+    normal = _SEMI_MAJOR / np.sqrt(1 - _ECCENTRICITY_SQUARED * np.sin(latitude) ** 2)
+    return np.stack(
+        [
+            (normal + height) * np.cos(latitude) * np.cos(longitude),
+            (normal + height) * np.cos(latitude) * np.sin(longitude),
+            (normal * (1 - _ECCENTRICITY_SQUARED) + height) * np.sin(latitude),
+        ],
+        1,
+    )
+
+
+def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float = 1.0) -> np.ndarray:
+    """Positions freed of the receiver's noise: at each time the value of a parabola fitted to what
+    lies within `window` seconds of it.
+
+    Positions that are not known (NaN) stay unknown; where fewer than five lie in the window they
+    stay as they are.
+    """
+    smoothed = np.array(position_N3, float)
+    known = np.isfinite(position_N3).all(1) & np.isfinite(times)
+    for index in np.flatnonzero(known):
+        near = known & (np.abs(times - times[index]) <= window)
+        if near.sum() < 5:
+            continue
+        offset = (times[near] - times[index]) / window
+        basis = np.stack([np.ones_like(offset), offset, offset**2], 1)
+        smoothed[index] = np.linalg.lstsq(basis, position_N3[near], rcond=None)[0][0]
+    return smoothed

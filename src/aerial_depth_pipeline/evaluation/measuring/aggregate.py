@@ -1,0 +1,198 @@
+"""From records per image to the contract's table: means, intervals, scale drift, skill over the
+plane, counts of problems."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from aerial_depth_pipeline.evaluation.measuring.metrics import metric_names
+from aerial_depth_pipeline.evaluation.measuring.statistics import (
+    Bootstrap,
+    mean_of_numbers,
+    scale_drift,
+)
+from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
+
+COLUMNS = [
+    "contestant",
+    "domain",
+    "scene",
+    "alignment",
+    "cap",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "images",
+    "coverage",
+]
+
+
+def summarize(
+    per_image: pd.DataFrame,
+    problems: pd.DataFrame,
+    frames: Mapping[str, int],
+    settings: EvaluationSettings,
+) -> pd.DataFrame:
+    """The long table from the records per image: means over images, intervals, scale drift, skill
+    over the plane, counts of problems.
+
+    Args:
+        per_image: `Measurements.per_image` of one domain.
+        problems: `Measurements.problems` of the same domain.
+        frames: number of test frames by scene.
+        settings: number and seed of the resamplings, thresholds.
+    """
+    names = [*metric_names(settings.thresholds), "correlation", "prediction_coverage"]
+    bootstrap = Bootstrap(settings.bootstrap_samples, settings.seed)
+    domain = per_image["domain"].iloc[0]
+    rows = []
+
+    def add(
+        key: Sequence[str],
+        metric: str,
+        value: float,
+        low: float,
+        high: float,
+        images: int,
+        coverage: float,
+    ) -> None:
+        contestant, scene, alignment, cap = key
+        rows.append(
+            (contestant, domain, scene, alignment, cap, metric, value, low, high, images, coverage)
+        )
+
+    for scene in ["all", *sorted(frames)]:
+        part = per_image if scene == "all" else per_image[per_image["scene"] == scene]
+        for (contestant, alignment, cap), group in part.groupby(
+            ["contestant", "alignment", "cap"], sort=False
+        ):
+            key = (contestant, scene, alignment, cap)
+            coverage = float(group["coverage"].mean())
+            values_NM = group[names].to_numpy(float)
+            low, high = bootstrap.interval(bootstrap.means(values_NM))
+            present = np.isfinite(values_NM).sum(0)
+            for column, (metric, value) in enumerate(
+                zip(names, mean_of_numbers(values_NM), strict=True)
+            ):
+                if present[column]:
+                    add(
+                        key,
+                        metric,
+                        value,
+                        low[column],
+                        high[column],
+                        int(present[column]),
+                        coverage,
+                    )
+            if alignment == "median_per_image" and contestant != "tilted_plane":
+                add(key, "scale_drift", *_drift(group, bootstrap), len(group), coverage)
+            if contestant != "tilted_plane" and group["plane_abs_rel"].notna().any():
+                # The plane's error on the very pixels that the contestant answers: sparse methods
+                # answer where it is easy.
+                add(
+                    key,
+                    "skill_over_plane",
+                    *_skill(
+                        group[["abs_rel", "plane_abs_rel"]].dropna().to_numpy(float), bootstrap
+                    ),
+                    coverage,
+                )
+    rows += _counts(per_image, problems, domain, frames)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(
+        {"value": float, "low": float, "high": float, "images": int, "coverage": float}
+    )
+
+
+def spread_table(per_image: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
+    """How much images differ: standard deviation and percentiles over images of every metric, by
+    scene and for the domain (`all`)."""
+    names = [*metric_names(thresholds), "correlation"]
+    keys = ["contestant", "domain", "scene", "alignment", "cap"]
+    both = pd.concat([per_image.assign(scene="all"), per_image], ignore_index=True)
+    long = both.melt(keys, names, "metric").dropna(subset="value")
+    grouped = long.groupby([*keys, "metric"], sort=False)["value"]
+    columns = {"std": grouped.std(ddof=0)}
+    for name, share in (
+        ("p05", 0.05),
+        ("p25", 0.25),
+        ("median", 0.5),
+        ("p75", 0.75),
+        ("p95", 0.95),
+    ):
+        columns[name] = grouped.quantile(share)
+    return pd.DataFrame({"mean": grouped.mean(), **columns, "images": grouped.size()}).reset_index()
+
+
+def _drift(group: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, float, float]:
+    """Scale drift, the mean over scenes, with its interval from resampling the images of each
+    scene."""
+    values, samples = [], []
+    for _, ratios in group.groupby("scene")["scale"]:
+        value = scale_drift(ratios)
+        if np.isfinite(value):
+            log_N = np.log(ratios[ratios > 0].to_numpy())
+            log_N = log_N - log_N.mean()
+            first, second = bootstrap.means(np.stack([log_N, log_N**2], 1)).T
+            values.append(value)
+            samples.append(np.sqrt(np.maximum(second - first**2, 0)))
+    if not values:
+        return float("nan"), float("nan"), float("nan")
+    low, high = bootstrap.interval(np.mean(samples, 0)[:, None])
+    return float(np.mean(values)), float(low[0]), float(high[0])
+
+
+def _skill(pairs_N2: np.ndarray, bootstrap: Bootstrap) -> tuple[float, float, float, int]:
+    """One minus the ratio of mean abs_rel to the plane's, with the interval from resampling images,
+    and their number."""
+    means_B2 = np.vstack([pairs_N2.mean(0), bootstrap.means(pairs_N2)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skill_B = 1 - means_B2[:, :1] / means_B2[:, 1:]
+    low, high = bootstrap.interval(skill_B[1:])
+    return (
+        float(skill_B[0, 0]) if np.isfinite(skill_B[0, 0]) else float("nan"),
+        float(low[0]),
+        float(high[0]),
+        len(pairs_N2),
+    )
+
+
+def _counts(
+    per_image: pd.DataFrame, problems: pd.DataFrame, domain: str, frames: Mapping[str, int]
+) -> list[tuple]:
+    """Rows that count test frames and predictions with a problem, so that no average hides them."""
+    rows = []
+    nan = float("nan")
+    everyone = list(
+        dict.fromkeys(
+            [
+                *per_image["contestant"],
+                *problems.loc[problems["contestant"] != "reference", "contestant"],
+            ]
+        )
+    )
+    for scene in ["all", *sorted(frames)]:
+        total = sum(frames.values()) if scene == "all" else frames[scene]
+        of_scene = problems if scene == "all" else problems[problems["scene"] == scene]
+        for contestant in everyone:
+            of_contestant = of_scene[of_scene["contestant"] == contestant]
+            for problem, group in of_contestant.groupby("problem"):
+                count = len(group.drop_duplicates(["scene", "frame"]))
+                rows.append(
+                    (
+                        contestant,
+                        domain,
+                        scene,
+                        "none",
+                        NO_CAP,
+                        "images_" + re.sub(r"\W", "_", problem),
+                        count,
+                        nan,
+                        nan,
+                        total,
+                        nan,
+                    )
+                )
+    return rows

@@ -1,0 +1,253 @@
+"""Whoever predicts depth and wants to be measured: our model, baselines, conventional methods,
+other people's models."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+import torch
+
+from aerial_depth_pipeline.evaluation.attitude import slope_of
+from aerial_depth_pipeline.evaluation.methods.baselines import TrainingDepth, tilted_plane
+from aerial_depth_pipeline.evaluation.references import Reference, read_depth, read_image
+from aerial_depth_pipeline.evaluation.settings import LEVEL_GROUND, MIRRORED, PICTURE_ALONE, Output
+from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
+
+log = logging.getLogger(__name__)
+
+_ASPECT_TOLERANCE = 0.02
+_SMALLEST = 1e-30  # below it a float32 has no reciprocal
+
+
+class PredictionError(Exception):
+    """A contestant gave nothing that can be measured for one frame.
+
+    Attributes:
+        problem: one of `missing`, `left out`, `damaged`, `empty`, `mis-sized`.
+    """
+
+    def __init__(self, problem: str, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+
+
+class Frame:
+    """One test frame; image and reference are read when somebody asks for them, once."""
+
+    def __init__(
+        self, scene: str, reference: Reference, depth_HW: np.ndarray | None = None
+    ) -> None:
+        self.scene = scene
+        self.reference = reference
+        if depth_HW is not None:
+            self.depth = depth_HW
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """[H, W, 3] uint8 RGB."""
+        return read_image(self.reference.image)
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """Reference depth [H, W] float32, 0 where there is none."""
+        return read_depth(self.reference.depth)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A named way to predict.
+
+    Attributes:
+        name: as it stands in the tables.
+        predict: gives an array [h, w] for a frame, of any size with the frame's proportions; raises
+            PredictionError where it has none.
+        output: what the array holds: z-depth, inverse depth (up to scale), or inverse depth up to
+            scale and shift.
+        stretched: whether it fills the frame although its proportions differ.
+        dense: whether a prediction ought to cover the whole image, so that holes in it are worth a
+            warning.
+        oracle: whether it was fitted to the reference; alignment leaves it alone, since any factor
+            could only spoil the fit.
+        alone: whether it predicts one frame at a time, because it has threads or a GPU of its own.
+        cheap: whether a prediction is made again rather than kept until the scene's common scale is
+            known.
+    """
+
+    name: str
+    predict: Callable[[Frame], np.ndarray]
+    output: Output = "depth"
+    stretched: bool = False
+    dense: bool = True
+    oracle: bool = False
+    alone: bool = False
+    cheap: bool = False
+
+
+def model_contestant(
+    predict: Callable[[np.ndarray], np.ndarray], name: str = "model"
+) -> Contestant:
+    """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W].
+
+    A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is
+    known.
+    """
+    if not _takes_slope(predict):
+        return Contestant(name, lambda frame: predict(frame.image), "depth", alone=True)
+
+    def with_attitude(frame: Frame) -> np.ndarray:
+        height, width = frame.image.shape[:2]
+        return predict(frame.image, slope_of(frame.reference, height, width))
+
+    return Contestant(name, with_attitude, "depth", alone=True)
+
+
+def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> list[Contestant]:
+    """The model without what is known beside the picture, where it makes use of that, and averaged
+    with the mirrored picture's depth."""
+    found = []
+    if _takes_slope(predict):
+        found.append(
+            Contestant(PICTURE_ALONE, lambda frame: predict(frame.image), "depth", alone=True)
+        )
+    if mirrored:
+
+        def averaged(frame: Frame) -> np.ndarray:
+            slope = (
+                slope_of(frame.reference, *frame.image.shape[:2])[None]
+                if _takes_slope(predict)
+                else None
+            )
+            return mirrored_mean(functools.partial(_one_by_one, predict), frame.image[None], slope)[
+                0
+            ]
+
+        found.append(Contestant(MIRRORED, averaged, "depth", alone=True))
+    return found
+
+
+def _one_by_one(
+    predict: Callable[..., np.ndarray], images: np.ndarray, *slopes: np.ndarray
+) -> np.ndarray:
+    return np.stack([predict(*each) for each in zip(images, *slopes, strict=True)])
+
+
+def _takes_slope(predict: Callable[..., np.ndarray]) -> bool:
+    return isinstance(predict, DepthModel) and predict.takes_slope
+
+
+def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
+    """`constant`, `mean_depth_map` (where the training frames have references) and the oracle
+    `tilted_plane`."""
+    contestants = [
+        Contestant(
+            "constant",
+            lambda frame: np.full(frame.depth.shape, training.constant, np.float32),
+            cheap=True,
+        )
+    ]
+    if training.mean_HW is not None:
+        mean_HW = training.mean_HW
+        inverse_HW = np.reciprocal(mean_HW)
+
+        def mean_depth_map(frame: Frame) -> np.ndarray:
+            # Stretched on purpose: the baseline is a picture of the average frame, whatever the
+            # proportions of this one.
+            height, width = frame.depth.shape
+            return np.reciprocal(
+                cv2.resize(inverse_HW, (width, height), interpolation=cv2.INTER_LINEAR)
+            )
+
+        contestants.append(Contestant("mean_depth_map", mean_depth_map, cheap=True))
+    contestants.append(Contestant("tilted_plane", _tilted_plane, oracle=True))
+    return contestants
+
+
+def level_ground(references: Iterable[Reference]) -> list[Contestant]:
+    """Level ground under the camera, without a look at the picture; where the camera's attitude is
+    known for some of the frames."""
+    if not any(np.isfinite(slope_of(reference, 1, 1)).all() for reference in references):
+        return []
+
+    def ground(frame: Frame) -> np.ndarray:
+        height, width = frame.depth.shape
+        slope = slope_of(frame.reference, height, width)
+        if not np.isfinite(slope).all():
+            raise PredictionError("left out", "the camera's attitude is not known")
+        return relative_inverse_depth(torch.tensor(slope)[None], height, width)[0, 0].numpy()
+
+    return [Contestant(LEVEL_GROUND, ground, "inverse_depth", cheap=True)]
+
+
+def _tilted_plane(frame: Frame) -> np.ndarray:
+    plane_HW = tilted_plane(frame.depth)
+    if plane_HW is None:
+        raise PredictionError("missing", "the reference is too sparse to fit a plane to it")
+    return plane_HW
+
+
+def inverse_prediction(contestant: Contestant, frame: Frame) -> np.ndarray:
+    """A contestant's inverse depth [H, W] float32 at the reference's size, NaN where it has none.
+
+    Raises:
+        PredictionError: if the prediction is missing, damaged, empty or not of the frame's
+            proportions.
+    """
+    return as_inverse(contestant, contestant.predict(frame), frame)
+
+
+def as_inverse(contestant: Contestant, prediction: np.ndarray, frame: Frame) -> np.ndarray:
+    """What a contestant predicted as inverse depth [H, W] float32 at the reference's size, NaN
+    where there is none.
+
+    Other sizes are brought to the reference's by bilinear interpolation of inverse depth; a hole
+    swallows the pixels that touch it.
+
+    Raises:
+        PredictionError: as for `inverse_prediction`.
+    """
+    height, width = frame.depth.shape
+    prediction = np.asarray(prediction)
+    if prediction.ndim != 2 or min(prediction.shape) == 0:
+        raise PredictionError(
+            "damaged", f"an array of shape {prediction.shape} is not a depth map [H, W]"
+        )
+    own_height, own_width = prediction.shape
+    if (
+        not contestant.stretched
+        and abs(own_width * height - own_height * width) > _ASPECT_TOLERANCE * own_height * width
+    ):
+        raise PredictionError(
+            "mis-sized",
+            f"{own_width}×{own_height} pixels do not have the proportions of the frame,"
+            f" {width}×{height}; nothing is stretched",
+        )
+    prediction = prediction.astype(np.float32, copy=False)
+    usable = np.isfinite(prediction)
+    if contestant.output != "affine_inverse_depth":
+        usable &= prediction > _SMALLEST
+    if contestant.output == "depth":
+        inverse = np.divide(
+            1, prediction, out=np.full(prediction.shape, np.nan, np.float32), where=usable
+        )
+    else:
+        inverse = np.where(usable, prediction, np.float32(np.nan))
+    if inverse.shape != (height, width):
+        inverse = cv2.resize(inverse, (width, height), interpolation=cv2.INTER_LINEAR)
+    if not np.isfinite(inverse).any():
+        raise PredictionError("empty", "no pixel holds a finite, positive value")
+    return inverse
+
+
+def check_names(names: list[str]) -> None:
+    """Raise ValueError if two contestants share a name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"two contestants are called '{name}'; every contestant needs a name of its own"
+            )

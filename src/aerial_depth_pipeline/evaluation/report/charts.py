@@ -1,0 +1,219 @@
+"""Charts of a domain's errors: by distance, row, height, surface, texture; histogram; along the
+flights."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from aerial_depth_pipeline.evaluation.settings import BASELINES
+
+_COLOURS = {
+    "model": "#7e03a8", "tilted_plane": "#f89540", "mean_depth_map": "#8fb8de", "constant": "#b4b4bc",
+    "colmap_sparse": "#8c564b", "plane_sweep": "#1a7f37", "sgbm": "#7bc96f", "patch_match": "#0b3d1e",
+}  # fmt: skip
+_OTHERS = ("#d62728", "#1f4fd8", "#e377c2", "#17becf", "#bcbd22", "#3a3a44")
+_LEAST_SHARE = 0.002
+_TITLES = {
+    "distance": "distance (m)",
+    "relative_distance": "distance (× median of the image)",
+    "image_row": "image row (0 = top)",
+    "height_above_ground": "height above ground",
+}
+
+
+def colours_of(contestants: Sequence[str]) -> dict[str, str]:
+    """A colour for each contestant, the same in every chart of a page."""
+    others = [name for name in contestants if name not in _COLOURS]
+    return {**_COLOURS, **{name: _OTHERS[i % len(_OTHERS)] for i, name in enumerate(others)}}
+
+
+def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: str) -> bytes:
+    """A picture (PNG) of a domain's errors under one alignment, without a cap.
+
+    Args:
+        breakdowns: `Measurements.breakdowns`.
+        per_image: `Measurements.per_image`.
+        alignment: the alignment of `breakdowns`.
+    """
+    contestants = list(dict.fromkeys(per_image["contestant"]))
+    colours = colours_of(contestants)
+    present = set(breakdowns["breakdown"])
+    figure = Figure(figsize=(12, 10.2), dpi=110, facecolor="white", layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots(3, 2)
+    curves = ["distance" if "distance" in present else "relative_distance", "image_row"]
+    for place, name in zip(axes[0], curves, strict=True):
+        _curve(place, breakdowns, name, contestants, colours)
+    if "height_above_ground" in present:
+        _bars(
+            axes[1][0],
+            breakdowns,
+            ["height_above_ground"],
+            contestants,
+            colours,
+            "height above ground",
+        )
+    else:
+        _curve(axes[1][0], breakdowns, "relative_distance", contestants, colours)
+    kinds = [name for name in ("surface", "texture") if name in present]
+    _bars(axes[1][1], breakdowns, kinds, contestants, colours, "kind of pixel")
+    _histogram(axes[2][0], breakdowns, contestants, colours)
+    _along(axes[2][1], per_image, alignment, colours)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=min(len(labels), 8),
+        frameon=False,
+        fontsize=9,
+    )
+    stream = io.BytesIO()
+    canvas.print_png(stream)
+    return stream.getvalue()
+
+
+def _curve(
+    axes: Axes,
+    breakdowns: pd.DataFrame,
+    name: str,
+    contestants: Sequence[str],
+    colours: dict[str, str],
+) -> None:
+    """Mean relative error over the middle of each bin; bins with hardly any pixels are left out."""
+    part = breakdowns[breakdowns["breakdown"] == name]
+    for contestant in contestants:
+        rows = part[part["contestant"] == contestant]
+        rows = rows[rows["pixels"] >= _LEAST_SHARE * rows["pixels"].sum()]
+        if rows.empty:
+            continue
+        middle = (
+            (rows["start"] + rows["end"]) / 2
+            if name == "image_row"
+            else np.sqrt(rows["start"] * rows["end"])
+        )
+        axes.plot(middle, rows["abs_rel"], marker="o", markersize=3, **_style(contestant, colours))
+    if name != "image_row":
+        axes.set_xscale("log", base=2)
+        axes.minorticks_off()
+        positions = (
+            np.concatenate([np.asarray(line.get_xdata(), float) for line in axes.lines])
+            if axes.lines
+            else np.ones(1)
+        )
+        ticks = np.unique(np.round(np.log2(positions)))
+        axes.set_xticks([2**tick for tick in ticks], [f"{2**tick:.3g}" for tick in ticks])
+    finish(axes, _TITLES[name])
+
+
+def _bars(
+    axes: Axes,
+    breakdowns: pd.DataFrame,
+    names: Sequence[str],
+    contestants: Sequence[str],
+    colours: dict[str, str],
+    title: str,
+) -> None:
+    part = breakdowns[breakdowns["breakdown"].isin(names)]
+    bins = list(dict.fromkeys(part.sort_values(["breakdown", "start"], kind="stable")["bin"]))
+    pixels = part.groupby("bin")["pixels"].max()
+    width = 0.8 / max(len(contestants), 1)
+    for i, contestant in enumerate(contestants):
+        rows = part[part["contestant"] == contestant].set_index("bin")["abs_rel"].reindex(bins)
+        axes.bar(
+            np.arange(len(bins)) + (i - (len(contestants) - 1) / 2) * width,
+            rows,
+            width,
+            color=colours[contestant],
+            label=contestant,
+        )
+    whole = {
+        name: part[part["breakdown"] == name].groupby("contestant")["pixels"].sum().max()
+        for name in names
+    }
+    share = {
+        name: pixels[name] / whole[part.loc[part["bin"] == name, "breakdown"].iloc[0]]
+        for name in bins
+    }
+    labels = [
+        (
+            f"{name}\n{100 * share[name]:.1f} % of pixels"
+            if len(bins) <= 4
+            else f"{name}\n{100 * share[name]:.1f} %"
+        )
+        for name in bins
+    ]
+    axes.set_xticks(np.arange(len(bins)), labels, fontsize=8)
+    finish(axes, title)
+
+
+def _histogram(
+    axes: Axes, breakdowns: pd.DataFrame, contestants: Sequence[str], colours: dict[str, str]
+) -> None:
+    part = breakdowns[breakdowns["breakdown"] == "log_ratio"]
+    for contestant in contestants:
+        rows = part[part["contestant"] == contestant]
+        if len(rows):
+            share = rows["pixels"] / rows["pixels"].sum() / (rows["end"] - rows["start"])
+            axes.step(rows["start"], share, where="post", **_style(contestant, colours))
+    highest = (
+        part.assign(share=part["pixels"] / part.groupby("contestant")["pixels"].transform("sum"))
+        .groupby("contestant")["share"]
+        .max()
+    )
+    own = highest.get("model", highest.max())
+    # Matching is so much sharper that the others would lie on the ground.
+    axes.set_ylim(top=1.05 * min(highest.max(), 4 * own) / (part["end"] - part["start"]).iloc[0])
+    for limit in (-np.log(1.25), np.log(1.25)):
+        axes.axvline(limit, color="#bbb", linewidth=0.8, linestyle=":")
+    finish(axes, "ln(predicted / true); dotted: δ = 1.25", "share of pixels per unit")
+
+
+def _along(axes: Axes, per_image: pd.DataFrame, alignment: str, colours: dict[str, str]) -> None:
+    """The model's and the plane's error frame by frame, scene after scene."""
+    part = per_image[(per_image["alignment"] == alignment) & (per_image["cap"] == "none")]
+    places = part.drop_duplicates(["scene", "frame"]).reset_index(drop=True)
+    place = {key: i for i, key in enumerate(zip(places["scene"], places["frame"], strict=True))}
+    for contestant in [
+        name
+        for name in dict.fromkeys(part["contestant"])
+        if name == "tilted_plane" or name not in BASELINES
+    ]:
+        for scene, rows in part[part["contestant"] == contestant].groupby("scene", sort=False):
+            x = [place[scene, frame] for frame in rows["frame"]]
+            axes.plot(x, rows["abs_rel"], marker=".", markersize=4, **_style(contestant, colours))
+    starts = places.drop_duplicates("scene").index
+    for start in starts[1:]:
+        axes.axvline(start - 0.5, color="#bbb", linewidth=0.8)
+    if len(starts) <= 6:
+        axes.set_xticks(
+            list(starts), [places["scene"][start] for start in starts], fontsize=8, ha="left"
+        )
+    finish(axes, "test frames in the order of each flight")
+
+
+def _style(contestant: str, colours: dict[str, str]) -> dict:
+    bold = contestant == "model"
+    return {
+        "color": colours[contestant],
+        "label": contestant,
+        "linewidth": 2.2 if bold else 1.3,
+        "zorder": 3 if bold else 2,
+    }
+
+
+def finish(axes: Axes, x: str, y: str = "abs rel") -> None:
+    """Labels and the look that all charts share; errors begin at zero."""
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.set_ylim(bottom=0)  # keeps a top that was set
+    axes.grid(True, axis="y", color="#eee")
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

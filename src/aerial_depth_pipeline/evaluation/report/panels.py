@@ -1,0 +1,294 @@
+"""Pictures of frames in columns: input, prediction, ground truth, error, baseline, in the plasma
+colours of the original's README."""
+
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.evaluation.measuring.alignment import aligned_depth
+from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
+from aerial_depth_pipeline.evaluation.methods.method import (
+    Frame,
+    PredictionError,
+    inverse_prediction,
+    model_contestant,
+)
+from aerial_depth_pipeline.evaluation.references import Reference
+
+log = logging.getLogger(__name__)
+
+_MISSING = np.array([58, 58, 62], np.uint8)
+_PANEL_WIDTH = 480
+_ERROR_LIMIT = 0.5
+
+
+@dataclass(frozen=True)
+class PanelFrame:
+    """One column of the picture; everything at the frame's size, scaled down for showing.
+
+    Attributes:
+        title: what stands above it.
+        scene, frame: where it comes from.
+        image_HW3: the frame, uint8 RGB.
+        prediction_HW: aligned depth, NaN where there is none.
+        reference_HW: reference depth, 0 where there is none.
+        baseline_HW: depth of the tilted plane.
+    """
+
+    title: str
+    scene: str
+    frame: int
+    image_HW3: np.ndarray
+    prediction_HW: np.ndarray
+    reference_HW: np.ndarray
+    baseline_HW: np.ndarray
+
+
+def choose_frames(
+    per_image: pd.DataFrame, alignment: str, contestant: str = "model"
+) -> list[tuple[str, str, int, float]]:
+    """Best, median and worst frame of a domain by abs_rel: (word, scene, frame, abs_rel); fewer
+    where there are fewer frames."""
+    part = per_image[
+        (per_image["contestant"] == contestant)
+        & (per_image["alignment"] == alignment)
+        & (per_image["cap"] == "none")
+    ]
+    part = part[np.isfinite(part["abs_rel"])].sort_values(
+        ["abs_rel", "scene", "frame"], kind="stable"
+    )
+    if part.empty:
+        return []
+    places = {"best": 0, "median": len(part) // 2, "worst": len(part) - 1}
+    chosen, taken = [], set()
+    for word, place in places.items():
+        if place not in taken:
+            taken.add(place)
+            row = part.iloc[place]
+            chosen.append((word, row["scene"], int(row["frame"]), float(row["abs_rel"])))
+    return chosen
+
+
+def panel_frames(
+    predict: Callable[[np.ndarray], np.ndarray],
+    test: Mapping[str, Sequence[Reference]],
+    per_image: pd.DataFrame,
+    domain: str,
+    alignment: str,
+) -> list[PanelFrame]:
+    """Best, median and worst frame of one domain, predicted again and aligned as it was
+    measured."""
+    columns = []
+    for word, scene, index, abs_rel in choose_frames(per_image, alignment):
+        reference = next(reference for reference in test[scene] if reference.frame == index)
+        frame = Frame(scene, reference)
+        record = per_image[
+            (per_image["contestant"] == "model")
+            & (per_image["alignment"] == alignment)
+            & (per_image["cap"] == "none")
+            & (per_image["scene"] == scene)
+            & (per_image["frame"] == index)
+        ].iloc[0]
+        try:
+            inverse_HW = inverse_prediction(model_contestant(predict), frame)
+            columns.append(
+                PanelFrame(
+                    f"{domain}: {word}\n{scene} {index:06d}\nabs rel {abs_rel:.3f}",
+                    scene,
+                    index,
+                    frame.image,
+                    whole_depth(inverse_HW, record["scale"], record["shift"]),
+                    frame.depth,
+                    _plane(frame.depth),
+                )
+            )
+        except (PredictionError, SceneError) as error:
+            log.warning("No picture of %s/%06d: %s", scene, index, error)
+    return columns
+
+
+def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarray:
+    """A whole predicted map as depth [H, W], NaN where there is none, aligned by a record's `scale`
+    (on depth) and `shift` (of inverse)."""
+    nearest_inverse = (
+        float(np.nanmax(np.abs(inverse_HW))) / factor + abs(shift)
+        if np.isfinite(factor)
+        else abs(shift)
+    )
+    return aligned_depth(
+        inverse_HW,
+        1 / factor if np.isfinite(factor) else 0.0,
+        shift,
+        1 / nearest_inverse,
+        1e6 / nearest_inverse,
+    )
+
+
+def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
+    """The picture as PNG: frames in columns; input, prediction, ground truth, error and the tilted
+    plane in rows.
+
+    Depth is shown as inverse depth in plasma, bright near and dark far, prediction, ground truth
+    and plane of one frame on one scale; grey is without depth. The error is relative, |predicted −
+    true| / true, with its own scale.
+
+    Raises:
+        ValueError: without columns.
+    """
+    if not columns:
+        raise ValueError("a picture needs at least one frame")
+    rows = ["input", "prediction", "ground truth", "relative error", "tilted plane\n(oracle)"]
+    tiles = [_tiles(column) for column in columns]
+    height, width = tiles[0][0].shape[:2]
+    cell, left, top, bottom = 2.6, 1.15, 0.62, 0.62
+    cell_height = cell * height / width
+    figure = Figure(
+        figsize=(left + cell * len(columns) + 0.15, top + cell_height * len(rows) + bottom),
+        dpi=160,
+        facecolor="white",
+    )
+    canvas = FigureCanvasAgg(figure)
+    total_width, total_height = figure.get_size_inches()
+    for x, (column, pictures) in enumerate(zip(columns, tiles, strict=True)):
+        for y, picture in enumerate(pictures):
+            box = (
+                (left + x * cell) / total_width,
+                1 - (top + (y + 1) * cell_height) / total_height,
+                (cell - 0.05) / total_width,
+                (cell_height - 0.05) / total_height,
+            )
+            axes = figure.add_axes(box)
+            axes.imshow(picture, interpolation="nearest", aspect="auto")
+            axes.set_axis_off()
+            if x == 0:
+                figure.text(
+                    (left - 0.08) / total_width,
+                    box[1] + box[3] / 2,
+                    rows[y],
+                    ha="right",
+                    va="center",
+                    fontsize=10,
+                )
+            if y == 0:
+                figure.text(
+                    box[0] + box[2] / 2,
+                    1 - (top - 0.08) / total_height,
+                    column.title,
+                    ha="center",
+                    va="bottom",
+                    fontsize=9,
+                )
+    _scale(figure, left, bottom, cell, "plasma", "far", "near", "inverse depth (grey: none)", 0)
+    if len(columns) > 1:
+        _scale(
+            figure,
+            left,
+            bottom,
+            cell,
+            "magma",
+            "0",
+            f"≥ {100 * _ERROR_LIMIT:.0f} %",
+            "relative error",
+            1,
+        )
+    stream = io.BytesIO()
+    canvas.print_png(stream)
+    return stream.getvalue()
+
+
+def plasma(depth_HW: np.ndarray, near: float, far: float) -> np.ndarray:
+    """Depth as plasma colours [H, W, 3] uint8 of inverse depth: `near` bright, `far` dark, grey
+    where there is no depth."""
+    usable = np.isfinite(depth_HW) & (depth_HW > 0)
+    inverse_HW = np.divide(1, depth_HW, out=np.zeros(depth_HW.shape, np.float32), where=usable)
+    low, high = 1 / far, 1 / near
+    level = np.clip((inverse_HW - low) / max(high - low, 1e-12), 0, 1)
+    picture = (colormaps["plasma"](level)[..., :3] * 255).round().astype(np.uint8)
+    picture[~usable] = _MISSING
+    return picture
+
+
+def depth_range(depth_HW: np.ndarray) -> tuple[float, float]:
+    """Near and far ends of a colour scale: the 2nd and 98th percentile of the depths that are
+    there."""
+    depths = depth_HW[np.isfinite(depth_HW) & (depth_HW > 0)]
+    if not len(depths):
+        return 1.0, 2.0
+    near, far = np.percentile(depths, [2, 98])
+    return (
+        (float(near), float(far))
+        if far > near * 1.001
+        else (float(near) * 0.95, float(near) * 1.05)
+    )
+
+
+def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.ndarray:
+    """Relative error as magma colours [H, W, 3] uint8, bright from 50 % on, grey where there is
+    nothing to compare."""
+    common = (reference_HW > 0) & np.isfinite(prediction_HW)
+    error = np.zeros(reference_HW.shape, np.float32)
+    error[common] = np.abs(prediction_HW[common] - reference_HW[common]) / reference_HW[common]
+    picture = (
+        (colormaps["magma"](np.clip(error / _ERROR_LIMIT, 0, 1))[..., :3] * 255)
+        .round()
+        .astype(np.uint8)
+    )
+    picture[~common] = _MISSING
+    return picture
+
+
+def _tiles(column: PanelFrame) -> list[np.ndarray]:
+    near, far = depth_range(column.reference_HW)
+    pictures = [
+        column.image_HW3,
+        plasma(column.prediction_HW, near, far),
+        plasma(column.reference_HW, near, far),
+        error_picture(column.prediction_HW, column.reference_HW),
+        plasma(column.baseline_HW, near, far),
+    ]
+    height = round(_PANEL_WIDTH * column.image_HW3.shape[0] / column.image_HW3.shape[1])
+    return [
+        cv2.resize(picture, (_PANEL_WIDTH, height), interpolation=cv2.INTER_AREA)
+        for picture in pictures
+    ]
+
+
+def _plane(reference_HW: np.ndarray) -> np.ndarray:
+    plane_HW = tilted_plane(reference_HW)
+    return plane_HW if plane_HW is not None else np.zeros_like(reference_HW)
+
+
+def _scale(
+    figure: Figure,
+    left: float,
+    bottom: float,
+    cell: float,
+    colours: str,
+    low: str,
+    high: str,
+    title: str,
+    place: int,
+) -> None:
+    total_width, total_height = figure.get_size_inches()
+    x = left + place * cell
+    axes = figure.add_axes(
+        (
+            x / total_width,
+            (bottom - 0.3) / total_height,
+            (cell - 0.3) / total_width,
+            0.12 / total_height,
+        )
+    )
+    axes.imshow(np.linspace(0, 1, 256)[None], cmap=colours, aspect="auto")
+    axes.set_yticks([])
+    axes.set_xticks([0, 255], [low, high], fontsize=8)
+    axes.set_title(title, fontsize=8, pad=2)

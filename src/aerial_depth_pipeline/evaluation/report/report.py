@@ -1,0 +1,275 @@
+"""Everything the evaluation leaves in `08_reporting/`: tables, pictures, films, point clouds, one
+page."""
+
+import logging
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.measuring.aggregate import spread_table
+from aerial_depth_pipeline.evaluation.methods.conventional import conventional_contestants
+from aerial_depth_pipeline.evaluation.methods.external import outside_contestants
+from aerial_depth_pipeline.evaluation.methods.method import (
+    Contestant,
+    Frame,
+    model_contestant,
+    other_uses,
+)
+from aerial_depth_pipeline.evaluation.poses.pose_errors import measure_poses, pose_metrics
+from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
+from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.evaluation.report.panels import depth_range, draw_panels, panel_frames
+from aerial_depth_pipeline.evaluation.report.point_clouds import write_point_cloud
+from aerial_depth_pipeline.evaluation.report.sections import (
+    DomainReport,
+    domain_section,
+    overview_section,
+)
+from aerial_depth_pipeline.evaluation.report.tables import (
+    format_console,
+    format_latex,
+    format_markdown,
+    mlflow_metrics,
+)
+from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side, write_video
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.progress import progress
+from aerial_depth_pipeline.reporting.page import render_page
+
+log = logging.getLogger(__name__)
+
+Model = Callable[[np.ndarray], np.ndarray]
+References = Mapping[str, Sequence[Reference]]
+_LEAD = (
+    "Depth predicted from single images, measured against reference depth; brackets hold 95 %"
+    " intervals from resampling images. constant and mean_depth_map know nothing of the image;"
+    " tilted_plane is an oracle, the plane that fits the reference best. A model is worth something"
+    " where it beats the plane: skill over plane is one minus the ratio of their abs rel on the"
+    " same pixels."
+)
+_FLY_FPS = 16
+
+
+def write_report(
+    model: Model,
+    test: Mapping[str, References],
+    train: Mapping[str, References],
+    settings: EvaluationSettings,
+    folder: Path,
+    contestants: Mapping[str, Sequence[Contestant]] | None = None,
+    triplet_poses: Mapping[str, pd.DataFrame] | None = None,
+) -> dict[str, float]:
+    """Measure every domain and write `evaluation.csv`, `.txt`, `.md`, `.tex`,
+    `evaluation_per_image.csv`, `evaluation_spread.csv`, `evaluation_breakdowns.csv`,
+    `evaluation_problems.csv`, `evaluation_poses.csv`, `evaluation_panels.png`, `evaluation.html`,
+    and for every domain `evaluation_video_<domain>.mp4` and, of its median frame,
+    `evaluation_points_<domain>_prediction.ply`, `…_reference.ply` and
+    `evaluation_points_<domain>.mp4`, a flight around both. Where sweeps are asked for,
+    `evaluation_sweep.csv`.
+
+    Args:
+        model: from an image [H, W, 3] uint8 RGB to z-depth [H, W].
+        test: references of the test scenes, by domain and scene.
+        train: references of the training scenes, by domain and scene, for the baselines.
+        settings: what is measured.
+        folder: an empty local folder.
+        contestants: further contestants by domain.
+        triplet_poses: `poses.parquet` of each domain, whose relative poses are measured as well.
+
+    Returns:
+        Metrics by the names under which MLflow shows them (`rural/median_per_image/abs_rel`).
+
+    Raises:
+        UserError: if a domain has no test frame with reference depth, or a configured contestant
+            cannot be loaded.
+    """
+    domains = []
+    for name, scenes in test.items():
+        others = [
+            *(contestants or {}).get(name, ()),
+            *other_uses(model, settings.mirrored),
+            *outside_contestants(settings.contestants, name),
+        ]
+        with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
+            others += conventional_contestants(scenes, settings, Path(work))
+            measured = measure(model, scenes, train.get(name, {}), name, settings, others)
+        columns = panel_frames(model, scenes, measured.per_image, name, settings.main_alignment)
+        poses = measure_poses(name, scenes, (triplet_poses or {}).get(name))
+        domain = DomainReport(
+            name, measured, columns, poses, _measure_sweeps(name, model, scenes, settings)
+        )
+        domain.films = [
+            *_write_points(domain, scenes, folder, settings),
+            *_write_video(name, model, scenes, folder, settings),
+        ]
+        domains.append(domain)
+    table = pd.concat([domain.measured.table for domain in domains], ignore_index=True)
+    poses = pd.concat([domain.poses.table for domain in domains], ignore_index=True)
+    _write_tables(domains, table, poses, settings, folder)
+    texts = [
+        format_console(table, domain.name, settings.main_alignment, kinds=domain.kinds)
+        for domain in domains
+    ]
+    (folder / "evaluation.txt").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+    columns = [column for domain in domains for column in domain.columns]
+    if columns:
+        (folder / "evaluation_panels.png").write_bytes(draw_panels(columns))
+    sections = [domain_section(domain, settings) for domain in domains]
+    if len(domains) > 1:
+        sections.insert(0, overview_section(domains, settings.main_alignment))
+    (folder / "evaluation.html").write_text(
+        render_page("Depth evaluation", _LEAD, sections), encoding="utf-8"
+    )
+    return mlflow_metrics(table, settings.main_alignment) | pose_metrics(poses)
+
+
+def _write_tables(
+    domains: Sequence[DomainReport],
+    table: pd.DataFrame,
+    poses: pd.DataFrame,
+    settings: EvaluationSettings,
+    folder: Path,
+) -> None:
+    table.to_csv(folder / "evaluation.csv", index=False)
+    for name in ("per_image", "breakdowns", "problems"):
+        parts = [getattr(domain.measured, name) for domain in domains]
+        pd.concat(parts, ignore_index=True).to_csv(folder / f"evaluation_{name}.csv", index=False)
+    spread = [spread_table(domain.measured.per_image, settings.thresholds) for domain in domains]
+    pd.concat(spread, ignore_index=True).to_csv(folder / "evaluation_spread.csv", index=False)
+    sweeps = [domain.sweeps for domain in domains if len(domain.sweeps)]
+    if sweeps:
+        pd.concat(sweeps, ignore_index=True).to_csv(folder / "evaluation_sweep.csv", index=False)
+    poses.to_csv(folder / "evaluation_poses.csv", index=False)
+    for name, form in (("evaluation.md", format_markdown), ("evaluation.tex", format_latex)):
+        parts = [
+            form(table, domain.name, alignment, cap, domain.kinds)
+            for domain in domains
+            for cap in dict.fromkeys(domain.measured.per_image["cap"])
+            for alignment in settings.alignments
+        ]
+        (folder / name).write_text("\n".join(parts), encoding="utf-8")
+
+
+def _measure_sweeps(
+    domain: str, model: Model, scenes: References, settings: EvaluationSettings
+) -> pd.DataFrame:
+    """What the prediction is worth to a plane sweep, where it is asked for and the scene has what
+    it takes."""
+    if not settings.sweep_planes:
+        return pd.DataFrame()
+    from aerial_depth_pipeline.evaluation.measuring.sweep_initialisation import sweep_gain
+
+    tables = []
+    for scene, references in progress(scenes.items(), f"Sweeps of {domain}", len(scenes), "scene"):
+        try:
+            tables.append(
+                sweep_gain(
+                    model, references, domain, scene, settings.sweep_planes, settings.sweep_frames
+                )
+            )
+        except (SceneError, OSError, RuntimeError) as problem:
+            log.warning("No sweeps in %s/%s: %s", domain, scene, problem)
+    tables = [table for table in tables if len(table)]
+    if tables:
+        return pd.concat(tables, ignore_index=True)
+    log.info(
+        "%s: no scene has an exact reference and structure from motion, so there is nothing to"
+        " sweep.",
+        domain,
+    )
+    return pd.DataFrame()
+
+
+def _write_points(
+    domain: DomainReport, scenes: References, folder: Path, settings: EvaluationSettings
+) -> Iterator[tuple[str, Path]]:
+    """Prediction and reference of the domain's median frame (or its only one) as clouds, with a
+    flight around them."""
+    if not settings.point_clouds or not domain.columns:
+        return
+    column = domain.columns[min(1, len(domain.columns) - 1)]
+    geometry = find_scene_geometry(scenes[column.scene][0])
+    if (
+        geometry.camera is None
+        or (geometry.camera.height, geometry.camera.width) != column.reference_HW.shape
+    ):
+        log.info(
+            "%s: no camera.yaml for %s, so its point clouds are left out.",
+            domain.name,
+            column.scene,
+        )
+        return
+    K, stem = geometry.camera.K, f"evaluation_points_{_file_name(domain.name)}"
+    depths = {"prediction": column.prediction_HW, "reference": column.reference_HW}
+    for name, depth_HW in depths.items():
+        write_point_cloud(
+            folder / f"{stem}_{name}.ply",
+            column.image_HW3,
+            depth_HW,
+            K,
+            geometry.poses.get(column.frame),
+        )
+    # A horizon would make everything near it small.
+    farthest = 1.3 * depth_range(column.reference_HW)[1]
+    shown = [np.where(depth_HW < farthest, depth_HW, 0) for depth_HW in depths.values()]
+    path = folder / f"{stem}.mp4"
+    try:
+        write_video(fly_around(column.image_HW3, shown, K), path, _FLY_FPS)
+    except (OSError, ValueError) as error:
+        log.warning("No flight around the points of %s: %s.", domain.name, error)
+        path.unlink(missing_ok=True)
+        return
+    yield (
+        (
+            f"The points of {column.scene} {column.frame:06d} from other sides: predicted (left)"
+            " and reference (right)."
+        ),
+        path,
+    )
+
+
+def _write_video(
+    domain: str, model: Model, scenes: References, folder: Path, settings: EvaluationSettings
+) -> Iterator[tuple[str, Path]]:
+    """The kept frames of the first test scene, from its first test frame on; nothing where no video
+    came about."""
+    scene, references = next(
+        (scene, references) for scene, references in scenes.items() if references
+    )
+    frames = references[0].image.parent
+    first, last = references[0].frame, references[-1].frame
+    paths = [
+        path
+        for path in sorted(frames.glob("*.jpg"))
+        if path.stem.isdigit() and first <= int(path.stem) <= last
+    ]
+    paths = paths[: settings.video_frames]
+
+    contestant = model_contestant(model)
+
+    def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for path in progress(paths, f"Video of {domain}/{scene}", len(paths), "frame"):
+            frame = Frame(scene, replace(references[0], frame=int(path.stem), image=path))
+            try:
+                yield frame.image, contestant.predict(frame)
+            except SceneError as error:
+                log.warning("%s", error)
+
+    path = folder / f"evaluation_video_{_file_name(domain)}.mp4"
+    try:
+        if write_video(side_by_side(predicted()), path, settings.video_fps):
+            yield "Input and predicted depth side by side; the colours follow the prediction.", path
+    except (OSError, ValueError) as error:
+        log.warning("No video of %s: %s.", domain, error)
+        path.unlink(missing_ok=True)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.-]", "_", text)

@@ -1,0 +1,280 @@
+"""The measured table in the forms that people read: console, CSV, Markdown, LaTeX, and names for
+MLflow."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from aerial_depth_pipeline.evaluation.measuring.metrics import KITTI
+
+SHOWN = (*KITTI, "skill_over_plane")
+_LABELS = {
+    "abs_rel": "abs rel",
+    "sq_rel": "sq rel",
+    "rmse": "rmse",
+    "rmse_log": "rmse log",
+    "delta_1.25": "δ<1.25",
+    "delta_1.25_squared": "δ<1.25²",
+    "delta_1.25_cubed": "δ<1.25³",
+    "skill_over_plane": "skill over plane",
+    "l1_abs": "L1-abs",
+    "l1_rel": "L1-rel",
+    "scale_drift": "scale drift",
+}
+_WHOLE = 0.95
+_LATEX = {"δ<1.25": r"$\delta<1.25$", "δ<1.25²": r"$\delta<1.25^2$", "δ<1.25³": r"$\delta<1.25^3$"}
+ALIGNMENTS = {
+    "none": "without alignment",
+    "median_per_image": "median per image",
+    "median_per_scene": "median per scene",
+    "lstsq_inverse_depth": "least squares in inverse depth per image",
+}
+
+
+def photogrammetric(thresholds: Sequence[float]) -> tuple[str, ...]:
+    """The photogrammetric set, with what shows a model's character: its scale drift and its
+    correlation with the truth."""
+    shares = [
+        f"{name}_{threshold:g}m"
+        for name in ("accuracy", "completeness")
+        for threshold in thresholds
+    ]
+    return ("l1_abs", "l1_rel", *shares, "correlation", "scale_drift")
+
+
+def pivot(
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    cap: str = "none",
+    scene: str = "all",
+    metrics: Sequence[str] = SHOWN,
+    what: str = "value",
+) -> pd.DataFrame:
+    """Contestants in rows (the model first, then the others, baselines last), metrics in columns;
+    `coverage` and `images` at the end.
+
+    `what` is the column of the long table that fills the cells: `value`, `low` or `high`.
+    """
+    part = table[
+        (table["domain"] == domain)
+        & (table["alignment"] == alignment)
+        & (table["cap"].astype(str) == cap)
+        & (table["scene"] == scene)
+    ]
+    wide = part[part["metric"].isin(metrics)].pivot(
+        index="contestant", columns="metric", values=what
+    )
+    wide = wide.reindex(columns=[metric for metric in metrics if metric in wide.columns])
+    side = part[part["metric"] == "abs_rel"].set_index("contestant")
+    wide["coverage"] = side["coverage"].reindex(wide.index)
+    wide["images"] = side["images"].reindex(wide.index)
+    last = ("constant", "mean_depth_map", "tilted_plane")
+    order = sorted(
+        wide.index,
+        key=lambda name: (name != "model", last.index(name) + 1 if name in last else 0, name),
+    )
+    return wide.loc[order]
+
+
+def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[str]:
+    """A sentence for each contestant with predictions that are missing, damaged or incomplete: no
+    average hides them."""
+    part = table[
+        (table["domain"] == domain)
+        & (table["scene"] == scene)
+        & table["metric"].str.startswith("images_")
+    ]
+    notes = []
+    for contestant, rows in part.groupby("contestant", sort=False):
+        counts = [
+            f"{int(row.value)}"
+            f" {row.metric.removeprefix('images_').replace('left_out', 'left out').replace('_', '-')}"
+            for row in rows.itertuples()
+        ]
+        words = ", ".join(
+            "with holes".join(count.rsplit("holes", 1)) if count.endswith("holes") else count
+            for count in counts
+        )
+        notes.append(f"{contestant}: of {int(rows['images'].iloc[0])} predictions {words}.")
+    return notes
+
+
+def describe_references(kinds: Sequence[str]) -> str:
+    """What references are, in words. Exact depth comes with footage only where somebody rendered
+    it, and a reader has to know that."""
+    words = [
+        "exact depth (simulated flights)" if kind == "exact" else f"{kind.replace('_', ' ')} depth"
+        for kind in kinds
+    ]
+    return " and ".join(words)
+
+
+def caption_of(
+    domain: str, alignment: str, cap: str, kinds: Sequence[str] = (), scene: str = "all"
+) -> str:
+    """One line that says what a table's numbers are measured against and how."""
+    where = domain if scene == "all" else f"{domain}/{scene}"
+    against = f", against {describe_references(kinds)}" if kinds else ""
+    return (
+        f"{where}{against}, {ALIGNMENTS.get(alignment, alignment)},"
+        f" {'no depth cap' if cap == 'none' else f'depth up to {cap}'}"
+    )
+
+
+def format_console(
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    cap: str = "none",
+    kinds: Sequence[str] = (),
+    metrics: Sequence[str] = SHOWN,
+) -> str:
+    """A table for the terminal: caption, header, one line per contestant, columns aligned."""
+    wide = pivot(table, domain, alignment, cap, metrics=metrics)
+    header = ["", *[label(column) for column in wide.columns]]
+    body = [
+        [str(name), *[cell(column, row[column]) for column in wide.columns]]
+        for name, row in wide.iterrows()
+    ]
+    widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
+             for line in [header, *body]]  # fmt: skip
+    notes = problem_notes(table, domain)
+    return "\n".join(
+        [
+            caption_of(domain, alignment, cap, kinds),
+            lines[0],
+            "─" * len(lines[0]),
+            *lines[1:],
+            *notes,
+        ]
+    )
+
+
+def format_markdown(
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    cap: str = "none",
+    kinds: Sequence[str] = (),
+    metrics: Sequence[str] = SHOWN,
+) -> str:
+    """The same as a Markdown table, the best contestant of each metric in bold (the oracle plane
+    does not compete)."""
+    wide = pivot(table, domain, alignment, cap, metrics=metrics)
+    best = best_of(wide)
+    lines = [
+        f"| contestant | {' | '.join(label(column) for column in wide.columns)} |",
+        "|---|" + "---:|" * len(wide.columns),
+    ]
+    for name, row in wide.iterrows():
+        cells = [
+            f"**{cell(c, row[c])}**" if name in best.get(c, ()) else cell(c, row[c])
+            for c in wide.columns
+        ]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    notes = "".join(f"\n{note}\n" for note in problem_notes(table, domain))
+    return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + f"\n{notes}"
+
+
+def format_latex(
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    cap: str = "none",
+    kinds: Sequence[str] = (),
+    metrics: Sequence[str] = SHOWN,
+) -> str:
+    """The same as a LaTeX table with booktabs rules, ready to be included."""
+    wide = pivot(table, domain, alignment, cap, metrics=metrics)
+    best = best_of(wide)
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{escape_latex(caption_of(domain, alignment, cap, kinds))}}}",
+        rf"  \begin{{tabular}}{{l{'r' * len(wide.columns)}}}",
+        r"    \toprule",
+        "    contestant & "
+        + " & ".join(_LATEX.get(label(c), escape_latex(label(c))) for c in wide.columns)
+        + r" \\",
+        r"    \midrule",
+    ]
+    for name, row in wide.iterrows():
+        cells = [escape_latex(cell(c, row[c])) for c in wide.columns]
+        cells = [
+            rf"\textbf{{{cell}}}" if name in best.get(c, ()) else cell
+            for c, cell in zip(wide.columns, cells, strict=True)
+        ]
+        lines.append(f"    {escape_latex(str(name))} & " + " & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""])
+
+
+def mlflow_metrics(table: pd.DataFrame, main_alignment: str) -> dict[str, float]:
+    """Metrics by the names under which MLflow shows them: `rural/median_per_image/abs_rel`.
+
+    Only whole domains and finite values; a cap follows the alignment
+    (`rural/median_per_image_cap_80/abs_rel`). Of the contestants beside the model the two best
+    known metrics under the main alignment are logged, with the name behind the domain
+    (`rural/tilted_plane/median_per_image/abs_rel`), so that plots of many metrics stay readable.
+    """
+    metrics = {}
+    whole = table[(table["scene"] == "all") & table["value"].map(math.isfinite)]
+    beside = (
+        (whole["alignment"] == main_alignment)
+        & (whole["cap"].astype(str) == "none")
+        & whole["metric"].isin(["abs_rel", "delta_1.25"])
+    )
+    for row in whole[(whole["contestant"] == "model") | beside].itertuples():
+        who = "" if row.contestant == "model" else f"{row.contestant}/"
+        cap = "" if str(row.cap) == "none" else f"_cap_{row.cap}"
+        metrics[f"{row.domain}/{who}{row.alignment}{cap}/{row.metric}"] = float(row.value)
+    return metrics
+
+
+def label(column: str) -> str:
+    """A column's name for readers."""
+    return _LABELS.get(column, column.replace("_", " "))
+
+
+def escape_latex(text: str) -> str:
+    """Text with LaTeX's special characters made harmless."""
+    special: Mapping[str, str] = {
+        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$",
+    }  # fmt: skip
+    return "".join(special.get(character, character) for character in text)
+
+
+def cell(column: str, value: float) -> str:
+    """A number as text, a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if column == "images":
+        return f"{int(value)}"
+    if column == "coverage":
+        return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.1f} %"
+    text = f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+    return text.replace("-", "−") if value < 0 else text
+
+
+def best_of(wide: pd.DataFrame) -> dict[str, set[str]]:
+    """Metric → best contestants of a table of `pivot`, several where they read the same.
+
+    The plane sees the reference, and sparse methods answer where it is easy: neither competes.
+    """
+    rivals = wide.drop(index="tilted_plane", errors="ignore")
+    rivals = rivals[rivals["coverage"] >= _WHOLE * rivals["coverage"].max()]
+    best = {}
+    for column in wide.columns:
+        values = rivals[column].dropna() if column not in ("coverage", "images") else []
+        if len(values) > 1:
+            larger = column.startswith(
+                ("delta_", "accuracy_", "completeness_", "skill_", "correlation")
+            )
+            shown = cell(column, values.max() if larger else values.min())
+            best[column] = {
+                str(name) for name, value in values.items() if cell(column, value) == shown
+            }
+    return best

@@ -1,0 +1,45 @@
+"""Reading and writing image files: any path, RGB arrays, errors that are raised and not
+swallowed."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def read_image(path: Path) -> np.ndarray | None:
+    """Read an image as [H, W, 3] uint8 RGB, turned upright by its EXIF orientation; None where it
+    does not decode."""
+    data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on every system
+    if data.size == 0:
+        return None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write_jpeg(path: Path, image_HW3: np.ndarray, quality: int) -> None:
+    """Write an RGB image as JPEG.
+
+    Raises:
+        OSError: where the file cannot be written (cv2.imwrite would only return False).
+    """
+    _, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    path.write_bytes(data)
+
+
+def fit_width(width: int, height: int, max_width: int) -> tuple[int, int]:
+    """The size after scaling down to at most `max_width`, in even numbers so that halving and
+    chroma stay aligned."""
+    if width <= max_width:
+        return width, height
+    new_width = max_width // 2 * 2
+    return new_width, max(2, round(height * new_width / width / 2) * 2)
+
+
+def scale_down(image_HW3: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize with area interpolation, the one that does not alias when images shrink."""
+    if image_HW3.shape[:2] == (height, width):
+        return image_HW3
+    return cv2.resize(image_HW3, (width, height), interpolation=cv2.INTER_AREA)

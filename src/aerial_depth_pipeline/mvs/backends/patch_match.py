@@ -1,0 +1,141 @@
+"""The backend for CUDA: COLMAP's PatchMatch stereo, in a process of its own: without a usable GPU
+it aborts, which cannot be caught."""
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
+from aerial_depth_pipeline.sfm.scene_model import SceneModel, frame_of_name, name_of_frame
+
+logger = logging.getLogger(__name__)
+
+
+def patch_match_available() -> bool:
+    """Whether this COLMAP was built for CUDA and finds a device."""
+    import pycolmap
+
+    # The second name is missing in the CPU wheel.
+    return bool(pycolmap.has_cuda and getattr(pycolmap, "get_num_cuda_devices", lambda: 0)() > 0)
+
+
+def patch_match(
+    model: SceneModel,
+    frames: Path,
+    sfm: Path,
+    sources: dict[int, list[int]],
+    work: Path,
+    command: list[str] | None = None,
+) -> dict[int, RawDepth]:
+    """Depth of all views by COLMAP's PatchMatch (Schönberger et al., Pixelwise View Selection for
+    Unstructured MVS, ECCV 2016).
+
+    Args:
+        model: the reconstructed scene.
+        frames: the scene's frames.
+        sfm: folder of the COLMAP model.
+        sources: view → its source views; the keys are the views whose depth is wanted.
+        work: folder for COLMAP's workspace.
+        command: the program to run instead of this module, for tests.
+
+    Raises:
+        SceneError: if the process ends without depth, with the last line that it wrote.
+    """
+    with tempfile.TemporaryDirectory(prefix="patch_match", dir=work) as folder:
+        workspace = Path(folder)
+        low, high = _depth_range(model)
+        job = {
+            "sfm": str(sfm),
+            "images": str(frames / "frames"),
+            "workspace": str(workspace),
+            "depth_min": low,
+            "depth_max": high,
+        }
+        job["sources"] = {
+            name_of_frame(view): [name_of_frame(s) for s in others]
+            for view, others in sources.items()
+            if others
+        }
+        (workspace / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        command = command or [
+            sys.executable,
+            "-m",
+            "aerial_depth_pipeline.mvs.backends.patch_match",
+        ]
+        done = subprocess.run(
+            [*command, str(workspace / "job.json")], capture_output=True, text=True, check=False
+        )
+        maps = {
+            frame_of_name(p.name.split(".")[0]): p
+            for p in (workspace / "stereo" / "depth_maps").glob("*.photometric.bin")
+        }
+        maps |= {
+            frame_of_name(p.name.split(".")[0]): p
+            for p in (workspace / "stereo" / "depth_maps").glob("*.geometric.bin")
+        }
+        if done.returncode != 0 or not maps:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise SceneError(
+                f"COLMAP's PatchMatch ended with status {done.returncode}: {last}. "
+                "Set ground_truth.dense.backend to plane_sweep, which needs no GPU."
+            )
+        size = (model.camera.height, model.camera.width)
+        return {
+            view: _to_raw(read_colmap_map(maps[view]), size)
+            if view in maps
+            else RawDepth.empty(*size)
+            for view in sources
+        }
+
+
+def _depth_range(model: SceneModel) -> tuple[float, float]:
+    depths = np.concatenate(
+        [
+            (model.points_N3[seen] @ model.poses[f][2, :3] + model.poses[f][2, 3])
+            for f, seen in model.observations.items()
+        ]
+    )
+    depths = depths[depths > 0]
+    return 0.5 * float(np.percentile(depths, 0.5)), 1.6 * float(np.percentile(depths, 99.5))
+
+
+def read_colmap_map(path: Path) -> np.ndarray:
+    """A depth map in COLMAP's own format: `width&height&channels&`, then float32 in columns of
+    rows."""
+    content = Path(path).read_bytes()
+    width, height, channels, data = content.split(b"&", 3)
+    array = np.frombuffer(data, np.float32).reshape((int(channels), int(height), int(width)))
+    return array[0] if int(channels) == 1 else np.moveaxis(array, 0, -1)
+
+
+def _to_raw(depth: np.ndarray, size: tuple[int, int]) -> RawDepth:
+    whole = np.zeros(size, np.float32)
+    height, width = min(size[0], depth.shape[0]), min(size[1], depth.shape[1])
+    whole[:height, :width] = np.where(np.isfinite(depth) & (depth > 0), depth, 0)[:height, :width]
+    return RawDepth(whole, np.where(whole > 0, 1, -1).astype(np.float32))
+
+
+def _run(job_path: str) -> None:
+    """What happens in the other process."""
+    import pycolmap
+
+    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    workspace = Path(job["workspace"])
+    pycolmap.undistort_images(workspace, job["sfm"], job["images"])
+    lines = "".join(f"{view}\n{', '.join(others)}\n" for view, others in job["sources"].items())
+    (workspace / "stereo" / "patch-match.cfg").write_text(lines, encoding="utf-8")
+    options = pycolmap.PatchMatchOptions()
+    options.depth_min, options.depth_max = job["depth_min"], job["depth_max"]
+    options.geom_consistency = True
+    options.filter = True
+    pycolmap.patch_match_stereo(workspace, options=options)
+
+
+if __name__ == "__main__":
+    _run(sys.argv[1])

@@ -1,0 +1,144 @@
+"""A depth model in ONNX Runtime: the same call as DepthModel, without torch."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from scipy.sparse import csr_array
+
+from aerial_depth_pipeline.errors import UserError
+
+INPUT, OUTPUT = "image", "depth"
+
+
+class OnnxDepthModel:
+    """Depth from a single picture, computed by ONNX Runtime.
+
+    Attributes:
+        path: the graph's file.
+        width, height: size in pixels at which the network looks at a picture.
+        metadata: that of the model it was exported from. `depth_scale` is already in the graph.
+        any_size: whether the graph takes pictures of any size; one that does not is given resized
+            ones here.
+    """
+
+    def __init__(
+        self, session: onnxruntime.InferenceSession, path: Path, description: dict[str, Any]
+    ) -> None:
+        self.path = path
+        self.width, self.height = int(description["width"]), int(description["height"])
+        self.metadata: dict[str, Any] = dict(description["metadata"])
+        self.any_size = bool(description["any_size"])
+        self._session = session
+
+    def __call__(self, image_HW3: np.ndarray) -> np.ndarray:
+        """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8."""
+        return self.predict(np.asarray(image_HW3)[None])[0]
+
+    def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+        """Depth [B, H, W], float32, of RGB pictures of one size [B, H, W, 3], uint8.
+
+        Raises:
+            ValueError: where the pictures are not three-channel uint8 of one size.
+        """
+        images = (
+            np.stack([np.asarray(image) for image in images_BHW3])
+            if not isinstance(images_BHW3, np.ndarray)
+            else images_BHW3
+        )
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise ValueError(
+                f"expected RGB pictures [B, H, W, 3] of type uint8, got {images.shape} of type"
+                f" {images.dtype}"
+            )
+        if self.any_size:
+            return self._run(np.ascontiguousarray(images))
+        size = images.shape[1:3]
+        if size == (self.height, self.width):
+            return self._run(images.astype(np.float32))
+        depth = self._run(
+            resize(images.astype(np.float32), self.height, self.width, antialias=True)
+        )
+        # Inverse depth is what DepthModel interpolates: it is linear on planes.
+        return 1 / resize(1 / depth[..., None], *size, antialias=False)[..., 0]
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        return self._session.run([OUTPUT], {INPUT: images})[0]
+
+    @classmethod
+    def load(cls, path: Path, threads: int | None = None) -> "OnnxDepthModel":
+        """Open a graph that `export_model` wrote.
+
+        Args:
+            path: the `.onnx` file.
+            threads: processor threads to use; all cores by default.
+
+        Raises:
+            UserError: where the file is missing, damaged, or not an exported depth model.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(
+                f"{path} is not there. Export the model first with 'kedro run --pipelines=export'."
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3
+        available = onnxruntime.get_available_providers()
+        providers = [
+            name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available
+        ]
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime raises classes of its own that share nothing
+            raise UserError(
+                f"{path} cannot be opened as an ONNX graph ({str(error).strip()[:200]}); export the"
+                " model again."
+            ) from error
+        text = session.get_modelmeta().custom_metadata_map.get("depth_model")
+        if text is None:
+            raise UserError(
+                f"{path} is an ONNX graph, but not one that 'kedro run --pipelines=export' wrote."
+            )
+        return cls(session, path, json.loads(text))
+
+
+def resize(images_BHWC: np.ndarray, height: int, width: int, antialias: bool) -> np.ndarray:
+    """Bilinear interpolation of float32 images [B, H, W, C], with pixel centres at 0.5; `antialias`
+    widens the kernel where they shrink."""
+    batch, old_height, old_width, channels = images_BHWC.shape
+    rows, columns = (
+        interpolation_matrix(old_height, height, antialias),
+        interpolation_matrix(old_width, width, antialias),
+    )
+    result = np.empty((batch, height, width, channels), np.float32)
+    for image, out in zip(images_BHWC, result, strict=True):
+        narrow = rows @ image.reshape(old_height, old_width * channels)
+        across = (
+            narrow.reshape(height, old_width, channels)
+            .transpose(1, 0, 2)
+            .reshape(old_width, height * channels)
+        )
+        out[:] = (columns @ across).reshape(width, height, channels).transpose(1, 0, 2)
+    return result
+
+
+@lru_cache(maxsize=16)
+def interpolation_matrix(old: int, new: int, antialias: bool) -> csr_array:
+    """The sparse matrix [new, old] that interpolates a line of pixels linearly; each row sums to
+    one."""
+    step = old / new
+    reach = max(1.0, step) if antialias else 1.0
+    center = (np.arange(new) + 0.5) * step
+    first = np.floor(center - 0.5 - reach).astype(int)
+    taps = first[:, None] + np.arange(int(np.ceil(2 * reach)) + 2)
+    weight = np.maximum(0, 1 - np.abs(taps + 0.5 - center[:, None]) / reach) * (
+        (taps >= 0) & (taps < old)
+    )
+    weight /= weight.sum(1, keepdims=True)
+    row, tap = np.nonzero(weight)
+    return csr_array((weight[row, tap].astype(np.float32), (row, taps[row, tap])), shape=(new, old))

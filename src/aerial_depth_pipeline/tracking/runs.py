@@ -1,0 +1,49 @@
+"""MLflow for nodes: everything goes to the run that kedro-mlflow opened, and nowhere if tracking is
+off."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric
+
+
+def is_tracking() -> bool:
+    """Whether a run is open."""
+    return mlflow.active_run() is not None
+
+
+def log_metrics(metrics: dict[str, float], step: int = 0) -> None:
+    """Log metrics in one request; values that are not finite are left out, since the UI cannot plot
+    them."""
+    finite = {
+        name: float(value) for name, value in metrics.items() if abs(float(value)) < float("inf")
+    }
+    if not is_tracking() or not finite:
+        return
+    now = int(time.time() * 1000)
+    run_id = mlflow.active_run().info.run_id
+    records = [Metric(name, value, now, step) for name, value in finite.items()]
+    client = mlflow.MlflowClient()
+    for start in range(0, len(records), 900):  # a request holds at most 1,000
+        client.log_batch(run_id, metrics=records[start : start + 900])
+
+
+def log_folder(folder: Path, name: str) -> None:
+    """Log what is in a local folder as artifacts below `name`."""
+    if is_tracking():
+        mlflow.log_artifacts(str(folder), name)
+
+
+def log_dict(content: dict[str, Any], name: str) -> None:
+    """Log a dictionary as a JSON artifact."""
+    if is_tracking():
+        mlflow.log_text(json.dumps(content, indent=2, default=str), name)
+
+
+def set_tags(tags: dict[str, Any]) -> None:
+    """Set tags of the run."""
+    if is_tracking():
+        mlflow.set_tags(tags)

@@ -1,0 +1,5 @@
+"""The flight that the tests of extraction use."""
+
+from tests.capture.conftest import flight, world
+
+__all__ = ["flight", "world"]
