@@ -20,6 +20,9 @@ test-unit: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell src tests benchmarks conf docs README.md
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 install: $(INSTALLED)
 

@@ -104,17 +104,17 @@ def main() -> None:
                 bare.append(candidates / (middle - start))
                 ours.append(kept / (end - middle))
     rate = arguments.frames / candidates
+    rates = {
+        "bare PyAV decoding": statistics.median(bare),
+        "frame extraction": statistics.median(ours),
+    }
     print(
         f"{WIDTH}x{HEIGHT} H.264, {arguments.frames} frames, every {STRIDE}th considered, {kept} of"
         f" {candidates} kept and written"
     )
     print(f"{'':<28}{'considered or written / s':>28}{'frames of the clip / s':>28}")
-    print(
-        f"{'bare PyAV decoding':<28}{statistics.median(bare):>28.1f}{statistics.median(bare) * rate:>28.1f}"
-    )
-    print(
-        f"{'frame extraction':<28}{statistics.median(ours):>28.1f}{statistics.median(ours) * rate:>28.1f}"
-    )
+    for name, candidates_per_second in rates.items():
+        print(f"{name:<28}{candidates_per_second:>28.1f}{candidates_per_second * rate:>28.1f}")
     print(f"ratio: {statistics.median(o / b for o, b in zip(ours, bare, strict=True)):.3f}")
 
 

@@ -109,7 +109,10 @@ def test_roll_that_jumps_beyond_straight_down_is_no_turn_between():
 ATTRIBUTES = (
     '<rdf:Description drone-dji:GimbalRollDegree="+3.50" drone-dji:GimbalPitchDegree="-45.00"/>'
 )
-ELEMENTS = "<drone-dji:GimbalRollDegree>+3.50</drone-dji:GimbalRollDegree><drone-dji:GimbalPitchDegree>-45.00</drone-dji:GimbalPitchDegree>"
+ELEMENTS = (
+    "<drone-dji:GimbalRollDegree>+3.50</drone-dji:GimbalRollDegree>"
+    "<drone-dji:GimbalPitchDegree>-45.00</drone-dji:GimbalPitchDegree>"
+)
 
 
 def _photograph(path, xmp: str, orientation: int = 1):
@@ -283,9 +286,10 @@ def test_a_straight_film_tells_up_only_with_heights(world):
     film = _look(world, poses)
     assert np.isnan(up_over_time(film, CAMERA.K).at(times)).all()
     centers = camera_center(np.array(poses))
-    positions = lambda wanted: np.stack(
-        [np.interp(wanted, times, centers[:, axis]) for axis in range(3)], 1
-    )  # noqa: E731
+
+    def positions(wanted):
+        return np.stack([np.interp(wanted, times, centers[:, axis]) for axis in range(3)], 1)
+
     up = up_over_time(film, CAMERA.K, positions).at([*times, np.nan])
     assert (
         np.degrees(angle_between(up[:-1], np.array([T[:3, 2] for T in poses]))).max() < 1.5

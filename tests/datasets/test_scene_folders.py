@@ -136,7 +136,8 @@ def test_killed_while_publishing_leaves_nothing_that_is_trusted(tmp_path) -> Non
                 os.kill(os.getpid(), 9)
             real(a, b)
         os.rename = os.replace = rename
-        SceneFoldersDataset({str(tmp_path / "frames")!r}, "rural").save({{"meadow": FinishedScene(folder, "b")}})
+        scenes = {{"meadow": FinishedScene(folder, "b")}}
+        SceneFoldersDataset({str(tmp_path / "frames")!r}, "rural").save(scenes)
     """)
     data = SceneFoldersDataset(str(tmp_path / "frames"), "rural")
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9

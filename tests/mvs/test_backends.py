@@ -120,7 +120,8 @@ folder.mkdir(parents=True)
 depth = np.full(({view.height}, {view.width}), 7, np.float32)
 depth[0, 5] = 3
 depth[1, 1] = float("nan")
-(folder / "000003.jpg.geometric.bin").write_bytes(b"{view.width}&{view.height}&1&" + depth.tobytes())
+content = b"{view.width}&{view.height}&1&" + depth.tobytes()
+(folder / "000003.jpg.geometric.bin").write_bytes(content)
 """
     raw = patch_match(
         model, tmp_path, tmp_path, {3: [2, 4], 5: []}, tmp_path, program(tmp_path, text)

@@ -212,7 +212,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from tests.training.test_train import settings
 from aerial_depth_pipeline.training.train import train
-train({"tiny": Path(sys.argv[1])}, settings(steps=60), Path(sys.argv[2])).save(Path(sys.argv[2]) / "model")
+work = Path(sys.argv[2])
+train({"tiny": Path(sys.argv[1])}, settings(steps=60), work).save(work / "model")
 """
 
 

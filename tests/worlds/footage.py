@@ -158,7 +158,9 @@ def bracketed_srt(fixes: list[tuple[float, float, float, float]], fps: float) ->
 
 def _stamp(seconds: float) -> str:
     thousandths = round(seconds * 1000)
-    return f"{thousandths // 3600000:02d}:{thousandths // 60000 % 60:02d}:{thousandths // 1000 % 60:02d},{thousandths % 1000:03d}"
+    seconds, thousandths = divmod(thousandths, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d},{thousandths:03d}"
 
 
 def no_calibration(images: list[Path]) -> Camera:
