@@ -1,33 +1,27 @@
 """Settings are read strictly: a slip of the pen is an error that names what was meant."""
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from pydantic import Field
 
-from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.configuration import Settings, read_settings
 from aerial_depth_pipeline.errors import UserError
 
 
-@dataclass(frozen=True)
-class Inner:
+class Inner(Settings):
     weight: float = 0.5
 
 
-@dataclass(frozen=True)
-class Outer:
-    steps: int
+class Outer(Settings):
+    steps: int = Field(ge=1)
     offset: int | Literal["auto"] = "auto"
     kind: Literal["town", "country"] = "town"
-    inner: Inner = field(default_factory=Inner)
-    names: list[str] = field(default_factory=list)
+    inner: Inner = Inner()
+    names: list[str] = []
     cap: float | None = None
     on: bool = True
-    seeds: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError("steps must be at least 1")
+    seeds: list[int] = []
 
 
 def test_values_defaults_and_conversions() -> None:
@@ -36,7 +30,8 @@ def test_values_defaults_and_conversions() -> None:
         {"steps": 3, "offset": 2, "inner": {"weight": "1e-3"}, "names": ["a"], "cap": 80},
         "train",
     )
-    assert settings == Outer(3, 2, "town", Inner(1e-3), ["a"], 80.0, True)
+    assert settings == Outer(steps=3, offset=2, inner=Inner(weight=1e-3), names=["a"], cap=80.0)
+    assert type(settings.offset) is int and type(settings.cap) is float
 
 
 def test_a_list_from_the_command_line_has_spaces_between_its_items() -> None:

@@ -1,96 +1,149 @@
-"""From dictionaries of configuration to typed settings: an unknown key is an error that names the
-closest known one."""
+"""Typed settings read strictly from dictionaries of configuration: an unknown key is an error that
+names the closest known one."""
 
-import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from aerial_depth_pipeline.errors import UserError
 
-Settings = TypeVar("Settings")
+Rules = Iterator[tuple[Any, str]]
+"""Conditions on several fields of settings, each with the sentence where it does not hold."""
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
-def read_settings(
-    settings_class: type[Settings], values: Mapping[str, Any], where: str
-) -> Settings:
-    """Make the dataclass `settings_class` from a dictionary of configuration.
+class Settings(BaseModel):
+    """Base of all settings: read-only and strict; the text below a field describes it.
+
+    Raises:
+        ValueError: for a value out of its range, or values that contradict each other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ValueError("; ".join(self._sentence(e) for e in error.errors())) from error
+
+    def _rules(self) -> Rules:
+        yield from ()
+
+    @model_validator(mode="after")
+    def _follow_rules(self) -> Self:
+        for holds, sentence in self._rules():
+            if not holds:
+                raise ValueError(sentence)
+        return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some values changed, checked like the original."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**values | dict(update or {}))
+
+    @classmethod
+    def _sentence(cls, error: Any) -> str:
+        if "error" in error.get("ctx", {}):
+            return str(error["ctx"]["error"])
+        name = ".".join(map(str, error["loc"]))
+        if error["type"].startswith(("greater_than", "less_than", "finite")):
+            limits = limits_of(cls.model_fields[name]) if name in cls.model_fields else ""
+            return f"{name} must be {limits or 'finite'}, not {error['input']!r}"
+        return f"{name}: {error['msg']}"
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def limits_of(field: FieldInfo) -> str:
+    """The range of a field in words: "at least 0 and below 1"."""
+    limits = ((name, getattr(m, name, None)) for m in field.metadata for name in _BOUNDS)
+    return " and ".join(f"{_BOUNDS[name]} {limit}" for name, limit in limits if limit is not None)
+
+
+def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str) -> S:
+    """Make settings from a dictionary of configuration.
 
     Args:
-        settings_class: a dataclass whose fields carry types; a field that is itself a dataclass
-            reads a nested dictionary, `list[T]` of a dataclass a list of dictionaries, `Literal` a
-            choice. A list may also be text with spaces between its items, since commas separate the
-            parameters of `kedro run --params`.
-        values: the dictionary; keys that are left out take the field's default.
+        settings_class: a field that is itself settings reads a nested dictionary. A list may also
+            be text with spaces between its items, since commas separate the parameters of `kedro
+            run --params`; a number may be text ('1e-3', which YAML takes for one).
+        values: keys that are left out take the field's default.
         where: the name of the parameter group, for messages (`train`, `triplets.split`).
 
     Raises:
         UserError: for an unknown key (naming the closest known one), a missing key without a
-            default, or a value of the wrong type.
+            default, or a value of the wrong type or out of its range.
     """
+    if isinstance(values, settings_class):
+        return values
     if not isinstance(values, Mapping):
         raise UserError(
             f"Parameter group '{where}' must be a mapping of keys to values, not {values!r}."
         )
-    hints = typing.get_type_hints(settings_class)
-    fields = {field.name: field for field in dataclasses.fields(settings_class)}
+    fields = settings_class.model_fields
     for key in values:
         if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
             raise UserError(
-                f"Unknown parameter '{where}.{key}'. Did you mean '{where}.{close[0]}'? Known keys:"
-                f" {', '.join(sorted(fields))}."
+                f"Unknown parameter '{where}.{key}'.{did_you_mean(key, fields, f'{where}.')} Known"
+                f" keys: {', '.join(sorted(fields))}."
             )
-    arguments = {}
     for name, field in fields.items():
-        if name in values:
-            arguments[name] = _convert(values[name], hints[name], f"{where}.{name}")
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        if name not in values and field.is_required():
             raise UserError(
                 f"Parameter '{where}.{name}' is missing; add it to conf/base/parameters_*.yml."
             )
+    arguments = {
+        name: _convert(values[name], field.annotation, f"{where}.{name}")
+        for name, field in fields.items()
+        if name in values
+    }
     try:
         return settings_class(**arguments)
     except ValueError as error:
         raise UserError(f"Parameter group '{where}': {error}") from error
 
 
+def did_you_mean(name: Any, known: Iterable[Any], prefix: str = "") -> str:
+    """A sentence that names the closest of the `known` names."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.0)
+    return f" Did you mean '{prefix}{close[0]}'?"
+
+
 def _convert(value: Any, hint: Any, where: str) -> Any:
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
+    if origin is Annotated:
+        return _convert(value, options[0], where)
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, options, where)
     if origin is typing.Literal:
-        if value not in options:
-            close = difflib.get_close_matches(
-                str(value), [str(o) for o in options], n=1, cutoff=0.0
-            )
-            raise UserError(
-                f"Parameter '{where}' is {value!r}; it must be one of {list(options)}. Did you mean"
-                f" '{close[0]}'?"
-            )
-        return value
-    if dataclasses.is_dataclass(hint):
-        return value if isinstance(value, hint) else read_settings(hint, value, where)
+        if value in options:
+            return value
+        raise UserError(
+            f"Parameter '{where}' is {value!r}; it must be one of {list(options)}."
+            + did_you_mean(value, options)
+        )
     if origin in (list, tuple):
         if isinstance(value, str) and len(value.split()) > 1:
             value = [yaml.safe_load(item) for item in value.split()]
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise UserError(f"Parameter '{where}' is {value!r}; it must be a list.")
-        inner = options[0] if options else Any
-        return origin(
-            _convert(item, inner, f"{where}[{index}]") for index, item in enumerate(value)
-        )
-    if origin is dict or hint is dict:
+        return origin(_convert(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is dict:
         if not isinstance(value, Mapping):
             raise UserError(f"Parameter '{where}' is {value!r}; it must be a mapping.")
-        inner = options[1] if options else Any
-        return {key: _convert(item, inner, f"{where}.{key}") for key, item in value.items()}
+        return {key: _convert(item, options[1], f"{where}.{key}") for key, item in value.items()}
+    if issubclass(hint, Settings):
+        return read_settings(hint, value, where)
     return _convert_scalar(value, hint, where)
 
 
@@ -99,8 +152,6 @@ def _convert_union(value: Any, options: tuple[Any, ...], where: str) -> Any:
         return None
     errors = []
     for option in options:
-        if option is type(None):
-            continue
         try:
             return _convert(value, option, where)
         except UserError as error:
@@ -108,7 +159,7 @@ def _convert_union(value: Any, options: tuple[Any, ...], where: str) -> Any:
     raise errors[0]
 
 
-def _convert_scalar(value: Any, hint: Any, where: str) -> Any:
+def _convert_scalar(value: Any, hint: type, where: str) -> Any:
     if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             return float(value)  # YAML reads 1e-3 as text

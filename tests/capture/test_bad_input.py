@@ -14,13 +14,14 @@ from tests.worlds.footage import CAMERA, bracketed_srt, no_calibration, write_ca
 
 from aerial_depth_pipeline.capture import extraction
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.source import open_source
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.formats import images
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.triplets import images as triplet_pictures
 from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 SETTINGS = FrameExtractionSettings()
 

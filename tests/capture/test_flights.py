@@ -9,7 +9,7 @@ import pytest
 from tests.worlds.footage import no_calibration
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.geometry.poses import (
     angle_between,
     camera_center,
@@ -17,6 +17,7 @@ from aerial_depth_pipeline.geometry.poses import (
     rotation_angle,
 )
 from aerial_depth_pipeline.triplets.make import POSE_COLUMNS, make_triplets
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 FLIGHTS = ["autzen_woods", "autzen_stadium"]
 

@@ -12,12 +12,13 @@ import rasterio
 from tests.worlds.footage import CAMERA, no_calibration
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.gta import camera_of, depth_from_buffer, perspective
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.cameras import read_camera
 from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 SETTINGS = FrameExtractionSettings()
 

@@ -76,13 +76,15 @@ def test_a_contestant_of_each_kind_in_one_table(tmp_path, references, depths):
     write_onnx(tmp_path / "slope.onnx", 32, 64)
     torch.jit.script(Slope()).save(str(tmp_path / "slope.pt"))
     others = [
-        ContestantSettings("twice", str(tmp_path / "tiff")),
-        ContestantSettings("centimetres", str(tmp_path / "png"), scale=0.01),
-        ContestantSettings("inverse", str(tmp_path / "npy"), output="inverse_depth"),
-        ContestantSettings("affine", str(tmp_path / "pfm"), output="affine_inverse_depth"),
-        ContestantSettings("onnx", str(tmp_path / "slope.onnx"), output="inverse_depth"),
-        ContestantSettings("script", str(tmp_path / "slope.pt"), output="inverse_depth"),
-        ContestantSettings("elsewhere", str(tmp_path / "png"), domains=["rural"]),
+        ContestantSettings(name="twice", path=str(tmp_path / "tiff")),
+        ContestantSettings(name="centimetres", path=str(tmp_path / "png"), scale=0.01),
+        ContestantSettings(name="inverse", path=str(tmp_path / "npy"), output="inverse_depth"),
+        ContestantSettings(
+            name="affine", path=str(tmp_path / "pfm"), output="affine_inverse_depth"
+        ),
+        ContestantSettings(name="onnx", path=str(tmp_path / "slope.onnx"), output="inverse_depth"),
+        ContestantSettings(name="script", path=str(tmp_path / "slope.pt"), output="inverse_depth"),
+        ContestantSettings(name="elsewhere", path=str(tmp_path / "png"), domains=["rural"]),
     ]
     measured = measure(
         lambda image: truth[index_of(image)],
@@ -132,7 +134,9 @@ def test_missing_damaged_and_picture_predictions_are_named_and_counted(
     write_npy(folder / "000010.npy", np.zeros((0, 0)))
     (folder / "000020.npy").write_bytes(b"\x93NUMPY rubbish")
     cv2.imwrite(str(folder / "000030.png"), np.full((48, 80), 200, np.uint8))
-    others = outside_contestants([ContestantSettings("theirs", str(tmp_path / "theirs"))], "town")
+    others = outside_contestants(
+        [ContestantSettings(name="theirs", path=str(tmp_path / "theirs"))], "town"
+    )
     measured = measure(
         lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS, others
     )
@@ -181,7 +185,11 @@ def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be
         )
     for stretched, images in ((False, 0), (True, 5)):
         others = outside_contestants(
-            [ContestantSettings("squeezed", str(tmp_path / "squeezed"), stretched=stretched)],
+            [
+                ContestantSettings(
+                    name="squeezed", path=str(tmp_path / "squeezed"), stretched=stretched
+                )
+            ],
             "town",
         )
         per_image = measure(None, {"flight": references}, {}, "town", SETTINGS, others).per_image
@@ -199,9 +207,11 @@ def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be
 def test_unusable_files_are_a_sentence(tmp_path, file, content, message):
     (tmp_path / file).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        outside_contestants([ContestantSettings("theirs", str(tmp_path / file))], "town")
+        outside_contestants([ContestantSettings(name="theirs", path=str(tmp_path / file))], "town")
     with pytest.raises(UserError, match="does not exist"):
-        outside_contestants([ContestantSettings("theirs", str(tmp_path / "nothing"))], "town")
+        outside_contestants(
+            [ContestantSettings(name="theirs", path=str(tmp_path / "nothing"))], "town"
+        )
 
 
 def test_contestants_come_from_configuration():

@@ -62,7 +62,7 @@ def test_the_plane_is_compared_on_the_pixels_that_a_method_answers(reconstructed
         SETTINGS,
         conventional_contestants(
             {"flight": reconstructed_ground},
-            replace(SETTINGS, conventional=["colmap_sparse"]),
+            SETTINGS.model_copy(update={"conventional": ["colmap_sparse"]}),
             tmp_path,
         ),
     )
@@ -78,7 +78,7 @@ def test_the_plane_is_compared_on_the_pixels_that_a_method_answers(reconstructed
 
 
 def test_frames_beyond_the_limit_are_left_out_by_name(reconstructed_ground, tmp_path):
-    settings = replace(SETTINGS, conventional=["sgbm"], conventional_frames=2)
+    settings = SETTINGS.model_copy(update={"conventional": ["sgbm"], "conventional_frames": 2})
     test = {"flight": reconstructed_ground}
     measured = measure(
         None, test, {}, "town", settings, conventional_contestants(test, settings, tmp_path)
@@ -108,7 +108,9 @@ def scene_with_sweep(reconstructed_ground, tmp_path):
 
 
 def test_depth_that_ground_truth_made_is_used_again(scene_with_sweep, tmp_path):
-    settings = replace(SETTINGS, conventional=["plane_sweep"], conventional_frames=1)
+    settings = SETTINGS.model_copy(
+        update={"conventional": ["plane_sweep"], "conventional_frames": 1}
+    )
     others = conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path)
     measured = measure(None, {"flight": scene_with_sweep}, {}, "town", settings, others)
     assert value(measured.table, "plane_sweep", "abs_rel") == pytest.approx(0.1, rel=1e-4)
@@ -120,7 +122,7 @@ def test_patch_match_takes_part_where_it_can_run(scene_with_sweep, tmp_path, mon
     (scene_with_sweep[0].ground_truth / "ground_truth.json").write_text(
         json.dumps({"backend": "patch_match"})
     )
-    settings = replace(SETTINGS, conventional=["patch_match"])
+    settings = SETTINGS.model_copy(update={"conventional": ["patch_match"]})
     assert conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path) == []
     monkeypatch.setattr(conventional, "_patch_match_available", lambda: True)
     (contestant,) = conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path)
@@ -132,7 +134,9 @@ def test_patch_match_takes_part_where_it_can_run(scene_with_sweep, tmp_path, mon
 
 def test_frames_that_were_not_registered_are_missing(reconstructed_ground, tmp_path):
     (contestant,) = conventional_contestants(
-        {"flight": reconstructed_ground}, replace(SETTINGS, conventional=["sgbm"]), tmp_path
+        {"flight": reconstructed_ground},
+        SETTINGS.model_copy(update={"conventional": ["sgbm"]}),
+        tmp_path,
     )
     with pytest.raises(PredictionError, match="was not registered"):
         contestant.predict(Frame("flight", replace(reconstructed_ground[0], frame=7)))

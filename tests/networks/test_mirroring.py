@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import torch
 
@@ -29,7 +27,7 @@ def test_inverse_depth_is_averaged_where_it_belongs():
 def test_a_mirrored_world_has_the_mirrored_depth():
     torch.manual_seed(0)
     for known in (True, False):
-        network = DepthNetwork(dataclasses.replace(SMALL, level_ground=known))
+        network = DepthNetwork(SMALL.model_copy(update={"level_ground": known}))
         with torch.no_grad():
             for parameter in network.decoder.heads.parameters():
                 parameter.normal_(std=0.3)  # so that there is relief

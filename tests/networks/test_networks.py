@@ -1,5 +1,4 @@
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
@@ -223,7 +222,7 @@ def test_group_normalisation_leaves_no_trace_of_the_batch(encoder):
 
 
 def test_frozen_normalisation_neither_learns_nor_counts():
-    model = JointModel(dataclasses.replace(SMALL, encoder_norm="frozen")).train()
+    model = JointModel(SMALL.model_copy(update={"encoder_norm": "frozen"})).train()
     frozen = [m for m in model.depth.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     before = copy.deepcopy(model.depth.encoder.state_dict())
     maps, numbers, _ = model(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
@@ -235,7 +234,7 @@ def test_frozen_normalisation_neither_learns_nor_counts():
     assert all(torch.equal(v, before[k]) for k, v in model.depth.encoder.state_dict().items())
 
 
-LEVEL = dataclasses.replace(SMALL, level_ground=True, initial_depth=2.0)
+LEVEL = SMALL.model_copy(update={"level_ground": True, "initial_depth": 2.0})
 
 
 def test_an_untrained_network_predicts_level_ground_where_the_attitude_is_known():
@@ -288,7 +287,7 @@ def test_level_ground_is_kept_in_files_and_in_half_the_bits(tmp_path):
 
 def test_level_ground_needs_a_depth_to_start_from():
     with pytest.raises(ValueError, match="level_ground needs an initial_depth"):
-        dataclasses.replace(SMALL, level_ground=True, initial_depth=None)
+        SMALL.model_copy(update={"level_ground": True, "initial_depth": None})
 
 
 def test_mixed_precision_leaves_depth_finer_than_a_thousandth():

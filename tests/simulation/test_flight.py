@@ -1,6 +1,5 @@
 """A whole flight: every file is there, agrees with the others, and comes out the same again."""
 
-import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import av
@@ -54,12 +53,12 @@ def test_every_file_is_written_and_agrees(flown):
 def test_same_settings_give_the_same_bytes_with_any_number_of_workers(flown, tmp_path):
     settings, folder = flown
     two, pooled = tmp_path / "two workers", tmp_path / "among others"
-    simulate_flight(dataclasses.replace(settings, workers=2), two)
+    simulate_flight(settings.model_copy(update={"workers": 2}), two)
     with FlightPool(2) as pool, ThreadPoolExecutor(2) as threads:
         list(
             threads.map(
                 pool.simulate,
-                [settings, dataclasses.replace(settings, frames=2)],
+                [settings, settings.model_copy(update={"frames": 2})],
                 [pooled, tmp_path / "the other"],
             )
         )
@@ -111,7 +110,7 @@ def test_worlds_differ_by_seed_have_relief_and_are_full_of_texture(world):
 @pytest.mark.slow
 def test_moving_vehicles_move_and_are_in_the_depth():
     flight = _Flight(FlightSettings(frames=2, width=96, height=64, moving_vehicles=400, fps=1.0))
-    still = dataclasses.replace(flight.settings, moving_vehicles=0)
+    still = flight.settings.model_copy(update={"moving_vehicles": 0})
     views = [flight.frame(index)[1] for index in (0, 0)]
     np.testing.assert_array_equal(*views)
     meshes = [moving_vehicles(flight.world.roads, 400, 0, time) for time in (0.0, 1.0)]

@@ -1,8 +1,6 @@
 """Paths: they look where they should, keep clear of what stands in the way, and change along the
 flight."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from tests.worlds.rendered import add_plane, world_of
@@ -112,7 +110,7 @@ def test_the_same_seed_flies_the_same_path_and_another_seed_another(plain, kind)
     np.testing.assert_array_equal(
         plan_path(settings, 300.0, plain).cam_from_world(), again.cam_from_world()
     )
-    other = plan_path(dataclasses.replace(settings, seed=1), 300.0, plain)
+    other = plan_path(settings.model_copy(update={"seed": 1}), 300.0, plain)
     assert np.abs(other.positions_F3 - again.positions_F3).max() > 5
 
 

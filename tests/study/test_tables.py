@@ -10,7 +10,6 @@ import pytest
 import yaml
 from tests.study.conftest import TRAIN
 
-from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
@@ -19,6 +18,7 @@ from aerial_depth_pipeline.study.planning import Planner, cells_table
 from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
 from aerial_depth_pipeline.study.run_study import Outcome, in_order
 from aerial_depth_pipeline.study.settings import StudySettings
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 
 def planner(domains, measuring, names=("near", "far"), **study) -> Planner:

@@ -1,7 +1,5 @@
 """The terms of the loss on scenes whose answer is known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -421,9 +419,9 @@ def test_the_upward_direction_follows_the_picture():
         return relative_inverse_depth(ground_slope(batch["up"], batch["K"], H, W), H, W)
 
     off = AugmentationSettings(flip=0.0, colour=0.0)
-    flipped, _ = augment(batch, replace(off, flip=1.0))
+    flipped, _ = augment(batch, off.model_copy(update={"flip": 1.0}))
     torch.testing.assert_close(ground(flipped), ground(batch).flip(-1))
-    zoomed, _ = augment(batch, replace(off, zoom=1.5))
+    zoomed, _ = augment(batch, off.model_copy(update={"zoom": 1.5}))
     cut = zoom_triplets(
         ground(batch).expand(1, 3, H, W)[:, None],
         K,
@@ -432,9 +430,11 @@ def test_the_upward_direction_follows_the_picture():
     )[0][:, 0, :1]
     ratio = (ground(zoomed) / cut)[..., 2:-2, 2:-2]
     torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=2e-3, atol=0)
-    turned, _ = augment(batch, replace(off, turn=10.0))
+    turned, _ = augment(batch, off.model_copy(update={"turn": 10.0}))
     # Points move with their picture as directions do.
-    moved, _ = augment(batch | {"points": batch["up"][:, None]}, replace(off, flip=1.0, turn=10.0))
+    moved, _ = augment(
+        batch | {"points": batch["up"][:, None]}, off.model_copy(update={"flip": 1.0, "turn": 10.0})
+    )
     torch.testing.assert_close(moved["points"][:, 0], moved["up"])
     angle = torch.full((1, 3), np.radians(10) * (2 * 0.3 - 1))
     torch.testing.assert_close(

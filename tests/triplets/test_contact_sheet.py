@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.triplets.contact_sheet import draw_contact_sheet
 from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 
 def test_contact_sheet(flight, tmp_path):

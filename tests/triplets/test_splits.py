@@ -2,8 +2,8 @@
 
 import pytest
 
-from aerial_depth_pipeline.capture.settings import SplitSettings, TripletSettings
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
 from aerial_depth_pipeline.triplets.splits import split_triplets
 
 

@@ -3,7 +3,7 @@ what other views confirm."""
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -252,7 +252,7 @@ def _store(
     poses = {frame: model.poses[frame].round(9).tolist() for frame in model.frames}
     store = (
         work
-        / f"dense-{fingerprint_of(backend, asdict(settings), poses, model.camera.params, sources, torch.__version__)}"
+        / f"dense-{fingerprint_of(backend, settings.model_dump(), poses, model.camera.params, sources, torch.__version__)}"
     )
     for other in work.glob("dense-*"):
         if other != store:

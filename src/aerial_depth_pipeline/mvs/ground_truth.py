@@ -3,7 +3,6 @@ quality."""
 
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -129,7 +128,7 @@ def _compare(
             scene.model,
             images,
             views,
-            replace(settings.dense, backend=backend),
+            settings.dense.model_copy(update={"backend": backend}),
             work / backend,
             frames,
             sfm,

@@ -1,7 +1,6 @@
 """The trained product: one image in, depth out. Needs torch and timm, and neither Kedro, MLflow nor
 Lightning."""
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +61,7 @@ class DepthModel:
     def fingerprint(self) -> str:
         """A hash of the weights and of how the network is built."""
         digest = hashlib.blake2b(
-            fingerprint_of(dataclasses.asdict(self.settings)).encode(), digest_size=12
+            fingerprint_of(self.settings.model_dump()).encode(), digest_size=12
         )
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
@@ -134,7 +133,7 @@ class DepthModel:
             "format": _FORMAT,
             "width": self.width,
             "height": self.height,
-            "network": dataclasses.asdict(self.settings),
+            "network": self.settings.model_dump(),
             "metadata": self.metadata,
         }
         weights = {

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
@@ -16,6 +16,7 @@ from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 _GROUPS = {
     "frame_extraction": FrameExtractionSettings,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,9 @@ def measure_hold_out(
         settings: of the evaluation; abs_rel is taken under its main alignment.
         baseline: the incumbent where there is no champion.
     """
-    settings = replace(settings, alignments=[settings.main_alignment], caps=[], bootstrap_samples=0)
+    settings = settings.model_copy(
+        update={"alignments": [settings.main_alignment], "caps": [], "bootstrap_samples": 0}
+    )
     contestants: list[Contestant] = [model_contestant(challenger, CHALLENGER)]
     if champion is not None:
         contestants.append(model_contestant(champion, CHAMPION))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aerial_depth_pipeline.capture.settings import SplitSettings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, remove
 from aerial_depth_pipeline.retraining.settings import NightlySettings
+from aerial_depth_pipeline.triplets.settings import SplitSettings
 from aerial_depth_pipeline.triplets.splits import PARTS, split_triplets
 
 

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,7 +60,7 @@ class FlightPool:
             simulate_flight(settings, folder)
         else:
             self._executor.submit(
-                simulate_flight, replace(settings, workers=1), folder, quiet=True
+                simulate_flight, settings.model_copy(update={"workers": 1}), folder, quiet=True
             ).result()
 
 

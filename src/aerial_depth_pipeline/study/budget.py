@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +103,15 @@ class _Speeds:
 
     def _kind(self, cell: Cell) -> str:
         train = {
-            name: value for name, value in asdict(cell.train).items() if name in _DECIDES_ON_SPEED
+            name: value
+            for name, value in cell.train.model_dump().items()
+            if name in _DECIDES_ON_SPEED
         }
         return fingerprint_of(train, parallel_cells(self.workshop.workers))
 
     def _measure(self, cell: Cell) -> dict[str, float]:
-        settings = replace(
-            cell.train, steps=_STEPS, validate_every=_STEPS, checkpoint_every=_STEPS, log_every=1
-        )
+        every = dict.fromkeys(("steps", "validate_every", "checkpoint_every"), _STEPS)
+        settings = cell.train.model_copy(update=every | {"log_every": 1})
         tried = replace(
             cell, replay=None, online_repeats=0, triplets={}, training_triplets=0, train=settings
         )

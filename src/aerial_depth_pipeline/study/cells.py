@@ -108,7 +108,7 @@ class Cell:
         }
         settings = {
             name: value
-            for name, value in dataclasses.asdict(self.train).items()
+            for name, value in self.train.model_dump().items()
             if name not in _WITHOUT_EFFECT
         }
         replay = None if self.replay is None else dataclasses.asdict(self.replay)

@@ -1,7 +1,7 @@
 """What the parts of the study share: cells from settings, and tables from results."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -56,7 +56,10 @@ class Planner:
         train = train_settings(changed(self.train, self.settings.train, *changes), seed)
         data = fingerprint_of(
             {name: f.fingerprint for name, f in self.footage.items()},
-            asdict(self.measuring),
+            {
+                "settings": self.measuring.settings.model_dump(),
+                "metrics": self.measuring.metrics,
+            },
             self.settings.test_frames,
         )
         return Cell(

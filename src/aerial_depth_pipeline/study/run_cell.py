@@ -155,13 +155,8 @@ class _Watch:
         """The training's settings: it is looked at, and may be stopped, at the same moments."""
         checkpoint_every = self.every * math.ceil(self.cell.train.checkpoint_every / self.every)
         order = "given" if self.cell.online_repeats else self.cell.train.order
-        return replace(
-            self.cell.train,
-            steps=self.cell.steps,
-            validate_every=self.every,
-            checkpoint_every=checkpoint_every,
-            order=order,
-        )
+        changes = {"steps": self.cell.steps, "validate_every": self.every, "order": order}
+        return self.cell.train.model_copy(update=changes | {"checkpoint_every": checkpoint_every})
 
     def at_the_beginning(self, model: DepthModel) -> None:
         """Measure the model that the training starts from."""

@@ -12,7 +12,6 @@ and the same command is started on the other nodes (torchrun or srun, with NODE_
 and MASTER_PORT set as usual), with the folder on a shared disk.
 """
 
-import dataclasses
 import json
 import logging
 import os
@@ -70,7 +69,7 @@ def train_in_ranks(
     exchange.mkdir(parents=True)
     task = {
         "domains": {name: str(Path(folder).resolve()) for name, folder in domains.items()},
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.model_dump(),
         "checkpoints": str(Path(checkpoints).resolve()),
         "fingerprint": fingerprint,
         "validated": validate is not None,

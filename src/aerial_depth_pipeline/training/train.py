@@ -1,7 +1,6 @@
 """Train a depth model on triplets: the one function that the pipelines call."""
 
 import contextlib
-import dataclasses
 import logging
 import math
 import os
@@ -89,9 +88,8 @@ def train(
         )
     if initial is not None:
         # Its weights are there; an encoder's own need not be fetched once more.
-        settings = dataclasses.replace(
-            settings, network=dataclasses.replace(initial.settings, pretrained=False, weights=None)
-        )
+        network = initial.settings.model_copy(update={"pretrained": False, "weights": None})
+        settings = settings.model_copy(update={"network": network})
     _threads(settings)
     checkpoints = Path(checkpoints)
     triplets = [
@@ -202,9 +200,7 @@ def _depth_of_half(settings: TrainSettings) -> float:
 
 def _relevant(settings: TrainSettings) -> dict[str, Any]:
     return {
-        name: value
-        for name, value in dataclasses.asdict(settings).items()
-        if name not in _WITHOUT_EFFECT
+        name: value for name, value in settings.model_dump().items() if name not in _WITHOUT_EFFECT
     }
 
 
@@ -250,7 +246,7 @@ def _metadata(
         "depth_scale": scale,
         "domains": sorted({t.scene.split("/")[0] for t in triplets}),
         "triplets": len(triplets),
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.model_dump(),
     }
 
 

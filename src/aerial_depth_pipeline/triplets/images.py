@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.capture.sources.sfmlearner import CALIBRATION_SUFFIX
 from aerial_depth_pipeline.formats.images import read_image, scale_down, write_jpeg
 from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
 from aerial_depth_pipeline.progress import progress
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 _AHEAD = 32  # triplets under way at once, which bounds the memory
 

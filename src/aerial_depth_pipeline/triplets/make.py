@@ -20,7 +20,6 @@ import pandas as pd
 from aerial_depth_pipeline.capture.motion.attitude import up_of_frames
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, View, prepare, relative_pose
 from aerial_depth_pipeline.capture.selection import THINNED
-from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.capture.sources.sfmlearner import (
     CALIBRATION_SUFFIX,
     FOLDER,
@@ -35,6 +34,7 @@ from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.geometry.poses import angle_between, invert
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.images import write_pictures
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ frames in two parts."""
 import logging
 import random
 
-from aerial_depth_pipeline.capture.settings import SplitSettings, TripletSettings
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
 
 logger = logging.getLogger(__name__)
 

@@ -1,33 +1,29 @@
 """What only people know of a model. Nothing heavy is imported here: configuration checks read this
 file."""
 
-from dataclasses import dataclass
+from aerial_depth_pipeline.configuration import Settings
 
 
-@dataclass(frozen=True)
-class CardSettings:
-    """Fields of the model card; what is `null` is shown as not stated.
-
-    Attributes:
-        name: of the model.
-        owner: who made it and answers for it.
-        contact: where to ask.
-        licence: of the model's weights, best as an SPDX identifier.
-        data_licence: of the footage it learned from.
-        intended_use: what it is meant for.
-        out_of_scope: what it must not be used for.
-    """
+class CardSettings(Settings):
+    """Fields of the model card; what is `null` is shown as not stated."""
 
     name: str = "Depth from single aerial images"
+    """Of the model."""
     owner: str | None = None
+    """Who made it and answers for it."""
     contact: str | None = None
+    """Where to ask."""
     licence: str | None = None
+    """Of the model's weights, best as an SPDX identifier."""
     data_licence: str | None = None
+    """Of the footage it learned from."""
     intended_use: str = (
         "Dense relative depth of single pictures from drones, of the kind of footage named below:"
         " mapping aids, visualisation, and a start for multi-view methods."
     )
+    """What it is meant for."""
     out_of_scope: str = (
         "Navigation, collision avoidance, and measurements that people's safety or property"
         " depends on."
     )
+    """What it must not be used for."""

@@ -3,7 +3,7 @@ service."""
 
 import datetime
 import logging
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,19 +118,20 @@ def train_challenger(
     from aerial_depth_pipeline.training.watchdog import TrainingFault
 
     settings = read_settings(NightlySettings, parameters, "nightly")
-    train_settings = replace(read_settings(TrainSettings, train_parameters, "train"), resume="auto")
+    changes: dict[str, Any] = {"resume": "auto"}
     champion = None
     if plan.champion is not None:
         champion = registry.load_version(
             registry.version_of(settings.registered_model, plan.champion)
         )
-        train_settings = replace(
-            train_settings, steps=settings.steps, learning_rate=settings.learning_rate
-        )
+        changes |= {"steps": settings.steps, "learning_rate": settings.learning_rate}
+    train_settings = read_settings(TrainSettings, train_parameters, "train").model_copy(
+        update=changes
+    )
     folders = {lists.domain: lists.folder for lists in triplet_lists}
     domains = write_lists(plan, folders, Path(work) / "nightly" / "lists", settings)
     made_from = fingerprint_of(
-        plan.fingerprint, plan.champion, settings.replay, settings.seed, asdict(train_settings)
+        plan.fingerprint, plan.champion, settings.replay, settings.seed, train_settings.model_dump()
     )
     curve = Curve(
         Path(checkpoints) / "nightly" / "curve.jsonl",

@@ -2,11 +2,9 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aerial_depth_pipeline.capture.settings import TripletSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
@@ -14,6 +12,7 @@ from aerial_depth_pipeline.datasets.triplets import TripletLists
 from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.tracking import runs as tracking
+from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +83,11 @@ def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletL
     from aerial_depth_pipeline.triplets.splits import split_triplets
 
     split = read_settings(TripletSettings, parameters, "triplets").split
-    split = replace(
-        split,
-        val_scenes=_in_domain(split.val_scenes, "val_scenes", triplets),
-        test_scenes=_in_domain(split.test_scenes, "test_scenes", triplets),
+    split = split.model_copy(
+        update={
+            name: _in_domain(getattr(split, name), name, triplets)
+            for name in ("val_scenes", "test_scenes")
+        }
     )
     targets, spans, poses = {}, {}, []
     for name, scene in triplets.items():
