@@ -1,4 +1,4 @@
-"""Did a refactoring change a result? Run a short chain on two sides and compare everything it wrote, to the bit.
+"""Did a refactoring change a result? A short chain on two sides, all it wrote compared to the bit.
 
     python benchmarks/same_results.py afa2594            # that commit against the working tree
     python benchmarks/same_results.py afa2594 HEAD       # two commits
@@ -8,34 +8,17 @@ Nothing of the program is imported: both sides run through its command line in f
 """
 
 import argparse
-import fnmatch
 import hashlib
-import itertools
-import json
 import os
-import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import av
-import cv2
-import numpy as np
-import onnxruntime
-import pandas as pd
-import pycolmap
-import torch
-import trimesh
-import yaml
-from safetensors.numpy import load_file
+from result_files import differences, reader_of, reason_to_ignore, runs_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "same_results"
@@ -81,27 +64,8 @@ CHAIN = (
     ["--pipelines=predict"],
     ["--pipelines=predict", "--params=predict.source=data/02_intermediate/town/town_a/frames"],
 )
-# A video without camera, telemetry and depth: what came of the left one is copied to the right one after simulating.
+# Once the left one is there it is copied: a video without camera, telemetry and depth.
 BARE = ("data/01_raw/town/town_a/video.mp4", "data/01_raw/bare/scene/video.mp4")
-
-# What differs without a result being different: file, value in it, reason.
-IGNORED = (
-    ("data/README.md", "*", "not made by the chain"),
-    ("data/.work/*", "*", "unfinished work"),
-    ("data/*.lock", "*", "lock files"),
-    ("data/06_models/checkpoints/*.pt", "*", "checkpoints; their weights are in the model"),
-    ("mlflow/*/configuration/*", "*", "parameters, whose names may change"),
-    ("*/model.json", "metadata.settings.*", "parameters, whose names may change"),
-    ("*", "*fingerprint*", "fingerprints, which the names of parameters are part of"),
-    ("*/.lists.json", "scenes.*", "fingerprints, which the names of parameters are part of"),
-    ("*", "*seconds*", "durations"),
-)
-# The same in texts, where the regular expression's first group stays.
-IGNORED_TEXT = (
-    ("*/MLmodel", r"(model_uuid: |utc_time_created: ).*"),  # identity and time
-    # The last column of the table of plane sweeps: seconds.
-    ("*/evaluation.html", r"((?:points|prediction)</td>\n(?:<td>.*</td>\n){5}<td>)[\d.]+(?=</td>)"),
-)
 
 FAMILIES = {
     "data/01_raw": "simulate",
@@ -136,17 +100,9 @@ class Side:
             found |= {f"mlflow/run_{number}/{path.relative_to(artifacts)}": path for path in files}
         return found
 
-    def text(self, path: Path) -> str:
-        """A file's text without what varies; the side's folder is `.` in it."""
-        said = path.read_text(encoding="utf-8").replace(self.made_in, ".")
-        for files, expression in IGNORED_TEXT:
-            if fnmatch.fnmatchcase(str(path), files):
-                said = re.sub(expression, r"\1", said)
-        return said
-
 
 def make_side(commit: str | None, parent: Path) -> Side:
-    """Check out a commit, or copy the working tree, and run the chain there unless that was done before."""
+    """Run the chain on a commit, or on a copy of the working tree, unless that was done before."""
     digest = hashlib.sha256(repr((GLOBALS, PARAMETERS, CHAIN, BARE)).encode()).hexdigest()[:8]
     folder = parent / f"{commit or 'working-tree'}-{digest}"
     if (folder / "finished").is_file():
@@ -213,204 +169,6 @@ def run_chain(folder: Path) -> None:
             shutil.copy(folder / BARE[0], folder / BARE[1])
 
 
-# What a file says, as named values: arrays, or anything that can be compared.
-Content = dict[str, Any]
-
-
-def table(side: Side, path: Path) -> Content:
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    found = {"columns": [(name, str(kind)) for name, kind in frame.dtypes.items()]}
-    for name, column in frame.items():
-        plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM"
-        found[name] = (
-            column.to_numpy() if plain else np.array([repr(cell) for cell in column.tolist()])
-        )
-    return found
-
-
-def picture(side: Side, path: Path) -> Content:
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError(f"{path} is no picture")
-    return {"pixels": pixels}
-
-
-def video(side: Side, path: Path) -> Content:
-    with av.open(str(path)) as container:
-        return {
-            f"frame {i}": frame.to_ndarray(format="rgb24")
-            for i, frame in enumerate(container.decode(video=0))
-        }
-
-
-def points(side: Side, path: Path) -> Content:
-    cloud = trimesh.load(path, process=False)
-    return {"points": np.asarray(cloud.vertices), "colours": np.asarray(cloud.colors)}
-
-
-def text(side: Side, path: Path) -> Content:
-    return {f"line {number}": line for number, line in enumerate(side.text(path).splitlines(), 1)}
-
-
-def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    children = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    if not children:
-        yield name, value
-    for key, child in children:
-        yield from leaves(child, f"{name}.{key}".lstrip("."))
-
-
-def document(side: Side, path: Path) -> Content:
-    read = yaml.safe_load if path.suffix in (".yaml", ".yml") else json.loads
-    return dict(leaves(read(side.text(path))))
-
-
-def curve(side: Side, path: Path) -> Content:
-    found = defaultdict(list)
-    for line in path.read_text().splitlines():
-        step = json.loads(line)
-        for name, value in step["metrics"].items():
-            found[name].append((step["step"], value))
-    return {name: np.array(values) for name, values in found.items()}
-
-
-def weights(side: Side, path: Path) -> Content:
-    return load_file(path)
-
-
-def colmap_model(side: Side, path: Path) -> Content:
-    model = pycolmap.Reconstruction(str(path.parent))
-    found = {f"camera {key}": camera.params for key, camera in model.cameras.items()}
-    for image in sorted(model.images.values(), key=lambda image: image.name):
-        found[f"pose of {image.name}"] = image.cam_from_world().matrix()
-        found[f"pixels of {image.name}"] = np.array([point.xy for point in image.points2D])
-    return {
-        **found,
-        "points": np.array([model.points3D[key].xyz for key in sorted(model.points3D)]),
-    }
-
-
-def onnx_output(side: Side, path: Path) -> Content:
-    rng = np.random.default_rng(0)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    inputs = {}
-    for wanted in session.get_inputs():
-        shape = [
-            size if isinstance(size, int) else free
-            for size, free in zip(wanted.shape, (2, 60, 90, 3), strict=False)
-        ]
-        kind = np.uint8 if "uint8" in wanted.type else np.float32
-        inputs[wanted.name] = (rng.random(shape) * 255).astype(kind)
-    names = [output.name for output in session.get_outputs()]
-    return {"inputs": sorted(inputs), **dict(zip(names, session.run(None, inputs), strict=True))}
-
-
-def torchscript_output(side: Side, path: Path) -> Content:
-    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
-    with torch.inference_mode():
-        images = torch.from_numpy(np.random.default_rng(0).random((2, 3, 60, 90), dtype=np.float32))
-        return {"output": torch.jit.load(path)(images).numpy()}
-
-
-def runs_of(database: Path) -> list[str]:
-    """Ids of the MLflow runs in the order in which they were started."""
-    with sqlite3.connect(database) as store:
-        return [run for (run,) in store.execute("select run_uuid from runs order by start_time")]
-
-
-def metrics(side: Side, path: Path) -> Content:
-    found = {}
-    with sqlite3.connect(path) as store:
-        for number, run in enumerate(runs_of(path)):
-            rows = store.execute(
-                "select key, step, value from metrics where run_uuid = ? order by key, step, value",
-                [run],
-            )
-            for key, values in itertools.groupby(rows, lambda row: row[0]):
-                found[f"run {number} {key}"] = np.array([value[1:] for value in values], float)
-            tags = store.execute(
-                "select key, value from tags where run_uuid = ? and key like 'data.%'", [run]
-            )
-            found |= {f"run {number} tag {key}": value for key, value in tags}
-    return found
-
-
-READERS: dict[str, tuple[str, Callable[[Side, Path], Content]]] = {
-    ".parquet .csv": ("tables", table),
-    ".jpg .png .tiff": ("pictures, depth", picture),
-    ".mp4": ("videos", video),
-    ".ply": ("point clouds", points),
-    ".json .yaml .yml": ("documents", document),
-    ".jsonl": ("loss curve", curve),
-    ".db": ("metrics", metrics),
-    ".safetensors": ("weights", weights),
-    ".bin": ("COLMAP models", colmap_model),
-    ".onnx": ("output", onnx_output),
-    ".torchscript": ("output", torchscript_output),
-}
-
-
-def reader_of(name: str) -> tuple[str, Callable[[Side, Path], Content]]:
-    """The kind of a file and how it is read; texts where nothing else is known."""
-    suffix = Path(name).suffix
-    return next(
-        (found for suffixes, found in READERS.items() if suffix and suffix in suffixes.split()),
-        ("texts", text),
-    )
-
-
-def difference(a: Any, b: Any) -> str:
-    """How two values differ; empty if they are equal to the bit."""
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-        return "" if repr(a) == repr(b) else f"{a!r} and {b!r}"[:300]
-    if a.dtype.kind != b.dtype.kind or a.shape != b.shape:
-        return f"{a.dtype} {a.shape} and {b.dtype} {b.shape}"
-    if a.dtype == b.dtype and a.tobytes() == b.tobytes():
-        return ""
-    differ = np.argwhere((a != b) & ~(pd.isna(a) & pd.isna(b)))
-    if not len(differ):
-        return "" if a.dtype.kind == "U" else f"{a.dtype} and {b.dtype}, or signs of 0 or NaN"
-    first = tuple(int(i) for i in differ[0])
-    said = f"{len(differ)} of {a.size} values, first {list(first)}: {a[first]} and {b[first]}"
-    if a.dtype.kind in "biuf":
-        said += f", largest difference {np.nanmax(np.abs(a.astype(float) - b.astype(float))):.3g}"
-    return said
-
-
-def reason_to_ignore(file: str, value: str) -> str:
-    """Why a value may differ; empty if it may not."""
-    matches = fnmatch.fnmatchcase
-    return next(
-        (why for files, values, why in IGNORED if matches(file, files) and matches(value, values)),
-        "",
-    )
-
-
-def differences(name: str, sides: list[Side], paths: list[Path], ignored: Counter) -> list[str]:
-    """What is different in a file that both sides have."""
-    _, read = reader_of(name)
-    a, b = (read(side, path) for side, path in zip(sides, paths, strict=True))
-    found = []
-    for key in dict.fromkeys([*a, *b]):
-        if key in a and key in b:
-            said = difference(a[key], b[key])
-        else:
-            said = f"only on side {1 if key in a else 2}"
-        if said and reason_to_ignore(name, key):
-            ignored[reason_to_ignore(name, key)] += 1
-        elif said:
-            found.append(f"{key}: {said}")
-    return found
-
-
 def compare(sides: list[Side]) -> bool:
     """Print what is equal and what is not, family by family."""
     files = [side.files() for side in sides]
@@ -428,21 +186,19 @@ def compare(sides: list[Side]) -> bool:
         elif paths[0].read_bytes() == paths[1].read_bytes():
             found = []
         else:
-            found = differences(name, sides, paths, ignored)
-            rows[family]["other bytes"] += not found
+            found, reasons = differences(name, paths, [side.made_in for side in sides])
+            ignored.update(reasons)
+            rows[family]["in other bytes"] += not found
+        rows[family]["files"] += 1
         rows[family]["equal"] += not found
         rows[family]["differing"] += bool(found)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             described[family].append(f"{name}: {found[0]}{more}")
-    print(
-        f"\n{'step':18}{'what':18}{'files':>6}{'equal':>7}{'differing':>11}   equal, in other bytes"
-    )
+    titles = ("files", "equal", "in other bytes", "differing")
+    print(f"\n{'step':18}{'what':18}" + "".join(f"{title:>16}" for title in titles))
     for (step, kind), row in rows.items():
-        count = row["equal"] + row["differing"]
-        print(
-            f"{step:18}{kind:18}{count:6}{row['equal']:7}{row['differing']:11}   {row['other bytes'] or ''}"
-        )
+        print(f"{step:18}{kind:18}" + "".join(f"{row[title]:16}" for title in titles))
     for family, lines in described.items():
         print(f"\n{', '.join(family)}:")
         print("\n".join(f"  {line}" for line in lines[:SHOWN]))
@@ -461,7 +217,7 @@ def main() -> None:
         "--keep",
         type=Path,
         metavar="FOLDER",
-        help="where commits' results are kept and found again",
+        help="keep commits' results here, find them",
     )
     arguments = parser.parse_args()
     if len(arguments.commit) > 2:
