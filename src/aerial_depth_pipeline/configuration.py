@@ -2,6 +2,7 @@
 names the closest known one."""
 
 import difflib
+import enum
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,14 @@ Rules = Iterator[tuple[Any, str]]
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
+class Mark(enum.Enum):
+    """What a parameter is to a result: `Annotated[int, Mark.NO_EFFECT]`."""
+
+    NO_EFFECT = "does not change the result"
+    MACHINE = "changes last digits only"
+    SPEED = "decides on the time of a step"
+
+
 class Settings(BaseModel):
     """Base of all settings: read-only and strict; the text below a field describes it.
 
@@ -32,6 +41,12 @@ class Settings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise ValueError("; ".join(self._sentence(e) for e in error.errors())) from error
+
+    @classmethod
+    def marked(cls, *marks: Mark) -> set[str]:
+        """Names of the fields that carry one of the marks."""
+        fields = cls.model_fields.items()
+        return {name for name, field in fields if any(mark in field.metadata for mark in marks)}
 
     def _rules(self) -> Rules:
         yield from ()

@@ -92,7 +92,7 @@ def test_the_untrained_decoder_starts_at_the_initial_depth(initial):
 
 def test_without_an_initial_depth_the_sigmoid_starts_at_one_half():
     torch.manual_seed(1)
-    settings = NetworkSettings(encoder="resnet10t", initial_depth=None)
+    settings = NetworkSettings(encoder="resnet10t", initial_depth=None, level_ground=False)
     with torch.no_grad():
         maps, *_ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
     middle = (1 / settings.min_depth + 1 / settings.max_depth) / 2

@@ -39,10 +39,13 @@ from aerial_depth_pipeline.training.triplet_data import (
 from aerial_depth_pipeline.training.units import scene_depths
 
 SMALL = NetworkSettings(
-    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16
+    encoder="test_resnet",
+    decoder_channels=[8, 8, 16, 16, 32],
+    pose_channels=16,
+    level_ground=False,
 )
 # The plane sweeps before the first step have tests of their own.
-FIXED = PoseSettings(centre_units=False)
+FIXED = PoseSettings(centre_units=False, refine=True)
 
 
 def settings(**changes) -> TrainSettings:
@@ -254,6 +257,7 @@ def test_two_ranks_train_as_one_process_with_the_same_batch(domain, tmp_path):
         decoder_channels=[8, 8, 16, 16, 32],
         decoder_norm="none",
         pose_channels=16,
+        level_ground=False,
     )
     curves, models = [], []
     for devices in (1, 2):
@@ -309,9 +313,11 @@ def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
             learning_rate=5e-4,
             threads=2,
             network=NetworkSettings(
-                pose_trains_encoder=False, decoder_channels=[8, 16, 32, 64, 128]
+                pose_trains_encoder=False,
+                decoder_channels=[8, 16, 32, 64, 128],
+                level_ground=False,
             ),
-            pose=PoseSettings(source=source),
+            pose=PoseSettings(source=source, refine=True),
         ),
         tmp_path / "checkpoints",
     )
@@ -608,7 +614,7 @@ def test_early_stopping_needs_a_figure_to_watch(domain, tmp_path):
 
 
 def test_a_curriculum_teaches_the_pose_and_then_lets_it_go(domain, tmp_path):
-    curriculum = PoseSettings(centre_units=False, taught_until=0.5, learned_scale=0.1)
+    curriculum = PoseSettings(centre_units=False, refine=True, taught_until=0.5, learned_scale=0.1)
     _, metrics = run(domain, tmp_path, pose=curriculum, learning_rate=1e-3)
     assert sorted(metrics["train/pose"]) == [1, 2, 3]
     # At first the given step of length 1 warps; the decoder's own, which starts at none, does so

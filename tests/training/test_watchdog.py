@@ -111,7 +111,10 @@ def test_a_calibration_of_another_size_is_refused():
 def run(folder, tmp_path, **changes):
     defaults = {
         "network": NetworkSettings(
-            encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16
+            encoder="test_resnet",
+            decoder_channels=[8, 8, 16, 16, 32],
+            pose_channels=16,
+            level_ground=False,
         ),
         "batch_size": 4,
         "steps": 50,
@@ -150,7 +153,7 @@ def _nothing(folder):
     pass
 
 
-FIXED = PoseSettings(centre_units=False)
+FIXED = PoseSettings(centre_units=False, refine=True)
 
 
 @pytest.mark.slow
@@ -162,7 +165,12 @@ FIXED = PoseSettings(centre_units=False)
         (
             "saturated",
             _nothing,
-            {"network": NetworkSettings(encoder="test_resnet", initial_depth=99.9), "pose": FIXED},
+            {
+                "network": NetworkSettings(
+                    encoder="test_resnet", initial_depth=99.9, level_ground=False
+                ),
+                "pose": FIXED,
+            },
         ),
         ("pose_zero", _nothing, {"pose": PoseSettings(source="learned", learned_scale=1e-9)}),
         ("mask_empty", _still, {}),

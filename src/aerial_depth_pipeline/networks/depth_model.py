@@ -166,7 +166,9 @@ class DepthModel:
                     f"{folder / _DESCRIPTION} has format {description['format']}; this version"
                     f" reads {_FORMAT}. Update the program."
                 )
-            settings = read_settings(NetworkSettings, description["network"], "network")
+            # Models from before `level_ground` was a parameter do not name it.
+            network = {"level_ground": False} | description["network"]
+            settings = read_settings(NetworkSettings, network, "network")
             network = DepthNetwork(settings, load_weights=False)
             network.load_state_dict(load_file(str(folder / _WEIGHTS), device="cpu"))
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

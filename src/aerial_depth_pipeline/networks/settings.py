@@ -48,7 +48,7 @@ class NetworkSettings(Settings):
     initial_depth: float | None = 1.0
     """Depth that the untrained decoder predicts, in training units; scenes are scaled so that their
     median depth lies there. `null` leaves the sigmoid at one half, as the original does."""
-    level_ground: bool = False
+    level_ground: bool = True
     """Predict how inverse depth differs from that of level ground. The ground's slope across the
     picture follows from the camera's attitude where that is known; where it is not, the network
     estimates it as well."""

@@ -18,7 +18,7 @@ from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
-_GROUPS = {
+GROUPS = {
     "frame_extraction": FrameExtractionSettings,
     "ground_truth": GroundTruthSettings,
     "triplets": TripletSettings,
@@ -41,10 +41,10 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         UserError: for an unknown group or key, naming the closest known one, or a value of the
             wrong type.
     """
-    known = [*_GROUPS, *_FOLDERS, "simulate"]
+    known = [*GROUPS, *_FOLDERS, "simulate"]
     for group, values in parameters.items():
-        if group in _GROUPS:
-            read_settings(_GROUPS[group], values, group)
+        if group in GROUPS:
+            read_settings(GROUPS[group], values, group)
         elif group == "simulate":
             for domain, flights in (values or {}).items():
                 for scene, flight in (flights or {}).items():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from aerial_depth_pipeline.configuration import Mark
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, read_json, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -102,11 +103,7 @@ class _Speeds:
         return len({scene for scene, _ in self.workshop.footage[domain].train})
 
     def _kind(self, cell: Cell) -> str:
-        train = {
-            name: value
-            for name, value in cell.train.model_dump().items()
-            if name in _DECIDES_ON_SPEED
-        }
+        train = cell.train.model_dump(include=cell.train.marked(Mark.SPEED))
         return fingerprint_of(train, parallel_cells(self.workshop.workers))
 
     def _measure(self, cell: Cell) -> dict[str, float]:
@@ -155,12 +152,6 @@ class _Speeds:
             for found in footage.references.values()
         )
         return (time.perf_counter() - begin) / frames * total
-
-
-_DECIDES_ON_SPEED = (
-    "network", "loss", "augmentation", "pose", "batch_size", "accumulate", "optimizer", "precision", "compile", "accelerator", "trainable",
-    "ema",
-)  # fmt: skip
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.configuration import Mark, read_settings
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.training.settings import TrainSettings
 
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from aerial_depth_pipeline.evaluation.references import Reference
 
 # Settings of a training that change nothing of what comes out of it.
-_WITHOUT_EFFECT = (
-    "resume",
-    "log_every",
-    "images_every",
-    "checkpoint_every",
-    "cache_gigabytes",
-    "validate_every",
-    "accelerator",
-    "threads",
-)
 _VERSION = 1
 
 
@@ -106,11 +96,8 @@ class Cell:
             for f in dataclasses.fields(self)
             if f.name not in ("label", "start")
         }
-        settings = {
-            name: value
-            for name, value in self.train.model_dump().items()
-            if name not in _WITHOUT_EFFECT
-        }
+        neutral = self.train.marked(Mark.NO_EFFECT, Mark.MACHINE)
+        settings = self.train.model_dump(exclude=neutral)
         replay = None if self.replay is None else dataclasses.asdict(self.replay)
         start = None if self.start is None else self.start.fingerprint
         return fingerprint_of(

@@ -1,10 +1,10 @@
 """Settings of training. Nothing heavy is imported here: configuration checks read this file."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Rules, Settings
+from aerial_depth_pipeline.configuration import Mark, Rules, Settings
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 
@@ -73,7 +73,7 @@ class PoseSettings(Settings):
     source: Literal["two_view", "colmap", "learned"] = "two_view"
     """`two_view` starts from the geometry of tracked corners, `colmap` from structure from motion,
     `learned` from nothing."""
-    refine: bool = True
+    refine: bool = False
     """Whether the pose decoder corrects the given pose (two_view, colmap)."""
     rotation_limit: float = Field(0.01, ge=0)
     """Largest correction of each rotation component, radians."""
@@ -139,23 +139,23 @@ class WatchdogSettings(Settings):
 class TrainSettings(Settings):
     """How a depth model is trained."""
 
-    network: NetworkSettings = NetworkSettings()
+    network: Annotated[NetworkSettings, Mark.SPEED] = NetworkSettings()
     """See there."""
-    loss: LossSettings = LossSettings()
+    loss: Annotated[LossSettings, Mark.SPEED] = LossSettings()
     """See there."""
-    augmentation: AugmentationSettings = AugmentationSettings()
+    augmentation: Annotated[AugmentationSettings, Mark.SPEED] = AugmentationSettings()
     """See there."""
-    pose: PoseSettings = PoseSettings()
+    pose: Annotated[PoseSettings, Mark.SPEED] = PoseSettings()
     """See there."""
     watchdog: WatchdogSettings = WatchdogSettings()
     """See there."""
-    batch_size: int = Field(20, ge=1)
+    batch_size: Annotated[int, Mark.SPEED] = Field(20, ge=1)
     """Triplets in a step, over all devices and accumulated parts together."""
-    accumulate: int = Field(1, ge=1)
+    accumulate: Annotated[int, Mark.SPEED] = Field(1, ge=1)
     """Number of parts a batch is cut into, for memory."""
     steps: int = Field(20000, ge=1)
     """Length of the training in steps."""
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Annotated[Literal["adamw", "adam"], Mark.SPEED] = "adamw"
     """`adamw` or `adam`."""
     learning_rate: float = Field(3e-4, gt=0)
     """Its peak."""
@@ -171,29 +171,29 @@ class TrainSettings(Settings):
     """Of adamw."""
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for none."""
-    ema: float = Field(0.0, ge=0, lt=1)
+    ema: Annotated[float, Mark.SPEED] = Field(0.0, ge=0, lt=1)
     """Decay of an exponential moving average of the weights that is validated and kept instead of
     the weights; 0 for none."""
-    precision: Literal["auto", "bf16", "32"] = "auto"
+    precision: Annotated[Literal["auto", "bf16", "32"], Mark.SPEED] = "auto"
     """`bf16` mixed, `32`, or `auto`: bf16 where the processor computes with it."""
-    compile: Literal["auto", True, False] = "auto"
+    compile: Annotated[Literal["auto", True, False], Mark.SPEED] = "auto"
     """`true` compiles the network and the loss with torch.compile; `auto` only those loops of the
     loss that gain most, on CPUs with a C++ compiler and where the training is long enough for it;
     `false` nothing."""
     seed: int = 0
     """Of everything random; the same seed and thread count give the same loss curve, bit by bit."""
-    threads: int = 0
+    threads: Annotated[int, Mark.MACHINE] = 0
     """CPU threads; 0 takes torch's choice."""
-    validate_every: int = Field(1000, ge=1)
+    validate_every: Annotated[int, Mark.NO_EFFECT] = Field(1000, ge=1)
     """Steps between validations (and at the end)."""
-    checkpoint_every: int = Field(200, ge=1)
+    checkpoint_every: Annotated[int, Mark.NO_EFFECT] = Field(500, ge=1)
     """Steps between checkpoints that a killed run continues from."""
-    log_every: int = Field(10, ge=1)
+    log_every: Annotated[int, Mark.NO_EFFECT] = Field(10, ge=1)
     """Steps between logged loss terms."""
-    images_every: int = 0
+    images_every: Annotated[int, Mark.NO_EFFECT] = 0
     """Steps between logged pictures of held-out triplets (target, inverse depth, warped sources,
     auto-mask); 0 for none."""
-    trainable: Literal["all", "decoder", "norm", "low_rank"] = "all"
+    trainable: Annotated[Literal["all", "decoder", "norm", "low_rank"], Mark.SPEED] = "all"
     """What is trained: `all`; the depth `decoder`; the `norm` layers; or, as `low_rank`, a matrix
     that is added to the weight of every convolution and merged into it at the end. The rest of the
     depth network stays as it is, statistics included."""
@@ -210,13 +210,13 @@ class TrainSettings(Settings):
     monitor: str = "photometric"
     """Name of the validation figure (smaller is better) that chooses the best: `photometric`, or
     one that the caller's depth validation returns, e.g. `abs_rel`."""
-    resume: Literal["auto", True, False] = "auto"
+    resume: Annotated[Literal["auto", True, False], Mark.NO_EFFECT] = "auto"
     """`auto` continues a killed run of the same settings and data, `true` insists on one, `false`
     starts anew."""
-    cache_gigabytes: float = 8.0
+    cache_gigabytes: Annotated[float, Mark.NO_EFFECT] = 8.0
     """Decoded pictures kept in memory at most; beyond it they are decoded for every step in the
     background."""
-    accelerator: str = "auto"
+    accelerator: Annotated[str, Mark.MACHINE, Mark.SPEED] = "auto"
     """As Lightning names them."""
     devices: int = Field(1, ge=1)
     """As Lightning names them."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger
 
+from aerial_depth_pipeline.configuration import Mark
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -40,14 +41,6 @@ log = logging.getLogger(__name__)
 
 # Settings that change how a training runs but not what comes out of it; a killed run may be
 # continued with others.
-_WITHOUT_EFFECT = (
-    "resume",
-    "log_every",
-    "images_every",
-    "checkpoint_every",
-    "cache_gigabytes",
-    "validate_every",
-)
 
 
 def train(
@@ -133,7 +126,10 @@ def train(
         store.add_points(read_points(triplets))
     start = [] if initial is None else [initial.fingerprint]
     whole = fingerprint_of(
-        fingerprint, _relevant(settings), [(t.scene, t.image.name) for t in triplets], *start
+        fingerprint,
+        settings.model_dump(exclude=settings.marked(Mark.NO_EFFECT)),
+        [(t.scene, t.image.name) for t in triplets],
+        *start,
     )
     content = _to_continue(checkpoints / LAST, settings, whole)
     bar = progress_bar(None, "training", total=settings.steps, unit="step")
@@ -196,12 +192,6 @@ def _depth_of_half(settings: TrainSettings) -> float:
     """The depth that a sigmoid of one half stands for."""
     network = settings.network
     return 2 / (1 / network.min_depth + 1 / network.max_depth)
-
-
-def _relevant(settings: TrainSettings) -> dict[str, Any]:
-    return {
-        name: value for name, value in settings.model_dump().items() if name not in _WITHOUT_EFFECT
-    }
 
 
 def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
