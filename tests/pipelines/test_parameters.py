@@ -21,10 +21,11 @@ CHOICES = {
 
 
 def base_parameters() -> dict[str, Any]:
-    files = sorted(BASE.glob("parameters*.yml"))
-    return {
-        group: values for file in files for group, values in yaml.safe_load(file.open()).items()
-    }
+    shared = yaml.safe_load((BASE / "globals.yml").read_text())
+    text = "".join(path.read_text() for path in sorted(BASE.glob("parameters*.yml")))
+    for name, value in shared.items():
+        text = text.replace(f"${{globals:{name}}}", str(value))
+    return yaml.safe_load(text)
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any], where: str) -> list[str]:
