@@ -1,11 +1,10 @@
 """Which parameter groups there are, and what each may hold."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.configuration import Settings, did_you_mean, read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
@@ -18,7 +17,7 @@ from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
-GROUPS = {
+GROUPS: dict[str, type[Settings]] = {
     "frame_extraction": FrameExtractionSettings,
     "ground_truth": GroundTruthSettings,
     "triplets": TripletSettings,
@@ -30,8 +29,11 @@ GROUPS = {
     "predict": PredictSettings,
     "export": ExportSettings,
 }
-_LOCAL_FOLDERS = ("work_folder", "checkpoints_folder")
-_FOLDERS = (*_LOCAL_FOLDERS, "reporting_folder")
+FOLDERS = {
+    "work_folder": "unfinished work; a folder on this computer, survives a killed run",
+    "checkpoints_folder": "checkpoints of trainings; a folder on this computer",
+    "reporting_folder": "reports, tables and figures; a folder or the URL of an object storage",
+}
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -41,7 +43,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         UserError: for an unknown group or key, naming the closest known one, or a value of the
             wrong type.
     """
-    known = [*GROUPS, *_FOLDERS, "simulate"]
+    known = sorted([*GROUPS, *FOLDERS, "simulate"])
     for group, values in parameters.items():
         if group in GROUPS:
             read_settings(GROUPS[group], values, group)
@@ -49,15 +51,14 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             for domain, flights in (values or {}).items():
                 for scene, flight in (flights or {}).items():
                     read_settings(FlightSettings, flight, f"simulate.{domain}.{scene}")
-        elif group in _LOCAL_FOLDERS and "://" in str(values):
+        elif group not in FOLDERS:
+            raise UserError(
+                f"Unknown parameter group '{group}'.{did_you_mean(group, known)} Known groups:"
+                f" {', '.join(known)}."
+            )
+        elif group != "reporting_folder" and "://" in str(values):
             raise UserError(
                 f"'{group}' is {values}, but it must be a folder on this computer; with data on"
                 f" object storage, set for instance '{group}:"
                 f" data/.work/{group.removesuffix('_folder')}' in conf/local/parameters.yml."
-            )
-        elif group not in _FOLDERS:
-            close = difflib.get_close_matches(group, known, n=1, cutoff=0.0)
-            raise UserError(
-                f"Unknown parameter group '{group}'. Did you mean '{close[0]}'? Known groups:"
-                f" {', '.join(sorted(known))}."
             )
