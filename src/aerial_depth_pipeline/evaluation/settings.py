@@ -103,7 +103,7 @@ class EvaluationSettings(Settings):
     mirrored: bool = False
     """Whether the model is also measured with its depth averaged with that of the mirrored picture
     (`predict.mirrored`)."""
-    conventional: list[Conventional] = list(CONVENTIONAL)
+    conventional: list[Conventional] = ["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
     """Methods of conventional photogrammetry that are measured beside ours, in scenes with an exact
     reference and structure from motion: `colmap_sparse`, the sparse points; `plane_sweep`, the
     sweep with semi-global matching; `sgbm`, OpenCV's on rectified pairs; `patch_match`, COLMAP's,
