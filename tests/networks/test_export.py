@@ -90,7 +90,7 @@ def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tm
     (picture,) = pictures(1, 64, 96)
     cv2.imwrite(str(tmp_path / "000000.png"), picture[..., ::-1])
     settings = ContestantSettings(
-        "exported", str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3
+        name="exported", path=str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3
     )
     (contestant,) = outside_contestants([settings], "town")
     frame = Frame(

@@ -4,7 +4,7 @@ Lightning."""
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, read_json, write_json
+from aerial_depth_pipeline.networks.image_batches import image_batch
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -23,20 +24,20 @@ _WEIGHTS, _DESCRIPTION = "model.safetensors", "model.json"
 
 
 class DepthModel:
-    """Depth from a single picture.
+    """Depth from a single image.
 
     Attributes:
         network: encoder and depth decoder, in evaluation mode.
         settings: how the network is built.
-        width, height: size in pixels at which the network looks at a picture; pictures of any size
-            are resized to it and the depth back.
+        width, height: the network's input size in pixels; images of any size are resized to it and
+            the depth back.
         metadata: what training wants remembered. `depth_scale` (default 1) multiplies the predicted
             depth; `unit` names what comes out.
     """
 
     def __init__(
         self,
-        network: DepthNetwork,
+        network: torch.nn.Module,
         settings: NetworkSettings,
         width: int,
         height: int,
@@ -49,80 +50,58 @@ class DepthModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the network's weights lie."""
+        """The device of the network's weights."""
         return next(self.network.parameters()).device
 
     @property
     def takes_slope(self) -> bool:
-        """Whether it makes use of the slope of level ground where that is given."""
+        """Whether it uses the slope of level ground where that is given."""
         return self.settings.level_ground
 
     @property
     def fingerprint(self) -> str:
         """A hash of the weights and of how the network is built."""
-        digest = hashlib.blake2b(
-            fingerprint_of(self.settings.model_dump()).encode(), digest_size=12
-        )
+        settings = fingerprint_of(self.settings.model_dump())
+        digest = hashlib.blake2b(settings.encode(), digest_size=12)
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def to(self, device: str | torch.device) -> "DepthModel":
+    def to(self, device: str | torch.device) -> Self:
         """Move the network; returns the model itself."""
         self.network.to(device)
         return self
 
     def __call__(self, image_HW3: np.ndarray, slope_2: np.ndarray | None = None) -> np.ndarray:
-        """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8; see `predict`."""
-        return self.predict(
-            np.asarray(image_HW3)[None], None if slope_2 is None else np.asarray(slope_2)[None]
-        )[0]
+        """Depth [H, W], float32, of an RGB image [H, W, 3], uint8; see `predict`."""
+        slope = None if slope_2 is None else np.asarray(slope_2)[None]
+        return self.predict(np.asarray(image_HW3)[None], slope)[0]
 
     @torch.inference_mode()
     def predict(
         self, images_BHW3: np.ndarray | Sequence[np.ndarray], slope_B2: np.ndarray | None = None
     ) -> np.ndarray:
-        """Depth [B, H, W], float32, of RGB pictures of one size [B, H, W, 3], uint8.
+        """Depth [B, H, W], float32, of RGB images of one size [B, H, W, 3], uint8.
 
         Args:
-            slope_B2: slope of level ground in each picture (`geometry.ground.ground_slope`), NaN
-                where it is not known. A network with `level_ground` estimates what is not given;
-                others do not look at it.
+            slope_B2: slope of level ground in each image (`geometry.ground.ground_slope`), NaN
+                where it is unknown: a network with `level_ground` then estimates it.
 
         Raises:
-            ValueError: where the pictures are not three-channel uint8 of one size.
+            ValueError: where the images are not three-channel uint8 of one size.
         """
-        images = (
-            np.stack([np.asarray(image) for image in images_BHW3])
-            if not isinstance(images_BHW3, np.ndarray)
-            else images_BHW3
-        )
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-            raise ValueError(
-                f"expected RGB pictures [B, H, W, 3] of type uint8, got {images.shape} of type"
-                f" {images.dtype}"
-            )
-        size = images.shape[1:3]
-        x = (
-            torch.from_numpy(np.ascontiguousarray(images))
-            .to(self.device)
-            .permute(0, 3, 1, 2)
-            .float()
-            / 255
-        )
-        if size != (self.height, self.width):
-            x = F.interpolate(
-                x, (self.height, self.width), mode="bilinear", antialias=True, align_corners=False
-            )
-        slope = (
-            None
-            if slope_B2 is None
-            else torch.as_tensor(np.asarray(slope_B2), dtype=torch.float32, device=self.device)
-        )
+        images = torch.from_numpy(np.ascontiguousarray(image_batch(images_BHW3))).to(self.device)
+        x, size = images.permute(0, 3, 1, 2).float() / 255, tuple(images.shape[1:3])
+        resized = size != (self.height, self.width)
+        if resized:
+            x = F.interpolate(x, (self.height, self.width), mode="bilinear", antialias=True)
+        slope = None
+        if slope_B2 is not None:
+            slope = torch.as_tensor(np.asarray(slope_B2), dtype=torch.float32, device=self.device)
         inverse = self.network(x, slope)
-        if size != (self.height, self.width):
-            inverse = F.interpolate(inverse, size, mode="bilinear", align_corners=False)
+        if resized:
+            inverse = F.interpolate(inverse, size, mode="bilinear")
         depth = float(self.metadata.get("depth_scale", 1.0)) / inverse[:, 0]
         return depth.float().cpu().numpy()
 
@@ -136,49 +115,42 @@ class DepthModel:
             "network": self.settings.model_dump(),
             "metadata": self.metadata,
         }
-        weights = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self.network.state_dict().items()
-        }
+        state = self.network.state_dict()
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         with atomic_path(Path(folder)) as partial:
             partial.mkdir()
             save_file(weights, str(partial / _WEIGHTS))
             write_json(partial / _DESCRIPTION, description)
 
     @classmethod
-    def load(cls, folder: Path, device: str | torch.device = "cpu") -> "DepthModel":
+    def load(cls, folder: Path, device: str | torch.device = "cpu") -> Self:
         """Read a model that `save` wrote.
 
         Raises:
             UserError: where a file is missing, damaged, or made by a newer version.
         """
-        folder = Path(folder)
-        for name in (_WEIGHTS, _DESCRIPTION):
-            if not (folder / name).is_file():
+        weights, description = Path(folder) / _WEIGHTS, Path(folder) / _DESCRIPTION
+        for path in (weights, description):
+            if not path.is_file():
                 raise UserError(
-                    f"{folder / name} is missing: there is no trained model in {folder}. Run `kedro"
-                    " run --pipeline=train` first."
+                    f"{path} is missing: there is no trained model in {folder}. Run `kedro run"
+                    " --pipeline=train` first."
                 )
         try:
-            description = read_json(folder / _DESCRIPTION)
-            if description["format"] != _FORMAT:
+            content = read_json(description)
+            if content["format"] != _FORMAT:
                 raise UserError(
-                    f"{folder / _DESCRIPTION} has format {description['format']}; this version"
-                    f" reads {_FORMAT}. Update the program."
+                    f"{description} has format {content['format']}; this version reads {_FORMAT}."
+                    " Update the program."
                 )
             # Models from before `level_ground` was a parameter do not name it.
-            network = {"level_ground": False} | description["network"]
-            settings = read_settings(NetworkSettings, network, "network")
+            values = {"level_ground": False} | content["network"]
+            settings = read_settings(NetworkSettings, values, "network")
             network = DepthNetwork(settings, load_weights=False)
-            network.load_state_dict(load_file(str(folder / _WEIGHTS), device="cpu"))
+            network.load_state_dict(load_file(str(weights), device="cpu"))
+            size, metadata = (content["width"], content["height"]), content.get("metadata")
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"The model in {folder} is damaged ({error}); train it again or copy it once more."
             ) from error
-        return cls(
-            network,
-            settings,
-            description["width"],
-            description["height"],
-            description.get("metadata"),
-        ).to(device)
+        return cls(network, settings, *size, metadata).to(device)

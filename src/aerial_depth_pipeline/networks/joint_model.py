@@ -1,5 +1,8 @@
 """The joint depth-pose model that training works on."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -11,7 +14,7 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 
 class DepthNetwork(nn.Module):
-    """Encoder and depth decoder: all that is left of the joint model when training is over."""
+    """Encoder and depth decoder: what remains of the joint model after training."""
 
     def __init__(self, settings: NetworkSettings, load_weights: bool = True) -> None:
         super().__init__()
@@ -23,9 +26,7 @@ class DepthNetwork(nn.Module):
     ) -> torch.Tensor:
         """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1; `slope_B2` as in
         `DepthDecoder`."""
-        return self.decoder(
-            self.encoder(image_B3HW), image_B3HW.shape[-2:], only_finest=True, slope_B2=slope_B2
-        )[0]
+        return self.decoder(self.encoder(image_B3HW), image_B3HW.shape[-2:], True, slope_B2)[0]
 
 
 class JointModel(nn.Module):
@@ -41,16 +42,15 @@ class JointModel(nn.Module):
         super().__init__()
         self.settings = settings
         self.depth = DepthNetwork(settings)
-        self.pose_encoder = (
-            Encoder(settings) if with_pose and settings.pose_encoder == "separate" else None
-        )
-        self.pose_decoder = (
-            PoseDecoder(self.depth.encoder.channels[-1], settings.pose_channels)
-            if with_pose
-            else None
-        )
+        self.pose_encoder: Encoder | None = None
+        self.pose_decoder: PoseDecoder | None = None
+        if with_pose and settings.pose_encoder == "separate":
+            self.pose_encoder = Encoder(settings)
+        if with_pose:
+            channels = self.depth.encoder.channels[-1]
+            self.pose_decoder = PoseDecoder(channels, settings.pose_channels)
 
-    def train(self, mode: bool = True) -> "JointModel":
+    def train(self, mode: bool = True) -> Self:
         """Switch between training and evaluation; normalisation layers whose weights are frozen
         keep their statistics."""
         super().train(mode)
@@ -62,57 +62,38 @@ class JointModel(nn.Module):
     def forward(
         self,
         images_BL3HW: torch.Tensor,
-        sources: list[int],
+        sources: Sequence[int],
         target: int,
         slope_B2: torch.Tensor | None = None,
     ) -> tuple[list[torch.Tensor], torch.Tensor | None, torch.Tensor | None]:
         """Inverse depth of the target at all scales, finest first, the pose decoder's numbers [B,
-        S, 6] for the sources, and the slope [B, 2] of level ground that the target's features show.
+        S, 6] for the sources, and the slope [B, 2] of level ground estimated from the target.
 
         Args:
             images_BL3HW: the frames of a triplet (or longer sequence), RGB in 0..1.
             sources: positions of the sources along L.
             target: position of the target along L.
-            slope_B2: slope of level ground in the target, NaN where it is not known; None where it
-                is nowhere known.
+            slope_B2: slope of level ground in the target, NaN where it is unknown; None where it is
+                unknown throughout.
         """
-        size = images_BL3HW.shape[-2:]
-        target_image = images_BL3HW[:, target]
-        shared = (
-            self.pose_decoder is not None
-            and self.pose_encoder is None
-            and self.settings.pose_trains_encoder
-        )
-        if shared:
-            # One pass over all frames: larger batches use the machine better than several small
-            # ones.
-            of_all = self.depth.encoder(
-                torch.cat([target_image, *(images_BL3HW[:, s] for s in sources)])
-            )
-            features = [f[: len(target_image)] for f in of_all]
-        else:
-            features = self.depth.encoder(target_image)
-        maps, slope = (
-            self.depth.decoder(features, size, slope_B2=slope_B2),
-            self.depth.decoder.estimated_slope(features),
-        )
+        batch, size = len(images_BL3HW), images_BL3HW.shape[-2:]
+        of_target, of_sources = images_BL3HW[:, target], [images_BL3HW[:, s] for s in sources]
+        shares = self.pose_encoder is None and self.settings.pose_trains_encoder
+        one_pass = self.pose_decoder is not None and shares
+        # One pass over all frames: a large batch uses the machine better than several small ones.
+        encoded = self.depth.encoder(torch.cat([of_target, *of_sources]) if one_pass else of_target)
+        features = [feature[:batch] for feature in encoded] if one_pass else encoded
+        maps = self.depth.decoder(features, size, slope_B2=slope_B2)
+        slope = self.depth.decoder.estimated_slope(features)
         if self.pose_decoder is None:
             return maps, None, slope
-        deepest = (
-            list(of_all[-1].split(len(target_image)))
-            if shared
-            else self._pose_features(images_BL3HW, features[-1], sources, target)
-        )
-        poses = [self.pose_decoder(deepest[0], source) for source in deepest[1:]]
-        return maps, torch.stack(poses, 1), slope
-
-    def _pose_features(
-        self, images: torch.Tensor, target_features: torch.Tensor, sources: list[int], target: int
-    ) -> list[torch.Tensor]:
-        batch = len(images)
-        if self.pose_encoder is not None:
-            frames = torch.cat([images[:, target], *(images[:, s] for s in sources)])
-            return list(self.pose_encoder(frames)[-1].split(batch))
-        with torch.no_grad():
-            features = self.depth.encoder(torch.cat([images[:, s] for s in sources]))[-1]
-        return [target_features.detach(), *features.split(batch)]
+        if one_pass:
+            deepest = encoded[-1]
+        elif self.pose_encoder is not None:
+            deepest = self.pose_encoder(torch.cat([of_target, *of_sources]))[-1]
+        else:
+            with torch.no_grad():
+                deepest = self.depth.encoder(torch.cat(of_sources))[-1]
+            deepest = torch.cat([features[-1].detach(), deepest])
+        first, *rest = deepest.split(batch)
+        return maps, torch.stack([self.pose_decoder(first, each) for each in rest], 1), slope

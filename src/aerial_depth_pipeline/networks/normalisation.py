@@ -1,4 +1,4 @@
-"""What can take the place of batch normalisation, for batches too small to have statistics."""
+"""Alternatives to batch normalisation, for batches too small to have statistics."""
 
 import math
 
@@ -16,8 +16,8 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def replace_batch_norm(module: nn.Module) -> None:
-    """Put group normalisation in the place of every batch normalisation, in place; scales and
-    shifts are kept."""
+    """Replace every batch normalisation by group normalisation, in place, with its scales and
+    shifts."""
     for name, child in module.named_children():
         if not isinstance(child, nn.BatchNorm2d):
             replace_batch_norm(child)
@@ -32,8 +32,8 @@ def replace_batch_norm(module: nn.Module) -> None:
 
 
 def freeze_batch_norm(module: nn.Module) -> None:
-    """Train no scale and no shift of a batch normalisation, in place; the joint model then leaves
-    the statistics alone as well."""
+    """Freeze scales and shifts of batch normalisation, in place; the joint model then keeps its
+    statistics as well."""
     for layer in module.modules():
         if isinstance(layer, _BatchNorm) and layer.affine:
             layer.requires_grad_(False)

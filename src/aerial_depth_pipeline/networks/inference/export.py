@@ -2,15 +2,15 @@
 comes from.
 
 The encoder's normalisation and the model's `depth_scale` are inside every graph. The ONNX graphs
-take pictures as they are and have one input `image` and one output `depth` [B, H, W], float32; the
-TorchScript graph gives [B, 1, H, W].
+have one input `image` and one output `depth` [B, H, W], float32; the TorchScript graph gives
+[B, 1, H, W].
 
 | file | input | for |
 |---|---|---|
-| `depth_model.onnx` | float32 [B, height, width, 3], RGB 0..255, at the network's size | programs that resize pictures themselves |
-| `depth_model_any_size.onnx` | uint8 [B, H, W, 3], RGB, any size | everyone else: resizing is in the graph |
+| `depth_model.onnx` | float32 [B, height, width, 3], RGB 0..255 | programs that resize themselves |
+| `depth_model_any_size.onnx` | uint8 [B, H, W, 3], RGB | everyone else: resizing is in the graph |
 | `depth_model_int8.onnx` | as `depth_model.onnx` | processors with 8-bit instructions |
-| `depth_model.torchscript` | float32 [B, 3, H, W], RGB 0..1, any size | C++ programs with libtorch, and other people's evaluations |
+| `depth_model.torchscript` | float32 [B, 3, H, W], RGB 0..1 | libtorch, others' evaluations |
 """
 
 import copy
@@ -18,7 +18,8 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,25 +48,23 @@ logger = logging.getLogger(__name__)
 FIXED, ANY_SIZE, INT8 = "depth_model.onnx", "depth_model_any_size.onnx", "depth_model_int8.onnx"
 TORCHSCRIPT, REPORT = "depth_model.torchscript", "export.json"
 _OPSET = 20
+Predict = Callable[[np.ndarray], np.ndarray]
+Images = Sequence[np.ndarray]
 
 
 def export_model(
-    model: DepthModel,
-    folder: Path,
-    check: Sequence[np.ndarray],
-    calibration: Sequence[np.ndarray],
-    settings: ExportSettings,
+    model: DepthModel, folder: Path, check: Images, calibration: Images, settings: ExportSettings
 ) -> dict[str, Any]:
-    """Write the model as graphs into `folder`, with `export.json`, which says what they take and
-    how closely they agree.
+    """Write the model as graphs into `folder`, with `export.json`: what they take and how closely
+    they agree.
 
     Args:
         model: the model.
         folder: an empty local folder.
-        check: real pictures [H, W, 3], uint8 RGB, of any sizes, on which the graphs are compared
-            with the model.
-        calibration: other such pictures, which the ranges of the 8-bit activations are taken from;
-            where there are none, from `check`.
+        check: real images [H, W, 3], uint8 RGB, of any sizes, on which the graphs are compared with
+            the model.
+        calibration: other such images, for the ranges of the 8-bit activations; `check` where there
+            are none.
         settings: see `ExportSettings`.
 
     Returns:
@@ -80,74 +79,48 @@ def export_model(
             "An export is checked on real frames, and there are none. Make some with 'kedro run"
             " --pipelines=prepare'."
         )
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     expected = [model(frame) for frame in check]
-    report: dict[str, Any] = {
+    graphs: dict[str, dict[str, Any]] = {}
+
+    def add(name: str, graph: Predict, **more: Any) -> None:
+        graphs[name] = {"input": _input_of(name, model)} | more | _compare(graph, check, expected)
+        difference, most = graphs[name]["max_relative_difference"], settings.max_relative_difference
+        if name != INT8 and not difference <= most:
+            raise UserError(
+                f"The exported graph {name} differs from the model by up to {difference:.2g} of the"
+                f" depth, more than export.max_relative_difference = {most:g}. Encoder"
+                f" '{model.settings.encoder}' does not survive the export; use the torch model, or"
+                " another encoder."
+            )
+
+    for name in (FIXED, ANY_SIZE) if settings.any_size else (FIXED,):
+        _write_graph(model, folder / name, any_size=name == ANY_SIZE)
+        add(name, OnnxDepthModel.load(folder / name))
+    if settings.torchscript:
+        add(TORCHSCRIPT, _write_torchscript(model, folder / TORCHSCRIPT))
+    if settings.int8:
+        same = not len(calibration)
+        if same:
+            logger.warning("export: too few frames; those of the check calibrate 8 bits as well.")
+        frames = check if same else calibration
+        _quantise(folder / FIXED, folder / INT8, frames, model)
+        counts = {"calibration_frames": len(frames), "calibrated_on_the_check_frames": same}
+        add(INT8, OnnxDepthModel.load(folder / INT8), **counts)
+    versions = {module.__name__: module.__version__ for module in (torch, onnx, onnxruntime)}
+    report = {
         "format": 1,
         "width": model.width,
         "height": model.height,
         "unit": model.metadata.get("unit"),
         "opset": _OPSET,
         "output": f"{OUTPUT}: float32 [B, H, W], z-depth in the unit above",
-        "versions": {
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-        },
+        "versions": versions,
         "check_frames": len(check),
-        "graphs": {},
+        "graphs": graphs,
     }
-    for name in (FIXED, ANY_SIZE) if settings.any_size else (FIXED,):
-        _write_graph(model, folder / name, any_size=name == ANY_SIZE)
-        report["graphs"][name] = _checked(
-            name, OnnxDepthModel.load(folder / name), model, check, expected, settings
-        )
-    if settings.torchscript:
-        report["graphs"][TORCHSCRIPT] = _checked(
-            TORCHSCRIPT,
-            _write_torchscript(model, folder / TORCHSCRIPT),
-            model,
-            check,
-            expected,
-            settings,
-        )
-    if settings.int8:
-        if not len(calibration):
-            logger.warning(
-                "export: there are too few frames to calibrate on others than are checked; the same"
-                " serve for both."
-            )
-        _quantise(folder / FIXED, folder / INT8, calibration if len(calibration) else check, model)
-        agreement = _compare(OnnxDepthModel.load(folder / INT8), check, expected)
-        report["graphs"][INT8] = {
-            "input": _input_of(INT8, model),
-            "calibration_frames": len(calibration) or len(check),
-            "calibrated_on_the_check_frames": not len(calibration),
-            **agreement,
-        }
     write_json(folder / REPORT, report)
     return report
-
-
-def _checked(
-    name: str,
-    exported: Callable[[np.ndarray], np.ndarray],
-    model: DepthModel,
-    check: Sequence[np.ndarray],
-    expected: Sequence[np.ndarray],
-    settings: ExportSettings,
-) -> dict[str, Any]:
-    agreement = _compare(exported, check, expected)
-    if not agreement["max_relative_difference"] <= settings.max_relative_difference:
-        raise UserError(
-            f"The exported graph {name} differs from the model by up to"
-            f" {agreement['max_relative_difference']:.2g} of the depth, more than"
-            f" export.max_relative_difference = {settings.max_relative_difference:g}. Encoder"
-            f" '{model.settings.encoder}' does not survive the export; use the torch model, or"
-            " another encoder."
-        )
-    return {"input": _input_of(name, model), **agreement}
 
 
 def _input_of(name: str, model: DepthModel) -> str:
@@ -159,7 +132,7 @@ def _input_of(name: str, model: DepthModel) -> str:
 
 
 class _Graph(nn.Module):
-    """What the exported ONNX graph computes: DepthModel.predict in torch's operations alone."""
+    """DepthModel.predict in torch's operations alone: the exported ONNX graph."""
 
     def __init__(self, model: DepthModel, any_size: bool) -> None:
         super().__init__()
@@ -172,16 +145,12 @@ class _Graph(nn.Module):
         return self.depth(image.permute(0, 3, 1, 2).float() / 255)[:, 0]
 
     def depth(self, x_B3HW: torch.Tensor) -> torch.Tensor:
-        """Depth [B, 1, H, W] of RGB pictures in 0..1."""
+        """Depth [B, 1, H, W] of RGB images in 0..1."""
+        if not self.any_size:
+            return self.depth_scale / self.network(x_B3HW)
         size = x_B3HW.shape[2:]
-        if self.any_size:
-            x_B3HW = F.interpolate(
-                x_B3HW, self.size, mode="bilinear", antialias=True, align_corners=False
-            )
-        inverse = self.network(x_B3HW)
-        if self.any_size:
-            inverse = F.interpolate(inverse, size, mode="bilinear", align_corners=False)
-        return self.depth_scale / inverse
+        x_B3HW = F.interpolate(x_B3HW, self.size, mode="bilinear", antialias=True)
+        return self.depth_scale / F.interpolate(self.network(x_B3HW), size, mode="bilinear")
 
 
 class _TorchScriptGraph(_Graph):
@@ -189,50 +158,39 @@ class _TorchScriptGraph(_Graph):
         return self.depth(image)
 
 
-def _write_torchscript(model: DepthModel, path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Write the TorchScript graph; returns what computes depth [H, W] of a picture [H, W, 3],
-    uint8, with the file that was written."""
+def _write_torchscript(model: DepthModel, path: Path) -> Predict:
+    """Write the TorchScript graph; returns the depth [H, W] of an image [H, W, 3], uint8, by the
+    written file."""
     graph = _TorchScriptGraph(model, any_size=True).eval()
+    example = torch.zeros(2, 3, model.height + 32, model.width + 64)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter(
-            "ignore"
-        )  # torch advises against TorchScript, which libtorch still reads best
-        example = torch.zeros(2, 3, model.height + 32, model.width + 64)
+        # torch advises against TorchScript, which libtorch still reads best.
+        warnings.simplefilter("ignore")
         torch.jit.freeze(torch.jit.trace(graph, example, check_trace=False)).save(str(path))
         written = torch.jit.load(str(path), map_location="cpu")
 
     @torch.inference_mode()
-    def run(image_HW3: np.ndarray) -> np.ndarray:
-        return written(torch.from_numpy(image_HW3).permute(2, 0, 1)[None].float() / 255)[
-            0, 0
-        ].numpy()
+    def depth(image_HW3: np.ndarray) -> np.ndarray:
+        x = torch.from_numpy(image_HW3).permute(2, 0, 1)[None].float() / 255
+        return written(x)[0, 0].numpy()
 
-    return run
+    return depth
 
 
 def _write_graph(model: DepthModel, path: Path, any_size: bool) -> None:
-    graph = _Graph(model, any_size).eval()
-    # Sizes of one are taken for constants by the tracer, and the network's own size could be taken
-    # for a rule.
-    shape = (
-        (2, model.height + 32, model.width + 64, 3)
-        if any_size
-        else (2, model.height, model.width, 3)
-    )
-    example = torch.zeros(shape, dtype=torch.uint8 if any_size else torch.float32)
+    # The tracer takes sizes of one for constants, and could take the network's own for a rule.
+    height, width = model.height + 32 * any_size, model.width + 64 * any_size
+    dtype = torch.uint8 if any_size else torch.float32
     dynamic = {0: torch.export.Dim("batch", min=1)}
     if any_size:
         dynamic |= {1: torch.export.Dim("height", min=2), 2: torch.export.Dim("width", min=2)}
+    quiet = _quiet("torch.onnx", "onnxscript", "onnx_ir")
     try:
-        with (
-            torch.no_grad(),
-            warnings.catch_warnings(),
-            _quiet("torch.onnx", "onnxscript", "onnx_ir"),
-        ):
+        with torch.no_grad(), warnings.catch_warnings(), quiet:
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                graph,
-                (example,),
+                _Graph(model, any_size).eval(),
+                (torch.zeros((2, height, width, 3), dtype=dtype),),
                 str(path),
                 dynamo=True,
                 input_names=[INPUT],
@@ -253,44 +211,31 @@ def _write_graph(model: DepthModel, path: Path, any_size: bool) -> None:
 
 def _describe(path: Path, model: DepthModel, any_size: bool) -> None:
     graph = onnx.load(path)
-    description = {
-        "width": model.width,
-        "height": model.height,
-        "any_size": any_size,
-        "metadata": model.metadata,
-    }
-    onnx.helper.set_model_props(graph, {"depth_model": json.dumps(description, default=str)})
+    description = {"width": model.width, "height": model.height, "any_size": any_size}
+    text = json.dumps(description | {"metadata": model.metadata}, default=str)
+    onnx.helper.set_model_props(graph, {"depth_model": text})
     onnx.save(graph, path)
 
 
-class _quiet:
-    """Loggers that report every internal step are silent for a while."""
-
-    def __init__(self, *names: str) -> None:
-        self._loggers = [logging.getLogger(name) for name in names]
-
-    def __enter__(self) -> None:
-        self._levels = [log.level for log in self._loggers]
-        for log in self._loggers:
-            log.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        for log, level in zip(self._loggers, self._levels, strict=True):
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Silence loggers that report every internal step."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [log.level for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for log, level in zip(loggers, levels, strict=True):
             log.setLevel(level)
 
 
-def _compare(
-    exported: Callable[[np.ndarray], np.ndarray],
-    frames: Sequence[np.ndarray],
-    expected: Sequence[np.ndarray],
-) -> dict[str, float]:
-    """How far depth is from the model's: the largest, the mean and the 95th percentile of the
-    relative difference over all pixels."""
-    differences = [
-        np.abs(exported(frame) - depth) / depth
-        for frame, depth in zip(frames, expected, strict=True)
-    ]
-    values = np.concatenate([difference.ravel() for difference in differences])
+def _compare(graph: Predict, frames: Images, expected: Images) -> dict[str, float]:
+    """Relative difference from the model's depth over all pixels: the largest, the mean and the
+    95th percentile."""
+    pairs = zip(frames, expected, strict=True)
+    values = np.concatenate([(np.abs(graph(f) - depth) / depth).ravel() for f, depth in pairs])
     return {
         "max_relative_difference": float(values.max()),
         "mean_relative_difference": float(values.mean(dtype=np.float64)),
@@ -299,30 +244,22 @@ def _compare(
 
 
 class _Frames(CalibrationDataReader):
-    def __init__(self, frames: Sequence[np.ndarray], model: DepthModel) -> None:
-        self._frames = iter(frames)
-        self._size = (model.height, model.width)
+    def __init__(self, frames: Images, model: DepthModel) -> None:
+        size = (model.height, model.width)
+        self._inputs = ({INPUT: resize(f[None].astype(np.float32), *size, True)} for f in frames)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        frame = next(self._frames, None)
-        return (
-            None
-            if frame is None
-            else {INPUT: resize(frame[None].astype(np.float32), *self._size, antialias=True)}
-        )
+        return next(self._inputs, None)
 
 
-def _quantise(source: Path, path: Path, frames: Sequence[np.ndarray], model: DepthModel) -> None:
+def _quantise(source: Path, path: Path, frames: Images, model: DepthModel) -> None:
     """Convolutions with 8-bit weights (a scale per channel) and activations; the last one, whose
     output is inverse depth, stays float."""
     with tempfile.TemporaryDirectory() as scratch, _quiet("root"):
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        convolutions = [
-            node.name
-            for node in onnx.load(prepared, load_external_data=False).graph.node
-            if node.op_type == "Conv"
-        ]
+        nodes = onnx.load(prepared, load_external_data=False).graph.node
+        convolutions = [node.name for node in nodes if node.op_type == "Conv"]
         quantize_static(
             str(prepared),
             str(path),

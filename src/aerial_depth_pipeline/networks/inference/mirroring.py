@@ -1,4 +1,4 @@
-"""Prediction averaged with that of the mirrored picture."""
+"""Prediction averaged with that of the mirrored image."""
 
 from collections.abc import Callable
 
@@ -8,20 +8,20 @@ import numpy as np
 def mirrored_mean(
     predict: Callable[..., np.ndarray], images_BHW3: np.ndarray, slope_B2: np.ndarray | None = None
 ) -> np.ndarray:
-    """Depth [B, H, W] whose inverse is the mean of what the pictures give and what their mirror
-    images give, mirrored back.
+    """Depth [B, H, W] whose inverse is the mean of the prediction and of the mirrored images'
+    prediction, mirrored back.
 
     What a network gets wrong on one side it often gets right on the other; takes twice the time.
 
     Args:
-        predict: depth of pictures [B, H, W, 3], and of slopes where they are given, such as
+        predict: depth of images [B, H, W, 3], and of slopes where they are given, such as
             `DepthModel.predict`.
-        images_BHW3: pictures of one size.
-        slope_B2: slope of level ground in each picture, as in `DepthModel.predict`; None for models
-            that do not look at it.
+        images_BHW3: images of one size.
+        slope_B2: slope of level ground in each image, as in `DepthModel.predict`; None for models
+            without it.
     """
-    known = () if slope_B2 is None else (slope_B2,)
-    mirrored = () if slope_B2 is None else (np.asarray(slope_B2) * np.array([-1, 1], np.float32),)
-    there = predict(images_BHW3, *known)
-    back = predict(np.ascontiguousarray(images_BHW3[:, :, ::-1]), *mirrored)[:, :, ::-1]
-    return 2 / (1 / there + 1 / back)
+    slopes = [] if slope_B2 is None else [slope_B2]
+    mirrored_slopes = [np.asarray(slope) * np.array([-1, 1], np.float32) for slope in slopes]
+    depth = predict(images_BHW3, *slopes)
+    mirrored = predict(np.ascontiguousarray(images_BHW3[:, :, ::-1]), *mirrored_slopes)
+    return 2 / (1 / depth + 1 / mirrored[:, :, ::-1])

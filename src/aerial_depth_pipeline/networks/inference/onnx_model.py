@@ -4,26 +4,26 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
 from scipy.sparse import csr_array
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.networks.image_batches import image_batch
 
 INPUT, OUTPUT = "image", "depth"
 
 
 class OnnxDepthModel:
-    """Depth from a single picture, computed by ONNX Runtime.
+    """Depth from a single image, computed by ONNX Runtime.
 
     Attributes:
         path: the graph's file.
-        width, height: size in pixels at which the network looks at a picture.
-        metadata: that of the model it was exported from. `depth_scale` is already in the graph.
-        any_size: whether the graph takes pictures of any size; one that does not is given resized
-            ones here.
+        width, height: the network's input size in pixels.
+        metadata: that of the exported model. `depth_scale` is already in the graph.
+        any_size: whether the graph takes images of any size; otherwise they are resized here.
     """
 
     def __init__(
@@ -36,41 +36,30 @@ class OnnxDepthModel:
         self._session = session
 
     def __call__(self, image_HW3: np.ndarray) -> np.ndarray:
-        """Depth [H, W], float32, of an RGB picture [H, W, 3], uint8."""
+        """Depth [H, W], float32, of an RGB image [H, W, 3], uint8."""
         return self.predict(np.asarray(image_HW3)[None])[0]
 
     def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """Depth [B, H, W], float32, of RGB pictures of one size [B, H, W, 3], uint8.
+        """Depth [B, H, W], float32, of RGB images of one size [B, H, W, 3], uint8.
 
         Raises:
-            ValueError: where the pictures are not three-channel uint8 of one size.
+            ValueError: where the images are not three-channel uint8 of one size.
         """
-        images = (
-            np.stack([np.asarray(image) for image in images_BHW3])
-            if not isinstance(images_BHW3, np.ndarray)
-            else images_BHW3
-        )
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-            raise ValueError(
-                f"expected RGB pictures [B, H, W, 3] of type uint8, got {images.shape} of type"
-                f" {images.dtype}"
-            )
+        images = image_batch(images_BHW3)
         if self.any_size:
             return self._run(np.ascontiguousarray(images))
-        size = images.shape[1:3]
-        if size == (self.height, self.width):
+        height, width = images.shape[1:3]
+        if (height, width) == (self.height, self.width):
             return self._run(images.astype(np.float32))
-        depth = self._run(
-            resize(images.astype(np.float32), self.height, self.width, antialias=True)
-        )
+        depth = self._run(resize(images.astype(np.float32), self.height, self.width, True))
         # Inverse depth is what DepthModel interpolates: it is linear on planes.
-        return 1 / resize(1 / depth[..., None], *size, antialias=False)[..., 0]
+        return 1 / resize(1 / depth[..., None], height, width, False)[..., 0]
 
     def _run(self, images: np.ndarray) -> np.ndarray:
         return self._session.run([OUTPUT], {INPUT: images})[0]
 
     @classmethod
-    def load(cls, path: Path, threads: int | None = None) -> "OnnxDepthModel":
+    def load(cls, path: Path, threads: int | None = None) -> Self:
         """Open a graph that `export_model` wrote.
 
         Args:
@@ -89,9 +78,8 @@ class OnnxDepthModel:
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
         available = onnxruntime.get_available_providers()
-        providers = [
-            name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available
-        ]
+        usual = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        providers = [name for name in usual if name in available]
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime raises classes of its own that share nothing
@@ -111,24 +99,19 @@ def resize(images_BHWC: np.ndarray, height: int, width: int, antialias: bool) ->
     """Bilinear interpolation of float32 images [B, H, W, C], with pixel centres at 0.5; `antialias`
     widens the kernel where they shrink."""
     batch, old_height, old_width, channels = images_BHWC.shape
-    rows, columns = (
-        interpolation_matrix(old_height, height, antialias),
-        interpolation_matrix(old_width, width, antialias),
-    )
+    rows = _interpolation_matrix(old_height, height, antialias)
+    columns = _interpolation_matrix(old_width, width, antialias)
     result = np.empty((batch, height, width, channels), np.float32)
     for image, out in zip(images_BHWC, result, strict=True):
         narrow = rows @ image.reshape(old_height, old_width * channels)
-        across = (
-            narrow.reshape(height, old_width, channels)
-            .transpose(1, 0, 2)
-            .reshape(old_width, height * channels)
-        )
-        out[:] = (columns @ across).reshape(width, height, channels).transpose(1, 0, 2)
+        across = narrow.reshape(height, old_width, channels).transpose(1, 0, 2)
+        wide = columns @ across.reshape(old_width, height * channels)
+        out[:] = wide.reshape(width, height, channels).transpose(1, 0, 2)
     return result
 
 
 @lru_cache(maxsize=16)
-def interpolation_matrix(old: int, new: int, antialias: bool) -> csr_array:
+def _interpolation_matrix(old: int, new: int, antialias: bool) -> csr_array:
     """The sparse matrix [new, old] that interpolates a line of pixels linearly; each row sums to
     one."""
     step = old / new
@@ -136,9 +119,8 @@ def interpolation_matrix(old: int, new: int, antialias: bool) -> csr_array:
     center = (np.arange(new) + 0.5) * step
     first = np.floor(center - 0.5 - reach).astype(int)
     taps = first[:, None] + np.arange(int(np.ceil(2 * reach)) + 2)
-    weight = np.maximum(0, 1 - np.abs(taps + 0.5 - center[:, None]) / reach) * (
-        (taps >= 0) & (taps < old)
-    )
+    weight = np.maximum(0, 1 - np.abs(taps + 0.5 - center[:, None]) / reach)
+    weight *= (taps >= 0) & (taps < old)
     weight /= weight.sum(1, keepdims=True)
     row, tap = np.nonzero(weight)
     return csr_array((weight[row, tap].astype(np.float32), (row, taps[row, tap])), shape=(new, old))
