@@ -28,34 +28,31 @@ class ContestantSettings(Settings):
     """Somebody else's model, or its predictions, to be measured beside ours."""
 
     name: str = ""
-    """As it stands in the tables; letters, digits, `_`, `-` and `.`."""
+    """Name in the tables: letters, digits, `_`, `-` and `.`."""
     path: str = ""
-    """A folder of predictions, `<domain>/<scene>/NNNNNN.<ext>` or `<scene>/NNNNNN.<ext>` with TIFF,
-    16-bit PNG, NPY or PFM, where NNNNNN is the frame's number; or an ONNX file; or a TorchScript
-    file. Networks take one picture [1, 3, H, W] and give one map."""
+    """Folder of predictions (`[<domain>/]<scene>/NNNNNN.<ext>`: TIFF, 16-bit PNG, NPY, PFM), an
+    ONNX or a TorchScript file: one image [1, 3, H, W] to one map."""
     kind: Literal["auto", "folder", "onnx", "torchscript"] = "auto"
-    """What `path` is; `auto` tells by its suffix (`.onnx`; `.pt`, `.pth`, `.ts`, `.torchscript`;
-    else a folder)."""
+    """Kind of `path`; `auto`: by its suffix."""
     output: Output = "depth"
-    """What the values are: z-depth, inverse depth up to scale (monodepth2's disparity), or inverse
-    depth up to scale and shift (MiDaS, Depth Anything)."""
+    """z-depth, inverse depth up to scale (monodepth2), or up to scale and shift (MiDaS, Depth
+    Anything)."""
     scale: float = Field(1.0, gt=0, allow_inf_nan=False)
-    """Multiplies the stored values, such as 0.01 for a 16-bit PNG in centimetres."""
+    """Factor on stored values, such as 0.01 for a 16-bit PNG in centimetres."""
     stretched: bool = False
-    """Whether predictions fill the frame although their proportions differ, because the network saw
-    the frame squeezed. Without it such predictions are refused. Networks that are run here are
-    always treated so."""
+    """Predictions of other proportions fill the frame, because the network saw it squeezed; else
+    they are refused. Networks run here are always treated so."""
     width: int = Field(0, ge=0)
-    """Of the network's input in pixels; 0 takes what the file says, else the frame's own, rounded
-    to a multiple of 32."""
+    """Width of the network's input in pixels; 0: the file's, else the frame's to a multiple of
+    32."""
     height: int = Field(0, ge=0)
-    """Of the network's input in pixels; 0 as for width."""
+    """Height of the network's input, likewise."""
     mean: list[float] = [0.485, 0.456, 0.406]
-    """Subtracted from the network's input of range 0 to 1, red, green, blue."""
+    """Mean of the network's input (RGB in 0..1)."""
     std: list[float] = [0.229, 0.224, 0.225]
-    """Divides the network's input after that."""
+    """Standard deviation of the network's input."""
     domains: list[str] = []
-    """Where it takes part; empty is everywhere."""
+    """Domains to measure in; empty for all."""
 
     def _rules(self) -> Rules:
         yield (
@@ -88,64 +85,51 @@ class EvaluationSettings(Settings):
         "median_per_scene",
         "lstsq_inverse_depth",
     ]
-    """How a prediction is brought to the reference's scale before it is measured; every number is
-    given under each. `none`: not at all. `median_per_image`: one factor per image, the ratio of the
-    medians. `median_per_scene`: one factor per scene, the median of its images' ratios.
-    `lstsq_inverse_depth`: scale and shift of inverse depth per image."""
+    """Alignments of a prediction to the reference: `none`; `median_per_image`: ratio of medians;
+    `median_per_scene`: median of these; `lstsq_inverse_depth`: scale and shift per image."""
     main_alignment: Alignment = "median_per_image"
-    """The alignment that pictures, the console table and the breakdowns show; one of
-    `alignments`."""
+    """The alignment of figures, console table and breakdowns; one of `alignments`."""
     caps: list[float] = []
-    """Depth caps in metres, for scenes that are metric. Everything is measured without a cap, and
-    again with each: reference pixels beyond it are left out and predictions are clipped to it."""
+    """Depth caps in metres, for metric scenes. Metrics are given without a cap and with each:
+    farther reference pixels are left out, predictions clipped."""
     contestants: list[ContestantSettings] = []
-    """Other people's models that are measured beside ours."""
+    """Others' models to measure."""
     mirrored: bool = False
-    """Whether the model is also measured with its depth averaged with that of the mirrored picture
-    (`predict.mirrored`)."""
+    """Also measure the model averaged over mirrored images (`predict.mirrored`)."""
     conventional: list[Conventional] = ["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
-    """Methods of conventional photogrammetry that are measured beside ours, in scenes with an exact
-    reference and structure from motion: `colmap_sparse`, the sparse points; `plane_sweep`, the
-    sweep with semi-global matching; `sgbm`, OpenCV's on rectified pairs; `patch_match`, COLMAP's,
-    left out where CUDA is missing. Depth that `ground_truth` made is used again."""
+    """Photogrammetry to measure in scenes with an exact reference and structure from motion: sparse
+    points, plane sweep with SGM, OpenCV's SGBM, COLMAP's PatchMatch (CUDA)."""
     conventional_frames: int = Field(12, ge=1)
-    """In so many frames of each scene, at most, evenly chosen among the registered test frames, the
-    dense ones are computed, with the views that confirm them. A frame of 768×448 takes some seconds
-    on one core."""
+    """Test frames of each scene for the dense ones, evenly chosen."""
     sweep_planes: list[int] = [8, 16, 32]
-    """Numbers of planes for which plane sweeps around the model's prediction and around the plane
-    through the sparse points are compared, in scenes with an exact reference and structure from
-    motion; empty leaves this out."""
+    """Numbers of planes for sweeps around the prediction and around the ground plane; empty for
+    none."""
     sweep_frames: int = Field(2, ge=1)
-    """In so many frames of each scene."""
+    """Frames of each scene for these sweeps."""
     minimum_depth: float = Field(0.1, gt=0)
-    """Reference pixels nearer than this are left out and predictions are clipped to it; metres.
-    Where a scene is not metric, both limits are a thousandth and a thousand times the image's
-    median depth instead."""
+    """Nearest depth in metres: nearer reference pixels are left out, predictions clipped. In scenes
+    without a scale a thousandth of the median depth."""
     maximum_depth: float = 10_000.0
-    """Predictions beyond this are clipped to it where no cap applies (least squares can give
-    infinity); metres."""
+    """Predictions beyond are clipped to it where no cap applies; metres, else a thousand
+    medians."""
     minimum_pixels: int = Field(50, ge=3)
-    """An image with fewer pixels that carry both reference and prediction is not measured; it is
-    named and counted."""
+    """Common pixels below which an image is not measured but counted."""
     thresholds: list[float] = [0.5, 0.1, 0.05]
     """Distances in metres for accuracy and completeness."""
     bootstrap_samples: int = Field(1000, ge=0)
-    """Resamplings of the images behind each 95 % interval; 0 leaves the intervals out."""
+    """Bootstrap samples of the images for 95 % intervals; 0 for none."""
     seed: int = 0
-    """Of the resampling."""
+    """Seed of the bootstrap."""
     point_clouds: bool = True
-    """Whether prediction and reference of each domain's median frame are written as coloured point
-    clouds (PLY)."""
+    """Write prediction and reference of each domain's median frame as point clouds (PLY)."""
     video_frames: int = Field(150, ge=0)
-    """Length of each domain's video of input and depth side by side, at most; 0 writes none."""
+    """Frames of each domain's video of input and depth, at most; 0 for none."""
     video_fps: float = Field(15.0, gt=0)
-    """Its frames a second."""
+    """Frames per second of the video."""
     workers: int = Field(0, ge=0)
-    """Threads that measure; 0 takes as many as there are cores, eight at most."""
+    """Threads; 0 for one per core, eight at most."""
     size: list[int] = [384, 224]
-    """Width and height of the mean depth map, pixels. References of any size with any aspect are
-    brought to it."""
+    """Width and height of the mean depth map, pixels; references of any size are resized to it."""
 
     def _rules(self) -> Rules:
         yield (

@@ -12,61 +12,56 @@ class DenseSettings(Settings):
     """How dense depth is found."""
 
     backend: Literal["auto", "plane_sweep", "sgbm", "patch_match"] = "auto"
-    """`plane_sweep` (CPU and GPU), `sgbm` (OpenCV on rectified pairs: fast, less complete),
-    `patch_match` (COLMAP, needs CUDA); `auto` takes `patch_match` where a CUDA device and a COLMAP
-    built for it are there, else `plane_sweep`."""
+    """`plane_sweep` (CPU, GPU), `sgbm` (OpenCV on rectified pairs), `patch_match` (COLMAP with
+    CUDA); `auto`: patch_match where it can run, else plane_sweep."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Torch device of the plane sweep; `auto` takes CUDA where there is some."""
+    """Torch device of the plane sweep."""
     sources: int = Field(6, ge=1)
-    """Number of source views of each depth map."""
+    """Source views of each depth map."""
     best: int = Field(2, ge=0)
-    """The matching cost of a pixel is the mean over so many best sources, so that a view that
-    cannot see it does not count; 0 takes half of them."""
+    """The matching cost is the mean over so many best sources, so that occluded views do not count;
+    0 for half."""
     best_angle: float = 8.0
-    """Preferred triangulation angle between a view and its sources, degrees."""
+    """Preferred triangulation angle between view and sources, degrees."""
     sweep: Literal["ground", "frontal", "both"] = "ground"
-    """Direction of the planes. `ground` sweeps along the plane through the view's sparse points, so
-    that windows lie on the ground and few planes cover the scene; `frontal` sweeps planes of
-    constant depth; `both` takes the better match of the two."""
+    """`ground`: planes parallel to the ground plane of the sparse points; `frontal`: planes of
+    constant depth; `both`: the better match."""
     plane_step: float = Field(1.0, gt=0)
-    """Displacement in pixels, in the source view that moves most, between neighbouring planes."""
+    """Displacement between neighbouring planes in the source that moves most, pixels."""
     max_planes: int = Field(192, ge=8)
-    """Upper limit on their number."""
+    """Largest number of planes."""
     near_margin: float = 0.3
-    """How far the planes reach beyond the sparse points, as a share of the points' range in inverse
-    depth."""
+    """Range of the planes before the sparse points, as a share of the points' inverse-depth
+    range."""
     far_margin: float = 0.15
-    """How far the planes reach beyond the sparse points, as a share of the points' range in inverse
-    depth."""
+    """Range of the planes behind the sparse points, likewise."""
     windows: tuple[int, ...] = (5, 9)
-    """Sides of the square ZNCC windows in pixels; the scores of several are averaged."""
+    """Sides of the square ZNCC windows in pixels; their scores are averaged."""
     regularization: Literal["sgm", "none"] = "sgm"
-    """`sgm` for semi-global matching (Hirschmüller, PAMI 2008), `none` to take each pixel's best
-    plane."""
+    """`sgm`: semi-global matching (Hirschmüller, PAMI 2008); `none`: each pixel's best plane."""
     small_penalty: float = 0.05
-    """SGM's penalties for a change by one plane and by more, in units of ZNCC."""
+    """SGM's penalty of a change by one plane, in units of ZNCC."""
     large_penalty: float = 0.4
-    """SGM's penalties for a change by one plane and by more, in units of ZNCC."""
+    """SGM's penalty of a larger change."""
     paths: Literal[4, 8] = 8
-    """Number of SGM paths, 4 or 8."""
+    """SGM paths."""
     refinements: int = 1
-    """Rounds that follow the surface found so far with windows of its own slant, in fractions of a
-    plane."""
+    """Refinements with slanted windows in fractions of a plane."""
     min_score: float = -0.1
-    """Pixels whose ZNCC is lower have no depth. Low by default: where the texture is faint, whether
-    other views find the same depth tells more than how well the colours match."""
+    """Smallest ZNCC of a pixel with depth; low, since the forward-backward check tells more where
+    texture is faint."""
     checks: int = 16
-    """So many neighbouring views are asked to confirm a view's depth."""
+    """Neighbouring views that are asked to confirm a depth."""
     max_reprojection_error: float = Field(1.5, gt=0)
-    """Largest distance in pixels after going to another view's depth and back."""
+    """Largest forward-backward distance for agreement, pixels."""
     max_depth_error: float = Field(0.02, gt=0)
-    """Largest relative difference of depth between two views that agree."""
+    """Largest relative difference of depth for agreement."""
     min_agreeing: int = Field(2, ge=1)
-    """So many other views must agree."""
+    """Views that must agree."""
     min_region: int = 40
-    """Connected pieces of depth smaller than this many pixels are removed."""
+    """Smallest connected region of depth, pixels."""
     max_depth_maps: int = 0
-    """At most so many views get a depth map, 0 for all. The others still serve as sources."""
+    """Views with a depth map, 0 for all; the others still serve as sources."""
 
     def _rules(self) -> Rules:
         yield self.best <= self.sources, "best must be at most sources"
@@ -84,9 +79,8 @@ class GroundTruthSettings(Settings):
     """Structure from motion, then dense depth."""
 
     sfm: SfmSettings = SfmSettings()
-    """See `SfmSettings`."""
+    """Structure from motion."""
     dense: DenseSettings = DenseSettings()
-    """See `DenseSettings`."""
+    """Dense depth."""
     compare: list[Literal["plane_sweep", "sgbm", "patch_match"]] = []
-    """Further backends whose depth of the same views is measured, where exact depth is known; it is
-    not kept."""
+    """Further backends that are measured, not kept, where exact depth is known."""

@@ -11,47 +11,41 @@ class NetworkSettings(Settings):
     """The joint depth-pose network."""
 
     encoder: str = "resnet18"
-    """Name of a timm feature extractor with maps at halves, quarters, … of the image: `resnet18`,
-    `resnet50`, `efficientnet_b0`, `convnext_nano`, `mobilenetv4_conv_small`, …"""
+    """timm feature extractor with maps at halves, quarters, …: `resnet18`, `efficientnet_b0`,
+    `convnext_nano`, …"""
     pretrained: bool = False
-    """Start the encoder from ImageNet weights; an error, never a silent random start, where they
-    cannot be had. Those of `tf_efficientnet_lite0` come as a package (the extra `pretrained`),
-    others are downloaded by timm."""
+    """Start the encoder from ImageNet weights; an error where they are unavailable.
+    `tf_efficientnet_lite0` has them in a package (extra `pretrained`), others are downloaded by
+    timm."""
     weights: str | None = None
-    """A file with the encoder's weights (`.safetensors` or `.pth`, timm's names) to be used instead
-    of a download."""
+    """File of encoder weights (`.safetensors` or `.pth`, timm's names) instead of a download."""
     pose_encoder: Literal["shared", "separate"] = "shared"
-    """`shared` uses the depth encoder's features for the pose as well, `separate` gives the pose
-    its own encoder."""
+    """`shared`: the pose decoder takes the depth encoder's features; `separate`: an encoder of its
+    own."""
     pose_trains_encoder: bool = True
-    """Whether the pose's gradient reaches a shared encoder. Without it the sources need no backward
-    pass, which saves about a third of a step; sensible where the pose starts from classical
-    geometry."""
+    """The pose gradient reaches a shared encoder. Without it a step is a third faster; sensible
+    with two-view or COLMAP poses."""
     decoder_channels: list[int] = [16, 32, 64, 128, 256]
-    """Channels of the depth decoder at full size, half, quarter, eighth, … of the image."""
+    """Channels of the depth decoder at full size, half, quarter, …"""
     encoder_norm: Literal["own", "group", "frozen"] = "own"
-    """`own` keeps the encoder's normalisation; `group` puts group normalisation in the place of
-    batch normalisation, which does not depend on the size of the batch, with the scales and shifts
-    that are there; `frozen` keeps batch normalisation and trains none of it: means and variances
-    stay those of the pretrained weights (0 and 1 after a random start)."""
+    """`own`: the encoder's; `group`: group in place of batch normalisation, independent of the
+    batch size; `frozen`: batch normalisation with fixed statistics and weights."""
     decoder_norm: Literal["none", "batch", "group"] = "batch"
-    """`batch` or `group` normalises inside the depth decoder, which shortens a training from
-    scratch; `none` is the original's choice."""
+    """`batch` or `group` normalisation in the depth decoder; `none` as in the original."""
     pose_channels: int = Field(256, ge=1)
-    """Channels inside the pose decoder."""
+    """Channels in the pose decoder."""
     scales: int = Field(4, ge=1)
     """Number of inverse-depth maps, each half the size of the one before."""
     min_depth: float = Field(0.1, gt=0)
-    """Bounds of the predicted depth, in training units."""
+    """Lower bound of the predicted depth, training units."""
     max_depth: float = 100.0
-    """Bounds of the predicted depth, in training units."""
+    """Upper bound of the predicted depth, training units."""
     initial_depth: float | None = 1.0
-    """Depth that the untrained decoder predicts, in training units; scenes are scaled so that their
-    median depth lies there. `null` leaves the sigmoid at one half, as the original does."""
+    """Depth of the untrained decoder, training units; scenes are scaled to this median depth.
+    `null` leaves the sigmoid at one half, as the original does."""
     level_ground: bool = True
-    """Predict how inverse depth differs from that of level ground. The ground's slope across the
-    picture follows from the camera's attitude where that is known; where it is not, the network
-    estimates it as well."""
+    """Predict inverse depth relative to level ground, whose slope follows from the camera's
+    attitude; the network estimates the slope where the attitude is unknown."""
 
     def _rules(self) -> Rules:
         middle = self.initial_depth

@@ -12,46 +12,40 @@ class NightlySettings(Settings):
     """How the model in service learns from new scenes."""
 
     registered_model: str = "aerial_depth"
-    """Name in the MLflow model registry; the model in service is its version with the alias
-    `champion`."""
+    """Name in the MLflow registry; the version with the alias `champion` is in service."""
     steps: int = Field(2000, ge=1)
-    """Length of the fine-tuning in steps. The first night trains from scratch and takes all of
-    `train` instead."""
+    """Length of the fine-tuning; the first night trains from scratch, as `train` says."""
     learning_rate: float = Field(1e-4, gt=0)
-    """Peak of the fine-tuning; everything else is as in `train`."""
+    """Peak learning rate of the fine-tuning."""
     replay: float = Field(0.5, ge=0, lt=1)
-    """Share of old triplets among those that a challenger learns from, against forgetting; 0 for
-    none."""
+    """Share of old triplets among the challenger's, against forgetting; 0 for none."""
     hold_out: float = Field(0.15, gt=0, lt=0.5)
-    """Share of the triplets of each new scene, one block in its middle, that is kept for measuring;
-    scenes that the lists already hold out in whole or in part are taken as they are."""
+    """Share of each new scene's triplets, a block in its middle, that is measured, not learned.
+    Scenes already held out stay so."""
     margin: float = Field(0.02, ge=0, lt=1)
-    """By how much abs_rel must fall on the new scenes' held-out blocks, as a share of the
-    champion's."""
+    """Required fall of abs_rel on the new hold-outs, as a share of the champion's."""
     tolerance: float = Field(0.02, ge=0, allow_inf_nan=False)
-    """By how much it may rise on the old hold-out, as a share of the champion's."""
+    """Allowed rise on the old hold-out, as a share of the champion's."""
     minimum_images: int = Field(5, ge=2)
-    """With fewer measured images, new or old, nothing is promoted."""
+    """Measured images, new or old, below which nothing is promoted."""
     bootstrap_samples: int = Field(2000, ge=100)
-    """Resamplings of the images behind the 95 % intervals of both."""
+    """Bootstrap samples of the images for both 95 % intervals."""
     seed: int = 0
-    """Of the resampling and of the choice of old triplets."""
+    """Seed of the bootstrap and of the replay."""
     first_must_beat: Literal["none", "constant", "mean_depth_map"] = "constant"
-    """The baseline that the first champion has to beat on the hold-out; `none` takes it as it
-    comes."""
+    """Trivial baseline that the first champion has to beat; `none` for any."""
     retry_refused: bool = False
-    """Learn again from scenes whose challenger was refused or rolled back. Otherwise they wait
-    until their footage changes."""
+    """Learn again from scenes whose challenger was refused or rolled back; else once their footage
+    changes."""
     wait_seconds: float = Field(0.0, ge=0)
-    """How long a night waits for another one that is still at work, before it leaves."""
+    """How long a night waits for another one at work."""
     command: str | None = None
-    """Run at the end of every night with the outcome in environment variables (docs/service.md);
-    `null` for none. It is not given to a shell; name one for more (`sh -c '…'`)."""
+    """Command at the end of every night, with the outcome in environment variables
+    (docs/service.md); not given to a shell."""
     command_seconds: float = Field(600.0, gt=0)
-    """After which the command is stopped."""
+    """Time limit of the command."""
     roll_back_to: int | None = None
-    """The version that `kedro run --pipelines=rollback` goes back to; `null` is the champion's
-    parent."""
+    """Version for `kedro run --pipelines=rollback`; `null` for the champion's parent."""
 
     def _rules(self) -> Rules:
         yield (

@@ -1,10 +1,10 @@
 """Settings of a simulated flight. Imports nothing heavy: the configuration is checked with them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Rules, Settings
+from aerial_depth_pipeline.configuration import Mark, Rules, Settings
 
 
 class FlightSettings(Settings):
@@ -12,80 +12,78 @@ class FlightSettings(Settings):
     the same depth, bit for bit."""
 
     world: Literal["town", "countryside", "orthophoto"] = "town"
-    """`town` and `countryside` are invented from `world_seed`; `orthophoto` is a real place: a
-    photograph over its surface model."""
+    """`town` and `countryside` are invented from `world_seed`; `orthophoto`: an orthophoto over its
+    surface model."""
     world_seed: int = Field(0, ge=0)
-    """Which town or countryside it is. Flights that share it fly over the same place."""
+    """Seed of the world; flights that share it fly over the same place."""
     orthophoto: str | None = None
-    """GeoTIFFs (paths) for `world: orthophoto`; they are cut to `orthophoto_extent` metres around
-    the middle of their overlap."""
+    """GeoTIFF of `world: orthophoto`."""
     surface_model: str | None = None
-    """GeoTIFFs (paths) for `world: orthophoto`; they are cut to `orthophoto_extent` metres around
-    the middle of their overlap."""
+    """GeoTIFF of its heights."""
     orthophoto_extent: float = Field(800.0, gt=0)
-    """Side of the square that is cut out of an orthophoto, metres."""
+    """Side of the square around the middle of their overlap, metres."""
     height_unit: float = Field(1.0, gt=0)
-    """Metres per unit of the surface model's heights (0.3048 for feet)."""
+    """Metres per unit of the surface model (0.3048 for feet)."""
     moving_vehicles: int = Field(0, ge=0)
-    """How many vehicles drive on the roads while the camera flies (0: the world stands still)."""
+    """Vehicles that drive on the roads."""
     sun_elevation: float | None = Field(None, gt=0, le=90)
-    """Where the sun stands, degrees above the horizon and clockwise from north; None draws it."""
+    """Sun above the horizon, degrees; null for random."""
     sun_azimuth: float | None = None
-    """Where the sun stands, degrees above the horizon and clockwise from north; None draws it."""
+    """Sun clockwise from north, degrees; null for random."""
     visibility: float = Field(2500.0, gt=0)
-    """Distance in metres at which haze has swallowed 95 % of the contrast."""
+    """Distance at which haze has swallowed 95 % of the contrast, metres."""
     path: Literal["orbit", "strip", "free"] = "orbit"
-    """`orbit` circles around a point and looks inwards; `strip` flies parallel legs and looks
-    ahead; `free` wanders."""
+    """`orbit` circles and looks inwards; `strip` flies parallel legs and looks ahead; `free`
+    wanders."""
     seed: int = Field(0, ge=0)
-    """Wind, drift, noise, and where the flight starts."""
+    """Seed of wind, drift, noise and the start."""
     frames: int = Field(100, gt=0)
-    """Length of the flight."""
+    """Length of the flight in frames."""
     fps: float = Field(15.0, gt=0)
     """Frames per second of the video."""
     altitude: float = Field(55.0, gt=0)
-    """Metres above the ground, on average."""
+    """Mean height above the ground, metres."""
     altitude_change: float = Field(14.0, ge=0)
-    """The altitude swings by at most so many metres along the flight and from flight to flight."""
+    """Largest swing of the height along the flight and between flights, metres."""
     pitch: float = Field(36.0, gt=0, le=90)
-    """Degrees that the camera looks down from the horizon, on average; 90 is nadir."""
+    """Mean angle of the camera below the horizon, degrees; 90 is nadir."""
     pitch_change: float = Field(9.0, ge=0)
-    """The pitch swings by at most so many degrees along the flight and from flight to flight."""
+    """Largest swing of the pitch along the flight and between flights, degrees."""
     orbit_step: float = 1.8
     """Degrees of the circle per frame (`orbit`)."""
     step: float = Field(1.2, ge=0)
     """Metres per frame (`strip`, `free`)."""
     leg_length: float = Field(150.0, gt=0)
-    """Metres (`strip`)."""
+    """Length of a leg, metres (`strip`)."""
     leg_spacing: float = Field(30.0, gt=0)
-    """Metres (`strip`)."""
+    """Distance between legs, metres (`strip`)."""
     wind: float = Field(1.0, ge=0)
-    """Strength of the gusts: 1 moves the camera by about 0.15 m and turns it by about 0.3 degrees;
-    0 is still air."""
+    """Gusts: 1 moves the camera by about 0.15 m and rotates it by about 0.3 degrees; 0 is still
+    air."""
     clearance: float = Field(5.0, ge=0)
-    """The flight is refused where a surface comes nearer to the camera than so many metres."""
+    """Smallest distance of camera and surface; a nearer flight is refused, metres."""
     width: int = Field(384, gt=0)
-    """Size of the video in pixels."""
+    """Width of the video in pixels."""
     height: int = Field(224, gt=0)
-    """Size of the video in pixels."""
+    """Height of the video in pixels."""
     field_of_view: float = Field(65.0, ge=10, le=120)
-    """Horizontal, degrees."""
+    """Horizontal field of view, degrees."""
     exposure_drift: float = Field(0.05, ge=0)
-    """How far the brightness swings along the flight, as a share."""
+    """Swing of the brightness along the flight, as a share."""
     noise: float = Field(1.5, ge=0)
-    """Standard deviation of the sensor's noise in grey levels of 255, at mid grey."""
+    """Standard deviation of sensor noise at mid grey, grey levels of 255."""
     depth_every: int = Field(5, gt=0)
-    """Exact depth is written for every so many-th frame."""
+    """Exact depth of every n-th frame is written."""
     gps_noise: float = Field(0.4, ge=0)
     """Standard deviation of the positions in the SRT, metres."""
     latitude: float = Field(47.05, ge=-89, le=89)
-    """Where the world's origin lies: degrees and metres. An orthophoto brings its own place."""
+    """Latitude of the world's origin, degrees; an orthophoto brings its own."""
     longitude: float = Field(8.31, ge=-180, le=180)
-    """Where the world's origin lies: degrees and metres. An orthophoto brings its own place."""
+    """Longitude of the world's origin, degrees."""
     ground_altitude: float = 430.0
-    """Where the world's origin lies: degrees and metres. An orthophoto brings its own place."""
-    workers: int = Field(0, ge=0)
-    """Processes that render; 0 takes all cores. The result does not depend on it."""
+    """Altitude of the world's origin, metres."""
+    workers: Annotated[int, Mark.NO_EFFECT] = Field(0, ge=0)
+    """Rendering processes; 0 for all cores."""
 
     def _rules(self) -> Rules:
         yield (

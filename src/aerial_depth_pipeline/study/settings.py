@@ -14,37 +14,36 @@ class Change(Settings):
     """One setting of an axis: what differs from the default."""
 
     train: dict[str, Any] = {}
-    """Changes of the parameters `train`, nested as there."""
+    """Changes of `train`, nested as there."""
     triplets: dict[str, Any] = {}
-    """Changes of the parameters `triplets`; triplets are made anew for them, from the frames."""
+    """Changes of `triplets`; triplets are made anew from the frames."""
     training_triplets: int = Field(0, ge=0)
-    """So many of the training triplets, spread evenly; 0 takes all."""
+    """Number of training triplets, evenly spread; 0 for all."""
 
 
 class FineTuningSettings(Settings):
     """A model of the other domains goes on learning on a new one, without labels."""
 
     new_domain: str = ""
-    """The domain that the base model has not seen; empty takes the last of the study's domains."""
+    """Domain that the base model has not seen; empty for the last."""
     samples: int = Field(40_000, ge=1)
-    """Length of each fine-tuning."""
+    """Length of each fine-tuning in samples."""
     points: list[int] = [500, 1000, 2000, 4000, 8000, 16000]
     """Numbers of samples after which it is measured, besides the beginning and the end."""
     train: dict[str, Any] = {}
     """Changes of `train` for all methods."""
     methods: list[str] = ["full"]
-    """Which of the study's `methods` are tried."""
+    """Names of the study's `methods` to try."""
     replay: list[bool] = [False, True]
-    """Whether batches are filled up with old triplets; both are tried by default."""
+    """Without and with old triplets in the batches."""
     replay_share: float = Field(0.5, gt=0, lt=1)
     """Share of old triplets in a batch."""
     replay_triplets: int = Field(400, ge=1)
-    """Size of the buffer of old triplets, chosen once by the seed."""
+    """Size of the replay buffer, chosen once by the seed."""
     online: list[str] = ["full"]
-    """Methods that also go through the new flights once, in the order of time; empty leaves this
-    out."""
+    """Methods that also see the new flights once, in the order of time; empty for none."""
     online_repeats: int = Field(1, ge=1)
-    """Steps on each batch of new triplets before the next ones arrive."""
+    """Steps on each new batch before the next one."""
 
     def _rules(self) -> Rules:
         unknown = sorted(set(self.online) - set(self.methods))
@@ -57,42 +56,41 @@ class AblationSettings(Settings):
     """One choice is changed at a time."""
 
     axes: list[str] = []
-    """Which of the study's `axes` are gone through."""
+    """Names of the study's `axes` to vary."""
     train_on: list[str] = []
-    """Domains to train on; empty takes all of the study's."""
+    """Training domains; empty for the study's."""
     samples: int = 0
-    """Length of each training; 0 takes the study's."""
+    """Length of each training in samples; 0 for the study's."""
 
 
 class StudySettings(Settings):
     """What the study trains and measures."""
 
     domains: list[str] = []
-    """The domains it is about; empty takes all that have triplets to train on and test frames with
-    reference depth."""
+    """Domains of the study; empty for all with training triplets and test frames with reference."""
     seeds: list[int] = [0, 1, 2]
-    """Every cell is computed once for each."""
+    """Every run is made once for each."""
     samples: int = Field(400_000, ge=1)
-    """Length of a training: the number of triplets that it sees, repeated ones counted. The number
-    of steps follows from the batch size."""
+    """Length of a training in triplets seen; steps follow from the batch size."""
     train: dict[str, Any] = {}
     """Changes of `train` for the whole study."""
     alignments: list[Alignment] = ["median_per_image"]
-    """Under which the models are measured; figures show the first."""
+    """Alignments of the tables; figures show the first."""
     metrics: list[str] = ["abs_rel", "delta_1.25", "skill_over_plane"]
-    """Of the evaluation's table; figures show the first, of which less is better."""
+    """Metrics of the tables; figures show the first of which less is better."""
     test_frames: int = Field(0, ge=0)
-    """So many test frames of each domain at most, spread evenly; 0 takes all."""
+    """Test frames of each domain at most, evenly spread; 0 for all."""
     workers: int = Field(0, ge=0)
-    """Cells that are computed at a time; 0 takes one for each CUDA device, or one on a CPU."""
+    """Runs at a time; 0 for one per CUDA device, one on a CPU."""
     fine_tuning: FineTuningSettings = FineTuningSettings()
-    """See there."""
+    """Fine-tuning on a new domain."""
     ablation: AblationSettings = AblationSettings()
-    """See there."""
+    """The ablation."""
     methods: dict[str, dict[str, Any]] = {"full": {}}
-    """For each method of fine-tuning its changes of `train`."""
+    """Methods of fine-tuning: the changes of `train` of each."""
     axes: dict[str, dict[str, Change]] = {}
-    """For each axis its settings by name; conf/base/parameters_study/ has a file for each."""
+    """Axes of the ablation: the settings of each by name, a file in conf/base/parameters_study/ for
+    each."""
 
     def _rules(self) -> Rules:
         yield (

@@ -11,19 +11,18 @@ class SplitSettings(Settings):
     """How targets are divided into training, validation and test."""
 
     by: Literal["auto", "scene", "time"] = "auto"
-    """`scene` gives whole scenes to one part; `time` cuts every scene into contiguous blocks with a
-    gap of one triplet span between them; `auto` goes by scene where scenes are named below or there
-    are at least three, else by time."""
+    """`scene`: whole scenes; `time`: contiguous blocks of every scene with a gap of one triplet
+    span; `auto`: scene where scenes are named or at least three, else time."""
     val: float = Field(0.1, ge=0)
-    """Shares of validation and test, 0 to 1."""
+    """Share of validation."""
     test: float = Field(0.1, ge=0)
-    """Shares of validation and test, 0 to 1."""
+    """Share of test."""
     val_scenes: list[str] = []
-    """Scenes that go to validation and test by name; the shares then do not count for that part."""
+    """Scenes of validation by name, in place of `val`."""
     test_scenes: list[str] = []
-    """Scenes that go to validation and test by name; the shares then do not count for that part."""
+    """Scenes of test by name, in place of `test`."""
     seed: int = 0
-    """Which scenes are drawn where they are not named."""
+    """Seed of the random choice of scenes."""
 
     def _rules(self) -> Rules:
         both = sorted(set(self.val_scenes) & set(self.test_scenes))
@@ -35,44 +34,35 @@ class TripletSettings(Settings):
     """How training triplets are made from kept frames."""
 
     width: int = Field(384, ge=32)
-    """Size of every image of a triplet in pixels; frames are resized to it with area
-    interpolation."""
+    """Width of the images in pixels."""
     height: int = Field(224, ge=32)
-    """Size of every image of a triplet in pixels; frames are resized to it with area
-    interpolation."""
+    """Height of the images in pixels."""
     sequence_length: Literal[3, 5] = 3
     """3 (one source on either side of the target) or 5 (two)."""
     frame_offset: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """How many kept frames a source lies from its target (and the outer sources of a sequence of 5
-    twice as many). `auto` chooses, for each target, the number that brings the median parallax
-    closest to the middle of the range below."""
+    """Kept frames between target and source; `auto`: for each target the offset whose median
+    parallax is closest to the middle of the range below."""
     min_parallax: float = Field(0.02, gt=0)
-    """The range of the median parallax between a target and its nearest sources, as a share of the
-    width. Parallax is the displacement of a point that is left when the camera's rotation is taken
-    out. `frame_offset: auto` rejects targets outside of the range; a fixed offset does not look at
-    it."""
+    """Smallest median parallax between a target and its nearest sources under `frame_offset: auto`,
+    as a share of the width; rotation is taken out."""
     max_parallax: float = 0.08
-    """The range of the median parallax between a target and its nearest sources, as a share of the
-    width. Parallax is the displacement of a point that is left when the camera's rotation is taken
-    out. `frame_offset: auto` rejects targets outside of the range; a fixed offset does not look at
-    it."""
+    """Largest such parallax; targets outside of the range are rejected."""
     corners: int = Field(2000, ge=100)
-    """At most this many corners are followed for two-view geometry."""
+    """Largest number of tracked corners for two-view geometry."""
     min_inliers: int = Field(100, ge=0)
-    """A target is rejected where a two-view pose rests on fewer points than this; 0 keeps targets
-    without a pose as well."""
+    """Inliers below which a target is rejected; 0 keeps targets without a pose too."""
     max_epipolar_error: float = Field(0.4, gt=0)
-    """MAGSAC's inlier threshold in pixels of the frames."""
+    """MAGSAC's inlier threshold, pixels of the frames."""
     max_exposure_change: float = Field(0.2, gt=0)
-    """A target whose sources differ from it in brightness by more than this share is rejected."""
+    """Change of brightness between target and source above which a target is rejected, as a
+    share."""
     attitude: Literal["auto", "telemetry", "none"] = "auto"
-    """Where the upward direction in the cameras' axes comes from. `telemetry`: the gimbal's angles
-    in the log beside the video or in the photographs; `auto`: these where they are known, else the
-    camera's motion in a video, as far as that determines it; `none`: it is left unknown."""
+    """Source of the up vector. `telemetry`: gimbal angles of log or EXIF; `auto`: these, else the
+    video's own motion; `none`."""
     jpeg_quality: int = Field(95, ge=1, le=100)
-    """Quality of the triplets, 1 to 100."""
+    """JPEG quality of the triplets."""
     split: SplitSettings = SplitSettings()
-    """How targets are divided into training, validation and test."""
+    """The split into training, validation and test."""
 
     def _rules(self) -> Rules:
         yield self.min_parallax < self.max_parallax, "min_parallax must be below max_parallax"

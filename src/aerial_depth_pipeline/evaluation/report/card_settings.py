@@ -8,22 +8,22 @@ class CardSettings(Settings):
     """Fields of the model card; what is `null` is shown as not stated."""
 
     name: str = "Depth from single aerial images"
-    """Of the model."""
+    """Name of the model."""
     owner: str | None = None
     """Who made it and answers for it."""
     contact: str | None = None
     """Where to ask."""
     licence: str | None = None
-    """Of the model's weights, best as an SPDX identifier."""
+    """Licence of the weights, best as an SPDX identifier."""
     data_licence: str | None = None
-    """Of the footage it learned from."""
+    """Licence of the footage."""
     intended_use: str = (
         "Dense relative depth of single pictures from drones, of the kind of footage named below:"
         " mapping aids, visualisation, and a start for multi-view methods."
     )
-    """What it is meant for."""
+    """Intended use."""
     out_of_scope: str = (
         "Navigation, collision avoidance, and measurements that people's safety or property"
         " depends on."
     )
-    """What it must not be used for."""
+    """Uses that are out of scope."""

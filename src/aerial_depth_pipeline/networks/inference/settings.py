@@ -10,15 +10,14 @@ class ExportSettings(Settings):
     """What is exported, and how closely it has to agree with the model it comes from."""
 
     any_size: bool = True
-    """Also export a graph that takes pictures of any size and resizes them itself."""
+    """Also export a graph that takes images of any size and resizes them itself."""
     int8: bool = True
     """Also export a graph with 8-bit weights and activations."""
     torchscript: bool = True
-    """Also export a TorchScript graph that takes pictures of any size."""
+    """Also export a TorchScript graph that takes images of any size."""
     check_frames: int = Field(20, ge=1)
-    """Number of frames on which the exported graphs are compared with the model."""
+    """Frames on which the exported graphs are compared with the model."""
     calibration_frames: int = Field(40, ge=1)
-    """Number of further frames that the ranges of the 8-bit activations are taken from."""
+    """Further frames, for the ranges of the 8-bit activations."""
     max_relative_difference: float = Field(1e-3, gt=0)
-    """Largest relative difference of depth that float32 graphs may show on any pixel of the check
-    frames."""
+    """Largest relative difference of depth on any pixel that float32 graphs may show."""
