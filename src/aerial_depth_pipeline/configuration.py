@@ -16,6 +16,17 @@ from aerial_depth_pipeline.errors import UserError
 
 Rules = Iterator[tuple[Any, str]]
 """Conditions on several fields of settings, each with the sentence where it does not hold."""
+_SENTENCES = {
+    "greater_than_equal": "be at least {ge}",
+    "greater_than": "be above {gt}",
+    "less_than_equal": "be at most {le}",
+    "less_than": "be below {lt}",
+    "finite_number": "be finite",
+    "too_short": "have at least {min_length} entries",
+    "too_long": "have at most {max_length} entries",
+    "string_too_short": "not be empty",
+    "string_pattern_mismatch": "match {pattern}",
+}
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -63,15 +74,16 @@ class Settings(BaseModel):
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**values | dict(update or {}))
 
-    @classmethod
-    def _sentence(cls, error: Any) -> str:
+    @staticmethod
+    def _sentence(error: Any) -> str:
         if "error" in error.get("ctx", {}):
             return str(error["ctx"]["error"])
-        name = ".".join(map(str, error["loc"]))
-        if error["type"].startswith(("greater_than", "less_than", "finite")):
-            limits = limits_of(cls.model_fields[name]) if name in cls.model_fields else ""
-            return f"{name} must be {limits or 'finite'}, not {error['input']!r}"
-        return f"{name}: {error['msg']}"
+        first, *inner = error["loc"] or ("",)
+        name = f"{first}{''.join(f'[{key}]' for key in inner)}"
+        if error["type"] not in _SENTENCES:
+            return f"{name}: {error['msg']}"
+        sentence = _SENTENCES[error["type"]].format(**error.get("ctx", {}))
+        return f"{name} must {sentence}, not {error['input']!r}"
 
 
 S = TypeVar("S", bound=Settings)

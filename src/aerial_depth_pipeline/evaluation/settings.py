@@ -1,13 +1,13 @@
 """What the evaluation measures, as configuration. Imports nothing heavy."""
 
 import math
-import re
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from aerial_depth_pipeline.configuration import Rules, Settings
 
+Positive = Annotated[float, Field(gt=0)]
 Alignment = Literal["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"]
 Output = Literal["depth", "inverse_depth", "affine_inverse_depth"]
 Conventional = Literal["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
@@ -27,9 +27,9 @@ RESERVED_NAMES = ("model", PICTURE_ALONE, MIRRORED, LEVEL_GROUND, *BASELINES, *C
 class ContestantSettings(Settings):
     """Somebody else's model, or its predictions, to be measured beside ours."""
 
-    name: str = ""
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Name in the tables: letters, digits, `_`, `-` and `.`."""
-    path: str = ""
+    path: str = Field(min_length=1)
     """Folder of predictions (`[<domain>/]<scene>/NNNNNN.<ext>`: TIFF, 16-bit PNG, NPY, PFM), an
     ONNX or a TorchScript file: one image [1, 3, H, W] to one map."""
     kind: Literal["auto", "folder", "onnx", "torchscript"] = "auto"
@@ -47,44 +47,28 @@ class ContestantSettings(Settings):
     32."""
     height: int = Field(0, ge=0)
     """Height of the network's input, likewise."""
-    mean: list[float] = [0.485, 0.456, 0.406]
+    mean: list[float] = Field([0.485, 0.456, 0.406], min_length=3, max_length=3)
     """Mean of the network's input (RGB in 0..1)."""
-    std: list[float] = [0.229, 0.224, 0.225]
+    std: list[Positive] = Field([0.229, 0.224, 0.225], min_length=3, max_length=3)
     """Standard deviation of the network's input."""
     domains: list[str] = []
     """Domains to measure in; empty for all."""
 
     def _rules(self) -> Rules:
         yield (
-            re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name),
-            f"a contestant is called {self.name!r}; give it a 'name' of letters, digits, '_', '-'"
-            " and '.'",
-        )
-        yield (
             self.name not in RESERVED_NAMES,
             f"'{self.name}' is the name of a contestant that is always there; choose another one",
         )
-        yield self.path, f"contestant '{self.name}' has no 'path'"
         yield (
             (self.width == 0) == (self.height == 0),
             f"contestant '{self.name}' needs both 'width' and 'height', or neither",
-        )
-        yield (
-            len(self.mean) == 3 and len(self.std) == 3 and all(value > 0 for value in self.std),
-            f"'mean' and 'std' of contestant '{self.name}' need three numbers each, those of 'std'"
-            " positive",
         )
 
 
 class EvaluationSettings(Settings):
     """How depth is measured against references."""
 
-    alignments: list[Alignment] = [
-        "none",
-        "median_per_image",
-        "median_per_scene",
-        "lstsq_inverse_depth",
-    ]
+    alignments: list[Alignment] = Field(list(get_args(Alignment)), min_length=1)
     """Alignments of a prediction to the reference: `none`; `median_per_image`: ratio of medians;
     `median_per_scene`: median of these; `lstsq_inverse_depth`: scale and shift per image."""
     main_alignment: Alignment = "median_per_image"
@@ -96,12 +80,12 @@ class EvaluationSettings(Settings):
     """Others' models to measure."""
     mirrored: bool = False
     """Also measure the model averaged over mirrored images (`predict.mirrored`)."""
-    conventional: list[Conventional] = ["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
+    conventional: list[Conventional] = list(get_args(Conventional))
     """Photogrammetry to measure in scenes with an exact reference and structure from motion: sparse
     points, plane sweep with SGM, OpenCV's SGBM, COLMAP's PatchMatch (CUDA)."""
     conventional_frames: int = Field(12, ge=1)
     """Test frames of each scene for the dense ones, evenly chosen."""
-    sweep_planes: list[int] = [8, 16, 32]
+    sweep_planes: list[Annotated[int, Field(ge=3)]] = [8, 16, 32]
     """Numbers of planes for sweeps around the prediction and around the ground plane; empty for
     none."""
     sweep_frames: int = Field(2, ge=1)
@@ -114,7 +98,7 @@ class EvaluationSettings(Settings):
     medians."""
     minimum_pixels: int = Field(50, ge=3)
     """Common pixels below which an image is not measured but counted."""
-    thresholds: list[float] = [0.5, 0.1, 0.05]
+    thresholds: list[Positive] = [0.5, 0.1, 0.05]
     """Distances in metres for accuracy and completeness."""
     bootstrap_samples: int = Field(1000, ge=0)
     """Bootstrap samples of the images for 95 % intervals; 0 for none."""
@@ -128,40 +112,24 @@ class EvaluationSettings(Settings):
     """Frames per second of the video."""
     workers: int = Field(0, ge=0)
     """Threads; 0 for one per core, eight at most."""
-    size: list[int] = [384, 224]
+    size: list[Annotated[int, Field(ge=2)]] = Field([384, 224], min_length=2, max_length=2)
     """Width and height of the mean depth map, pixels; references of any size are resized to it."""
 
     def _rules(self) -> Rules:
-        yield (
-            self.alignments and len(set(self.alignments)) == len(self.alignments),
-            "'alignments' must name at least one alignment, each once",
-        )
+        once = len(set(self.alignments)) == len(self.alignments)
+        yield once, "'alignments' must name each alignment once"
         yield (
             self.main_alignment in self.alignments,
             f"'main_alignment' is '{self.main_alignment}', which is not among 'alignments'"
             f" {self.alignments}",
         )
-        yield (
-            self.minimum_depth < self.maximum_depth,
-            "'minimum_depth' must be below 'maximum_depth'",
-        )
+        ordered = self.minimum_depth < self.maximum_depth
+        yield ordered, "'minimum_depth' must be below 'maximum_depth'"
         yield (
             all(self.minimum_depth < cap < math.inf for cap in self.caps),
             "every one of 'caps' must be finite and above 'minimum_depth'",
         )
         yield (
-            all(threshold > 0 for threshold in self.thresholds),
-            "every one of 'thresholds' must be positive",
-        )
-        yield (
             len({contestant.name for contestant in self.contestants}) == len(self.contestants),
             "every one of 'contestants' needs a name of its own",
-        )
-        yield (
-            all(planes >= 3 for planes in self.sweep_planes),
-            "'sweep_planes' must be at least 3 each",
-        )
-        yield (
-            len(self.size) == 2 and min(self.size) >= 2,
-            "'size' must be width and height in pixels",
         )

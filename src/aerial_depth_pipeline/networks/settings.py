@@ -1,6 +1,6 @@
 """Settings of the network. Nothing heavy is imported here: configuration checks read this file."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ class NetworkSettings(Settings):
     pose_trains_encoder: bool = True
     """The pose gradient reaches a shared encoder. Without it a step is a third faster; sensible
     with two-view or COLMAP poses."""
-    decoder_channels: list[int] = [16, 32, 64, 128, 256]
+    decoder_channels: list[Annotated[int, Field(ge=1)]] = [16, 32, 64, 128, 256]
     """Channels of the depth decoder at full size, half, quarter, …"""
     encoder_norm: Literal["own", "group", "frozen"] = "own"
     """`own`: the encoder's; `group`: group in place of batch normalisation, independent of the
@@ -58,7 +58,6 @@ class NetworkSettings(Settings):
             middle is not None or not self.level_ground,
             "level_ground needs an initial_depth, from which the ground slopes",
         )
-        yield min(self.decoder_channels, default=0) >= 1, "decoder_channels must be positive"
         yield (
             self.scales <= len(self.decoder_channels),
             "scales must be at most the number of decoder_channels",

@@ -63,8 +63,9 @@ def _rows(settings: type[Settings], prefix: str) -> Iterator[str]:
         text = " ".join((field.description or "").split())
         note = f" *({'; '.join(marks)})*" if marks else ""
         kind = _kind(field.annotation) + (f", {limits_of(field)}" if limits_of(field) else "")
-        default = json.dumps(field.default, ensure_ascii=False, default=dict)
-        cells = (f"`{prefix}{name}`", kind, f"`{default}`", text + note)
+        default = f"`{json.dumps(field.default, ensure_ascii=False, default=str)}`"
+        default = "required" if field.is_required() else default
+        cells = (f"`{prefix}{name}`", kind, default, text + note)
         yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
         if inner is not None:
             yield from _rows(inner, f"{path}.")

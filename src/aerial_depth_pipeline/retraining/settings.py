@@ -48,7 +48,5 @@ class NightlySettings(Settings):
     """Version for `kedro run --pipelines=rollback`; `null` for the champion's parent."""
 
     def _rules(self) -> Rules:
-        yield (
-            self.registered_model and not set("/:") & set(self.registered_model),
-            "registered_model must be a name without '/' and ':'",
-        )
+        plain = self.registered_model and not set("/:") & set(self.registered_model)
+        yield plain, "registered_model must be a name without '/' and ':'"
