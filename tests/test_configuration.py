@@ -1,11 +1,14 @@
 """Settings are read strictly: a slip of the pen is an error that names what was meant."""
 
-from typing import Literal
+import subprocess
+import sys
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Settings, read_settings
+from aerial_depth_pipeline import configuration
+from aerial_depth_pipeline.configuration import Mark, Settings, read_settings
 from aerial_depth_pipeline.errors import UserError
 
 
@@ -20,7 +23,7 @@ class Outer(Settings):
     inner: Inner = Inner()
     names: list[str] = []
     cap: float | None = None
-    on: bool = True
+    on: Annotated[bool, Mark.NO_EFFECT] = True
     seeds: list[int] = []
 
 
@@ -60,3 +63,35 @@ def test_a_list_from_the_command_line_has_spaces_between_its_items() -> None:
 def test_mistakes_are_named(values, message) -> None:
     with pytest.raises(UserError, match=message):
         read_settings(Outer, values, "train")
+
+
+def test_an_old_name_is_understood_with_a_warning_and_wins_over_the_base(
+    monkeypatch, caplog
+) -> None:
+    monkeypatch.setitem(configuration.RENAMED, "train.inner.wt", "weight")
+    values = {"steps": 1, "inner": {"weight": 0.5, "wt": 0.25}}
+    for _ in range(2):
+        assert read_settings(Outer, values, "train").inner.weight == 0.25
+    (record,) = caplog.records
+    assert "'train.inner.wt' is now called 'train.inner.weight'" in record.getMessage()
+
+
+def test_a_copy_is_checked_and_dumps_as_it_was_declared() -> None:
+    settings = Outer(steps=3)
+    assert list(settings.model_dump()) == list(Outer.model_fields)
+    assert settings.model_copy(update={"steps": 4}).steps == 4
+    with pytest.raises(ValueError, match="steps must be at least 1, not 0"):
+        settings.model_copy(update={"steps": 0})
+
+
+def test_marks_name_their_fields() -> None:
+    assert Outer.marked(Mark.NO_EFFECT) == {"on"} and not Outer.marked(Mark.SPEED)
+
+
+def test_parameters_are_checked_before_anything_heavy_is_imported() -> None:
+    code = (
+        "import sys, aerial_depth_pipeline.pipelines.parameters;"
+        "print(*{'numpy', 'torch', 'pandas', 'cv2', 'scipy', 'timm'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    assert not subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -3,6 +3,8 @@ names the closest known one."""
 
 import difflib
 import enum
+import functools
+import logging
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +16,13 @@ from pydantic.fields import FieldInfo
 
 from aerial_depth_pipeline.errors import UserError
 
+logger = logging.getLogger(__name__)
+
 Rules = Iterator[tuple[Any, str]]
 """Conditions on several fields of settings, each with the sentence where it does not hold."""
+RENAMED: dict[str, str] = {}
+"""Parameters that had another name in version 0.1, with their present key; understood for one
+version."""
 _SENTENCES = {
     "greater_than_equal": "be at least {ge}",
     "greater_than": "be above {gt}",
@@ -115,7 +122,7 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
         raise UserError(
             f"Parameter group '{where}' must be a mapping of keys to values, not {values!r}."
         )
-    fields = settings_class.model_fields
+    fields, values = settings_class.model_fields, _present_names(values, where)
     for key in values:
         if key not in fields:
             raise UserError(
@@ -136,6 +143,24 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
         return settings_class(**arguments)
     except ValueError as error:
         raise UserError(f"Parameter group '{where}': {error}") from error
+
+
+def _present_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The same values under the keys of today; an old key was written by the user and wins over a
+    new one, which is that of conf/base."""
+    result = dict(values)
+    for key in values:
+        if new := RENAMED.get(f"{where}.{key}"):
+            _warn_of_name(f"{where}.{key}", f"{where}.{new}")
+            result[new] = result.pop(key)
+    return result
+
+
+@functools.cache  # once a name
+def _warn_of_name(old: str, new: str) -> None:
+    logger.warning(
+        "Parameter '%s' is now called '%s'; the old name goes with the next version.", old, new
+    )
 
 
 def did_you_mean(name: Any, known: Iterable[Any], prefix: str = "") -> str:
