@@ -36,17 +36,18 @@ from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training.augmentation import augment
-from aerial_depth_pipeline.training.compiling import pays
-from aerial_depth_pipeline.training.engine import compose_poses
-from aerial_depth_pipeline.training.objective import self_supervised_loss
-from aerial_depth_pipeline.training.optimizers import AdamW
+from aerial_depth_pipeline.training.fit import uses_bf16
+from aerial_depth_pipeline.training.kernels.compiling import pays
+from aerial_depth_pipeline.training.kernels.optimizers import AdamW
+from aerial_depth_pipeline.training.module import compose_poses
+from aerial_depth_pipeline.training.objective import objective
 from aerial_depth_pipeline.training.settings import (
     AugmentationSettings,
     LossSettings,
     PoseSettings,
     TrainSettings,
 )
-from aerial_depth_pipeline.training.train import uses_bf16
+from aerial_depth_pipeline.training.terms import Context
 
 LOSS, POSE, AUGMENTATION = (
     LossSettings(),
@@ -202,17 +203,11 @@ class OurForm:
             maps, numbers, _ = (
                 self.model(seen, [0, 2], 1) if self.shown is None else self.model(seen, [], 0)
             )
-        images, poses = batch["images"], compose_poses(numbers, batch["T"], POSE)
-        terms = self_supervised_loss(
-            maps,
-            images[:, 1],
-            images[:, [0, 2]],
-            batch["K"],
-            poses,
-            self.usable,
-            LOSS,
-            fast=self.fast,
-        )
+        T = compose_poses(numbers, batch["T"], POSE)
+        batch["usable"] = self.usable
+        slope = torch.full((len(T), 2), torch.nan, device=T.device)
+        context = Context(batch, TrainSettings(), 0, 1, [0, 2], maps, T, T, slope, fast=self.fast)
+        terms = objective(context)
         self.optimizer.zero_grad()
         terms["total"].backward()
         self.optimizer.step()

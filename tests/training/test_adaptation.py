@@ -9,8 +9,8 @@ from tests.worlds.tiny_world import write_domain
 
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.adaptation import merge, restrict
+from aerial_depth_pipeline.training.sampler import TripletBatches
 from aerial_depth_pipeline.training.train import train
-from aerial_depth_pipeline.training.triplet_data import TripletBatches
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_frozen_normalisation_keeps_its_statistics_while_training():
 
 
 def test_a_given_order_is_kept():
-    batches = TripletBatches(range(5), 2, steps=4, seed=3, order="given")
+    batches = TripletBatches(range(5), settings(batch_size=2, steps=4, order="given"))
     assert [batches.indices(step) for step in range(4)] == [[0, 1], [2, 3], [4, 0], [1, 2]]
 
 

@@ -19,9 +19,11 @@ from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
-from aerial_depth_pipeline.training import compiling
-from aerial_depth_pipeline.training.engine import compose_poses, learning_rate_at
-from aerial_depth_pipeline.training.plane_sweep import guide
+from aerial_depth_pipeline.training.kernels import compiling
+from aerial_depth_pipeline.training.module import compose_poses, learning_rate_at
+from aerial_depth_pipeline.training.sampler import TripletBatches
+from aerial_depth_pipeline.training.samples import read_triplets
+from aerial_depth_pipeline.training.scene_scale import scene_depths, with_step_lengths
 from aerial_depth_pipeline.training.settings import (
     AugmentationSettings,
     LossSettings,
@@ -29,14 +31,9 @@ from aerial_depth_pipeline.training.settings import (
     TrainSettings,
     WatchdogSettings,
 )
+from aerial_depth_pipeline.training.store import TripletStore
 from aerial_depth_pipeline.training.train import train
-from aerial_depth_pipeline.training.triplet_data import (
-    TripletBatches,
-    TripletStore,
-    read_triplets,
-    with_step_lengths,
-)
-from aerial_depth_pipeline.training.units import scene_depths
+from aerial_depth_pipeline.training.triplet_sweep import depth_hint
 
 SMALL = NetworkSettings(
     encoder="test_resnet",
@@ -386,13 +383,13 @@ def test_the_median_depth_follows_the_unit_of_the_poses(tmp_path):
     assert depths["metric/world_1"] == pytest.approx(np.median(true), rel=0.25)
 
 
-def test_the_guide_is_close_to_the_true_depth_where_it_is_sure(domain):
+def test_the_depth_hint_is_close_to_the_true_depth_where_it_is_sure(domain):
     pose_settings = PoseSettings()
     triplets = with_step_lengths(
         read_triplets("tiny", domain, "train", pose_settings), pose_settings
     )
     typical = scene_depths(triplets)["tiny/world_1"]
-    found = guide(triplets[2], typical).float().numpy()
+    found = depth_hint(triplets[2], typical).float().numpy()
     true = World.random(1).render(orbit(9, 3.0, start=37.0)[3], calibration(96, 64), 96, 64)[1]
     sure = found > 0
     relative = found[sure] / np.median(found[sure]) * true[sure] / np.median(true[sure])
@@ -400,7 +397,7 @@ def test_the_guide_is_close_to_the_true_depth_where_it_is_sure(domain):
     assert np.median(np.abs(relative - 1)) < 0.06
 
 
-def test_training_may_be_guided_at_first(domain, tmp_path):
+def test_a_depth_hint_shows_the_way_at_first(domain, tmp_path):
     guided = LossSettings(guide=0.5, guide_until=0.5)
     _, metrics = run(
         domain,
@@ -419,29 +416,20 @@ def test_training_may_be_guided_at_first(domain, tmp_path):
 
 
 def test_batches_depend_on_seed_and_step_alone_and_cover_every_triplet(domain):
-    pose_settings = PoseSettings()
-    triplets = read_triplets("tiny", domain, "train", pose_settings)
-    store = TripletStore(
-        triplets, dict.fromkeys((t.scene for t in triplets), 1.0), pose_settings, 1.0
-    )
+    triplets = read_triplets("tiny", domain, "train", PoseSettings())
+    units = dict.fromkeys((t.scene for t in triplets), 1.0)
+    store, decoded = TripletStore(triplets, units, 1.0), TripletStore(triplets, units, 0.0)
     assert len(store) == 10
-    batches = TripletBatches(store, 4, 10, seed=5)
-    assert sorted(i for step in range(5) for i in batches.indices(step)) == sorted(
-        2 * list(range(10))
-    )
-    late = next(iter(TripletBatches(store, 4, 10, seed=5, first_step=3)))
-    whole = list(batches)
+    of_seed = settings(steps=10, seed=5)
+    batches = TripletBatches(store, of_seed)
+    seen = [i for step in range(5) for i in batches.indices(step)]
+    assert sorted(seen) == sorted(2 * list(range(10)))
+    late, whole = next(iter(TripletBatches(store, of_seed, first_step=3))), list(batches)
     assert all(torch.equal(late[name], whole[3][name]) for name in late)
-    halves = [
-        next(iter(TripletBatches(store, 4, 10, seed=5, rank=rank, ranks=2))) for rank in (0, 1)
-    ]
-    assert torch.equal(
-        torch.stack([halves[0]["random"], halves[1]["random"]], 1).flatten(0, 1), whole[0]["random"]
-    )
-    decoded = TripletStore(
-        triplets, dict.fromkeys((t.scene for t in triplets), 1.0), pose_settings, 0.0
-    )
-    for a, b in zip(TripletBatches(decoded, 4, 10, seed=5), whole, strict=True):
+    halves = [next(iter(TripletBatches(store, of_seed, 0, rank, 2))) for rank in (0, 1)]
+    joined = torch.stack([half["random"] for half in halves], 1).flatten(0, 1)
+    assert torch.equal(joined, whole[0]["random"])
+    for a, b in zip(TripletBatches(decoded, of_seed), whole, strict=True):
         assert all(torch.equal(a[name], b[name]) for name in b)
 
 
@@ -522,7 +510,7 @@ def test_the_learning_rate_warms_up_and_falls():
 def test_a_compiled_training_repeats_bit_for_bit(domain, tmp_path, monkeypatch):
     changes = {"precision": "32", "steps": 4, "validate_every": 4}
     plain = run(domain, tmp_path / "plain", **changes)[1]["train/total"]
-    monkeypatch.setattr(compiling, "_WORTH_IT", 1)
+    monkeypatch.setattr(compiling, "_LEAST_STEPS", 1)
     first, second = (
         run(domain, tmp_path / name, **changes)[1]["train/total"] for name in ("first", "second")
     )
@@ -627,7 +615,7 @@ def test_a_curriculum_teaches_the_pose_and_then_lets_it_go(domain, tmp_path):
         PoseSettings(source="learned", taught_until=0.5)
 
 
-def test_pictures_of_held_out_triplets_are_logged(domain, tmp_path):
+def test_images_of_held_out_triplets_are_logged(domain, tmp_path):
     recorder, pictures = Recorder(), {}
     recorder.log_image = lambda name, image, step: pictures.setdefault((name, step), image)
     train({"tiny": domain}, settings(images_every=3, steps=4), tmp_path, recorder)

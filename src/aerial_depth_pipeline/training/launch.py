@@ -27,6 +27,7 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import read_json, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.training.fit import fit
 from aerial_depth_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -186,13 +187,11 @@ def _validate_elsewhere(exchange: Path) -> Callable[[DepthModel], dict[str, floa
 
 def run_rank(path: Path) -> None:
     """Do this rank's share of the training that `path` describes."""
-    from aerial_depth_pipeline.training.train import train
-
     exchange = Path(path).parent
     task: dict[str, Any] = read_json(path)
     first = int(os.environ.get("RANK", "0")) == 0
     try:
-        model = train(
+        model = fit(
             {name: Path(folder) for name, folder in task["domains"].items()},
             read_settings(TrainSettings, task["settings"], "train"),
             Path(task["checkpoints"]),

@@ -43,6 +43,8 @@ class LossSettings(Settings):
     to 4 are sensible, 0 counts all alike."""
     ssim_range: float = Field(1.0, gt=0)
     """Range of values that SSIM's constants assume (images lie in 0..1)."""
+    extra: dict[str, float] = Field(default_factory=dict)
+    """Weights of further terms by name (docs/extending.md)."""
 
 
 class AugmentationSettings(Settings):

@@ -113,9 +113,9 @@ def train_challenger(
     from aerial_depth_pipeline.networks.depth_model import DepthModel
     from aerial_depth_pipeline.retraining.plan import write_lists
     from aerial_depth_pipeline.tracking.lightning_logger import MlflowLogger
+    from aerial_depth_pipeline.training.callbacks.watchdog import TrainingFault
     from aerial_depth_pipeline.training.curve import Curve
     from aerial_depth_pipeline.training.train import train
-    from aerial_depth_pipeline.training.watchdog import TrainingFault
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     changes: dict[str, Any] = {"resume": "auto"}

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 import torch
+from tests.worlds.loss_scene import context_of
 
-from aerial_depth_pipeline.training import compiling
-from aerial_depth_pipeline.training.objective import self_supervised_loss
-from aerial_depth_pipeline.training.settings import LossSettings
+from aerial_depth_pipeline.training.kernels import compiling
+from aerial_depth_pipeline.training.objective import objective
 
 
 def loss_and_gradients(fast, learned_pose=False):
@@ -23,16 +23,9 @@ def loss_and_gradients(fast, learned_pose=False):
     T = torch.eye(4).repeat(3, 2, 1, 1)
     T[:, 0, 0, 3], T[:, 1, 0, 3] = 0.05, -0.05
     T.requires_grad_(learned_pose)
-    terms = self_supervised_loss(
-        maps,
-        images[:, 1],
-        images[:, [0, 2]],
-        K,
-        T,
-        torch.ones(3, 2, dtype=torch.bool),
-        LossSettings(),
-        fast=fast,
-    )
+    usable = torch.ones(3, 2, dtype=torch.bool)
+    scene = {"images": images, "K": K, "T": T, "usable": usable}
+    terms = objective(context_of(scene, maps, fast))
     terms["total"].backward()
     return [terms["total"].detach(), *(m.grad for m in maps), *([T.grad] if learned_pose else [])]
 

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from aerial_depth_pipeline.training import optimizers
+from aerial_depth_pipeline.training.kernels import optimizers
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])

@@ -11,7 +11,10 @@ from tests.worlds.tiny_world import write_domain
 
 from aerial_depth_pipeline.geometry.poses import rotation_from_axis_angle
 from aerial_depth_pipeline.networks.settings import NetworkSettings
-from aerial_depth_pipeline.training import train as train_module
+from aerial_depth_pipeline.training import fit as fit_module
+from aerial_depth_pipeline.training.callbacks.watchdog import TrainingFault, Watchdog
+from aerial_depth_pipeline.training.fit import check_calibration
+from aerial_depth_pipeline.training.probe import Probe
 from aerial_depth_pipeline.training.settings import (
     AugmentationSettings,
     LossSettings,
@@ -20,12 +23,6 @@ from aerial_depth_pipeline.training.settings import (
     WatchdogSettings,
 )
 from aerial_depth_pipeline.training.train import train
-from aerial_depth_pipeline.training.watchdog import (
-    Probe,
-    TrainingFault,
-    Watchdog,
-    check_calibration,
-)
 
 HEALTHY = {
     "total": 0.1,
@@ -187,13 +184,13 @@ def test_a_harmed_training_stops_within_fifty_steps(domain, tmp_path, name, harm
 
 @pytest.mark.slow
 def test_inverted_depth_stops_the_training(domain, tmp_path, monkeypatch):
-    make = train_module.make_probe
+    make = fit_module.make_probe
 
     def reversed_probe(*arguments):
         probe = make(*arguments)
         return Probe(probe.images_B3HW, -probe.nearness_BHW, probe.mask_BHW)
 
-    monkeypatch.setattr(train_module, "make_probe", reversed_probe)
+    monkeypatch.setattr(fit_module, "make_probe", reversed_probe)
     with pytest.raises(TrainingFault) as found:
         run(
             domain,

@@ -1,0 +1,92 @@
+"""Images of what the training sees: target, inverse depth, warped sources, and the pixels that
+count."""
+
+import lightning as L
+import matplotlib
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+
+from aerial_depth_pipeline.geometry.ground import ground_slope
+from aerial_depth_pipeline.geometry.warping import warp
+from aerial_depth_pipeline.training.batch import Batch
+from aerial_depth_pipeline.training.callbacks.step import StepCallback
+from aerial_depth_pipeline.training.kernels.minimum_reprojection import minimum_reprojection
+from aerial_depth_pipeline.training.kernels.photometric_error import interior, photometric_error
+from aerial_depth_pipeline.training.module import TrainingModule, compose_poses
+from aerial_depth_pipeline.training.settings import LossSettings
+from aerial_depth_pipeline.training.store import TripletStore
+from aerial_depth_pipeline.training.terms.photometric import auto_mask
+
+
+class TrainingImages(StepCallback):
+    """Logs images of three held-out triplets every `images_every` steps and at the end, to loggers
+    that take images."""
+
+    def __init__(self, store: TripletStore | None, logger: Logger | None) -> None:
+        self.store, self.draw = store, getattr(logger, "log_image", None)
+
+    @torch.no_grad()
+    def after_step(self, trainer: L.Trainer, module: TrainingModule) -> None:
+        every = module.settings.images_every
+        if every <= 0 or not (module.step % every == 0 or module.finished):
+            return
+        if self.draw is None or self.store is None or not trainer.is_global_zero:
+            return
+        chosen = np.unique(np.linspace(0, len(self.store) - 1, 3).round().astype(int)).tolist()
+        batch = {name: v.to(module.device) for name, v in self.store.batch(chosen).items()}
+        images = batch["images"].permute(0, 1, 4, 2, 3).float() / 255
+        module.evaluated.eval()
+        with trainer.precision_plugin.forward_context():
+            slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])
+            maps, numbers, _ = module.evaluated(images, module.sources, module.target, slope)
+        module.model.train()
+        poses = compose_poses(numbers, batch["T"], module.settings.pose)
+        frames = images[:, module.target], images[:, module.sources]
+        settings = module.settings.loss
+        self.draw(
+            "triplets",
+            training_image(maps[0].float(), *frames, poses, batch, settings),
+            module.step,
+        )
+
+
+def training_image(
+    inverse_B1HW: torch.Tensor,
+    target_B3HW: torch.Tensor,
+    sources_BS3HW: torch.Tensor,
+    T_BS44: torch.Tensor,
+    batch: Batch,
+    settings: LossSettings,
+) -> np.ndarray:
+    """A row for each sample, [B * H, (3 + S) * W, 3], uint8: target, inverse depth, warped sources,
+    and white where a pixel counts."""
+    warped, errors, identity, masks = [], [], [], []
+    weights = settings.ssim_weight, settings.ssim_range
+    for s in range(sources_BS3HW.shape[1]):
+        image, inside = warp(sources_BS3HW[:, s], 1 / inverse_B1HW, batch["K"], T_BS44[:, s])
+        warped.append(image)
+        masks.append(interior(inside) & batch["usable"][:, s].reshape(-1, 1, 1, 1))
+        errors.append(photometric_error(image, target_B3HW, *weights))
+        identity.append(photometric_error(sources_BS3HW[:, s], target_B3HW, *weights))
+    error, mask = minimum_reprojection(torch.cat(errors, 1), torch.cat(masks, 1))
+    if settings.auto_mask:
+        mask = mask & auto_mask(error, torch.cat(identity, 1).amin(1))
+    rows = []
+    for b in range(len(target_B3HW)):
+        images = [_to_uint8(image[b]) for image in (target_B3HW, *warped)]
+        counted = np.pad(255 * mask[b].cpu().numpy().astype(np.uint8), 1)
+        depth = _plasma(inverse_B1HW[b, 0].float().cpu().numpy())
+        counted = np.repeat(counted[..., None], 3, 2)
+        rows.append(np.concatenate([images[0], depth, *images[1:], counted], 1))
+    return np.concatenate(rows)
+
+
+def _plasma(values_HW: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(values_HW, (1, 99))
+    scaled = np.clip((values_HW - low) / max(high - low, 1e-9), 0, 1)
+    return (matplotlib.colormaps["plasma"](scaled)[..., :3] * 255).astype(np.uint8)
+
+
+def _to_uint8(image_3HW: torch.Tensor) -> np.ndarray:
+    return (image_3HW.clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy()

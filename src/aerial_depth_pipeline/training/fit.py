@@ -1,0 +1,265 @@
+"""One training in this process: data, model, callbacks, Lightning's trainer, the kept model."""
+
+import contextlib
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+
+from aerial_depth_pipeline.configuration import Mark
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.joint_model import JointModel
+from aerial_depth_pipeline.progress import progress_bar
+from aerial_depth_pipeline.training.adaptation import restrict
+from aerial_depth_pipeline.training.callbacks.average import MovingAverage
+from aerial_depth_pipeline.training.callbacks.checkpoint import Checkpoint
+from aerial_depth_pipeline.training.callbacks.images import TrainingImages
+from aerial_depth_pipeline.training.callbacks.step import StepLog, StepMetrics
+from aerial_depth_pipeline.training.callbacks.validation import ValidateDepth, Validation
+from aerial_depth_pipeline.training.callbacks.watchdog import (
+    TrainingFault,
+    Watchdog,
+    WatchdogCallback,
+)
+from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint
+from aerial_depth_pipeline.training.module import TrainingModule
+from aerial_depth_pipeline.training.probe import make_probe
+from aerial_depth_pipeline.training.sampler import TripletBatches
+from aerial_depth_pipeline.training.samples import Triplet, read_triplets
+from aerial_depth_pipeline.training.scene_scale import (
+    metres_per_unit,
+    scene_scale,
+    with_step_lengths,
+)
+from aerial_depth_pipeline.training.settings import TrainSettings
+from aerial_depth_pipeline.training.store import TripletStore
+from aerial_depth_pipeline.training.terms import TERMS
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    domains: dict[str, Path],
+    settings: TrainSettings,
+    checkpoints: Path,
+    logger: Logger | None = None,
+    validate: ValidateDepth | None = None,
+    fingerprint: str = "",
+    initial: DepthModel | None = None,
+) -> DepthModel:
+    """`training.train.train` in this process, or this rank's share of it."""
+    if initial is not None:
+        # Its weights are there; an encoder's own need not be fetched once more.
+        network = initial.settings.model_copy(update={"pretrained": False, "weights": None})
+        settings = settings.model_copy(update={"network": network})
+    if settings.threads > 0:
+        torch.set_num_threads(settings.threads)
+    triplets, held_out = (_read(domains, split, settings) for split in ("train", "val"))
+    if not triplets:
+        raise UserError(
+            f"There is no triplet to train on in {', '.join(sorted(domains)) or 'no domain'}:"
+            " train.txt is empty or no pair has a reliable pose. Add footage with sideways motion,"
+            " or see the scene report for why scenes were left out."
+        )
+    lengthened = with_step_lengths(triplets + held_out, settings.pose)
+    triplets, held_out = lengthened[: len(triplets)], lengthened[len(triplets) :]
+    # From here on everything random follows the seed, also the network's first weights.
+    torch.manual_seed(settings.seed)
+    scale = scene_scale(triplets + held_out, settings)
+    store = TripletStore(triplets, scale.factors, settings.cache_gigabytes)
+    for triplet in triplets:
+        check_calibration(triplet.K_33, store.width, store.height, str(triplet.image))
+    validation = None
+    if held_out:
+        validation = TripletStore(held_out, scale.factors, settings.cache_gigabytes)
+    for term in TERMS:
+        if term.used(settings):
+            store.fields |= term.data(triplets, scale, settings)
+    start = [] if initial is None else [initial.fingerprint]
+    kept = settings.model_dump(exclude=settings.marked(Mark.NO_EFFECT))
+    names = [(t.scene, t.image.name) for t in triplets]
+    whole = fingerprint_of(fingerprint, kept, names, *start)
+    checkpoints = Path(checkpoints)
+    content = _to_continue(checkpoints / LAST, settings, whole)
+    model = JointModel(settings.network, settings.pose.predicted)
+    if initial is not None:
+        model.depth.load_state_dict(initial.network.state_dict())
+    restrict(model, settings.trainable, settings.rank)
+    model = model.to(memory_format=torch.channels_last)
+    probe = make_probe(triplets, scale.depths) if settings.watchdog.enabled else None
+    module = TrainingModule(model, settings, store, _metadata(triplets, scale.factors, settings))
+    bar = progress_bar(None, "training", total=settings.steps, unit="step")
+    if content is not None:
+        module.restore(content)
+        bar.update(module.step)
+        log.info("Training continues at step %d of %d.", module.step, settings.steps)
+
+    def advance(terms: dict[str, float]) -> None:
+        bar.set_postfix_str(f"loss {terms['total']:.4f}", refresh=False)
+        bar.update(1)
+
+    step_log = StepLog(logger)
+    rules = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
+    watchdog = WatchdogCallback(rules, probe, checkpoints, step_log)
+    callbacks = [
+        StepMetrics(advance),
+        MovingAverage(),
+        watchdog,
+        step_log,
+        Validation(validation, validate, checkpoints, whole, step_log),
+        TrainingImages(validation, logger),
+        Checkpoint(checkpoints, whole, watchdog),
+    ]
+    with bar, _quiet():
+        _run(module, store, settings, callbacks)
+    return _result(module, checkpoints, settings)
+
+
+def check_calibration(K_33: np.ndarray, width: int, height: int, name: str) -> None:
+    """Refuse a calibration that cannot belong to an image of this size.
+
+    Raises:
+        TrainingFault: where the principal point lies far from the image's middle or the field of
+            view is absurd.
+    """
+    fx, fy, cx, cy = K_33[0, 0], K_33[1, 1], K_33[0, 2], K_33[1, 2]
+    middle = 0.25 * width < cx < 0.75 * width and 0.25 * height < cy < 0.75 * height
+    lens = 0.2 * width < fx < 20 * width and 0.5 < fx / fy < 2
+    if not (np.isfinite(K_33).all() and middle and lens):
+        raise TrainingFault(
+            "calibration",
+            f"The calibration of {name} does not fit its pictures of {width}x{height} pixels: focal"
+            f" length {fx:.0f}, {fy:.0f}, principal point {cx:.0f}, {cy:.0f}. It likely belongs to"
+            f" another size (about {2 * cx:.0f}x{2 * cy:.0f}); make the triplets again.",
+        )
+
+
+def uses_bf16(settings: TrainSettings) -> bool:
+    """Whether training computes in mixed bfloat16: asked for, or (`auto`) where the processor has
+    instructions for it."""
+    if settings.precision != "auto":
+        return settings.precision == "bf16"
+    if torch.cuda.is_available() and settings.accelerator in ("auto", "gpu", "cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
+def _read(domains: dict[str, Path], split: str, settings: TrainSettings) -> list[Triplet]:
+    folders = sorted(domains.items())
+    return [t for name, path in folders for t in read_triplets(name, path, split, settings.pose)]
+
+
+def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
+    """The checkpoint to continue from, or None for a fresh start."""
+    if settings.resume is False:
+        return None
+    if not path.is_file():
+        if settings.resume is True:
+            raise UserError(
+                f"{path} is missing: there is no training to continue. Set train.resume: auto or"
+                " false."
+            )
+        return None
+    content = load_checkpoint(path)
+    same = content["fingerprint"] == fingerprint
+    if settings.resume is True and not same:
+        raise UserError(
+            f"{path} comes from other settings or other data. Restore them, or set"
+            " train.resume: false to start anew."
+        )
+    unfinished = content["step"] < settings.steps and not content["stopped"]
+    return content if settings.resume is True or (same and unfinished) else None
+
+
+def _metadata(
+    triplets: list[Triplet], factors: dict[str, float], settings: TrainSettings
+) -> dict[str, Any]:
+    """What the model remembers of its training; with telemetry also how many metres a training unit
+    is."""
+    metres = metres_per_unit(triplets, factors)
+    return {
+        "unit": "training units" if metres is None else "metres",
+        "depth_scale": 1.0 if metres is None else metres,
+        "domains": sorted({t.scene.split("/")[0] for t in triplets}),
+        "triplets": len(triplets),
+        "settings": settings.model_dump(),
+    }
+
+
+def _run(
+    module: TrainingModule,
+    store: TripletStore,
+    settings: TrainSettings,
+    callbacks: list[L.Callback],
+) -> None:
+    if module.step >= settings.steps or module.stopped:
+        return
+    ranks = settings.devices * settings.num_nodes
+    rank = int(os.environ.get("RANK", "0")) if ranks > 1 else 0
+    trainer = L.Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy="ddp" if ranks > 1 else "auto",
+        # Normalisation sees the whole batch on GPUs; torch has no such layer for the CPU.
+        sync_batchnorm=ranks > 1 and torch.cuda.is_available() and settings.accelerator != "cpu",
+        precision="bf16-mixed" if uses_bf16(settings) else "32-true",
+        max_epochs=1,
+        accumulate_grad_batches=settings.accumulate,
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    batches = TripletBatches(store, settings, module.step, rank, ranks)
+    trainer.fit(module, train_dataloaders=batches)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _result(module: TrainingModule, checkpoints: Path, settings: TrainSettings) -> DepthModel:
+    best = checkpoints / BEST
+    if settings.keep == "best" and math.isfinite(module.best) and best.is_file():
+        content = load_checkpoint(best)
+        module.model.load_state_dict(content["model"])
+        module.average, module.step = None, content["step"]
+    return module.depth_model().to("cpu")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning talks about seeds, devices and tips; none of it helps the user of a pipeline."""
+    # MLflow imports Lightning under its old name as well, and the name that was imported last is
+    # the one that talks.
+    names = (
+        "lightning.pytorch",
+        "lightning.fabric",
+        "lightning.pytorch.utilities.rank_zero",
+        "pytorch_lightning.utilities.rank_zero",
+    )
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*lightning.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

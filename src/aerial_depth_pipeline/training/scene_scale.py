@@ -1,0 +1,151 @@
+"""The unit of length of every scene, chosen so that training starts at the right depth.
+
+The network's first output is a constant depth. Where the true depth, in the unit of the given
+translations, is far from it, the loss has no slope toward it and nothing is learned; so each
+scene's translations are scaled until its median depth lies at the network's initial output. A plane
+sweep over the scene's own triplets measures the median depth; no ground truth is involved.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from aerial_depth_pipeline.training.samples import Triplet
+from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
+from aerial_depth_pipeline.training.triplet_sweep import CLEAR_SHARE, sweep_depth, typical_step
+
+log = logging.getLogger(__name__)
+
+_TRIPLETS = 12
+_NEAREST, _FARTHEST, _HYPOTHESES = 1.5, 400.0, 48  # in steps
+_FALLBACK = 20.0
+
+
+@dataclass(frozen=True)
+class SceneScale:
+    """Scale of the scenes of a training.
+
+    Attributes:
+        depths: median depth of every scene with given poses, in the unit of its translations.
+        factors: by what the translations of every scene are multiplied.
+    """
+
+    depths: dict[str, float]
+    factors: dict[str, float]
+
+
+def scene_scale(triplets: Sequence[Triplet], settings: TrainSettings) -> SceneScale:
+    """Measure the scenes and choose their factors."""
+    network = settings.network
+    # Without an initial depth: the depth that a sigmoid of one half stands for.
+    half = 2 / (1 / network.min_depth + 1 / network.max_depth)
+    initial_depth = network.initial_depth or half
+    depths = scene_depths(triplets) if settings.pose.source != "learned" else {}
+    factors = {t.scene: 1.0 for t in triplets}
+    if settings.pose.centre_units:
+        factors |= {scene: initial_depth / depth for scene, depth in depths.items()}
+    return SceneScale(depths, factors)
+
+
+def scene_depths(triplets: Sequence[Triplet]) -> dict[str, float]:
+    """Median depth of every scene, in the unit of its translations; scenes without usable poses are
+    left out."""
+    scenes = _by_scene(triplets).items()
+    return {scene: _median_depth(scene, ts) for scene, ts in scenes if typical_step(ts) > 0}
+
+
+def sweep_median_depth(triplet: Triplet, step: float) -> float | None:
+    """Median depth of a triplet's target, in the unit of its translations; None where too little of
+    it is clear.
+
+    Args:
+        step: typical length of a translation; depths from 1.5 to 400 steps are tried.
+    """
+    tried = torch.logspace(math.log10(_NEAREST), math.log10(_FARTHEST), _HYPOTHESES)
+    depth, clear = sweep_depth(triplet, step * tried)
+    return float(depth[clear].median()) if clear.float().mean() >= CLEAR_SHARE else None
+
+
+def with_step_lengths(triplets: Sequence[Triplet], settings: PoseSettings) -> list[Triplet]:
+    """The triplets with translations whose ratios within a scene are as good as is known.
+
+    Two-view geometry knows the direction of a step and not its length. The length is taken from
+    telemetry where all of the scene's are known, else from the time between the frames; both within
+    a factor of two of the scene's median, so that no outlier counts. Poses from structure from
+    motion keep theirs.
+    """
+    if settings.source != "two_view":
+        return list(triplets)
+    measures = {scene: _step_measure(ts, settings) for scene, ts in _by_scene(triplets).items()}
+    result = []
+    for triplet in triplets:
+        name, median = measures[triplet.scene]
+        values = getattr(triplet, name)
+        ratio = np.ones(len(values))
+        if median > 0:
+            ratio = np.clip(np.where(np.isfinite(values), values / median, 1.0), 0.5, 2.0)
+        T = triplet.T_S44.copy()
+        norm = np.linalg.norm(T[:, :3, 3], axis=-1, keepdims=True)
+        T[:, :3, 3] *= np.where(norm > 0, ratio[:, None] / np.where(norm > 0, norm, 1), 0.0)
+        result.append(replace(triplet, T_S44=T))
+    return result
+
+
+def scaled_poses(triplet: Triplet, factor: float) -> np.ndarray:
+    """`T_source_from_target` [S, 4, 4] of a triplet with translations multiplied by `factor`."""
+    T = triplet.T_S44.copy()
+    T[:, :3, 3] *= factor
+    return T
+
+
+def metres_per_unit(triplets: Sequence[Triplet], factors: dict[str, float]) -> float | None:
+    """Metres of a training unit, the median over all steps of known length; None where there are
+    fewer of them than triplets."""
+    metres = []
+    for triplet in triplets:
+        steps = zip(triplet.lengths_S, triplet.T_S44, triplet.usable_S, strict=True)
+        for length, T, usable in steps:
+            step = np.linalg.norm(T[:3, 3]) * factors[triplet.scene]
+            if usable and np.isfinite(length) and length > 0 and step > 0:
+                metres.append(length / step)
+    return float(np.median(metres)) if len(metres) >= len(triplets) else None
+
+
+def _by_scene(triplets: Sequence[Triplet]) -> dict[str, list[Triplet]]:
+    scenes: dict[str, list[Triplet]] = {}
+    for triplet in triplets:
+        scenes.setdefault(triplet.scene, []).append(triplet)
+    return scenes
+
+
+def _median_depth(scene: str, triplets: list[Triplet]) -> float:
+    spread = np.unique(np.linspace(0, len(triplets) - 1, _TRIPLETS).round().astype(int))
+    chosen = [triplets[i] for i in spread]
+    step = typical_step(chosen)
+    depths = [d for d in (sweep_median_depth(t, step) for t in chosen) if d is not None]
+    if len(depths) < max(1, len(chosen) // 4):
+        log.warning(
+            "Scene %s: its depth in steps could not be measured; %g steps are assumed.",
+            *(scene, _FALLBACK),
+        )
+        return _FALLBACK * step
+    depth = float(np.median(depths))
+    log.info("Scene %s: the median depth is %.1f steps.", scene, depth / step)
+    return depth
+
+
+def _step_measure(triplets: list[Triplet], settings: PoseSettings) -> tuple[str, float]:
+    """Which attribute of a scene's triplets says how long steps are, and its median; 0 where all
+    count alike."""
+    usable = np.concatenate([t.usable_S for t in triplets])
+    lengths = np.concatenate([t.lengths_S for t in triplets])[usable]
+    measured = bool(np.isfinite(lengths).all() and (lengths > 0).all())
+    if settings.length == "telemetry" or (settings.length == "auto" and measured):
+        return "lengths_S", float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else 1.0
+    if settings.length == "constant":
+        return "gaps_S", 0.0
+    return "gaps_S", float(np.median(np.concatenate([t.gaps_S for t in triplets])[usable]))
