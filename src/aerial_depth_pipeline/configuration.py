@@ -23,18 +23,15 @@ Rules = Iterator[tuple[Any, str]]
 RENAMED: dict[str, str] = {}
 """Parameters that had another name in version 0.1, with their present key; understood for one
 version."""
-_SENTENCES = {
-    "greater_than_equal": "be at least {ge}",
-    "greater_than": "be above {gt}",
-    "less_than_equal": "be at most {le}",
-    "less_than": "be below {lt}",
-    "finite_number": "be finite",
-    "too_short": "have at least {min_length} entries",
-    "too_long": "have at most {max_length} entries",
-    "string_too_short": "not be empty",
-    "string_pattern_mismatch": "match {pattern}",
+_BOUNDS = {
+    "ge": "at least",
+    "gt": "above",
+    "le": "at most",
+    "lt": "below",
+    "min_length": "of length at least",
+    "max_length": "of length at most",
+    "pattern": "of the form",
 }
-_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 class Mark(enum.Enum):
@@ -83,14 +80,15 @@ class Settings(BaseModel):
 
     @staticmethod
     def _sentence(error: Any) -> str:
-        if "error" in error.get("ctx", {}):
-            return str(error["ctx"]["error"])
-        first, *inner = error["loc"] or ("",)
-        name = f"{first}{''.join(f'[{key}]' for key in inner)}"
-        if error["type"] not in _SENTENCES:
-            return f"{name}: {error['msg']}"
-        sentence = _SENTENCES[error["type"]].format(**error.get("ctx", {}))
-        return f"{name} must {sentence}, not {error['input']!r}"
+        context = error.get("ctx", {})
+        if "error" in context:
+            return str(context["error"])
+        limits = "finite" if error["type"] == "finite_number" else _in_words(context)
+        name, *inner = error["loc"]
+        place = f"{name}{''.join(f'[{key}]' for key in inner)}"
+        if not limits:
+            return f"{place}: {error['msg']}"
+        return f"{place} must be {limits}, not {error['input']!r}"
 
 
 S = TypeVar("S", bound=Settings)
@@ -98,8 +96,13 @@ S = TypeVar("S", bound=Settings)
 
 def limits_of(field: FieldInfo) -> str:
     """The range of a field in words: "at least 0 and below 1"."""
-    limits = ((name, getattr(m, name, None)) for m in field.metadata for name in _BOUNDS)
-    return " and ".join(f"{_BOUNDS[name]} {limit}" for name, limit in limits if limit is not None)
+    bounds = ((name, getattr(mark, name, None)) for mark in field.metadata for name in _BOUNDS)
+    return _in_words({name: bound for name, bound in bounds if bound is not None})
+
+
+def _in_words(bounds: Mapping[str, Any]) -> str:
+    words = (f"{_BOUNDS[name]} {bound}" for name, bound in bounds.items() if name in _BOUNDS)
+    return " and ".join(words)
 
 
 def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str) -> S:
