@@ -52,7 +52,7 @@ from aerial_depth_pipeline.training.terms import Context
 LOSS, POSE, AUGMENTATION = (
     LossSettings(),
     PoseSettings(),
-    AugmentationSettings(flip=0.5, colour=0.2),
+    AugmentationSettings(flip=0.5, color_jitter=0.2),
 )
 
 

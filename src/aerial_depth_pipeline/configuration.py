@@ -20,9 +20,6 @@ logger = logging.getLogger(__name__)
 
 Rules = Iterator[tuple[Any, str]]
 """Conditions on several fields of settings, each with the sentence where it does not hold."""
-RENAMED: dict[str, str] = {}
-"""Parameters that had another name in version 0.1, with their present key; understood for one
-version."""
 _BOUNDS = {
     "ge": "at least",
     "gt": "above",
@@ -45,6 +42,9 @@ class Mark(enum.Enum):
 class Settings(BaseModel):
     """Base of all settings: read-only and strict; the text below a field describes it.
 
+    A renamed field has its former name as `serialization_alias`: configuration may use it for one
+    more version, and fingerprints keep it, so that what was made before is still found.
+
     Raises:
         ValueError: for a value out of its range, or values that contradict each other.
     """
@@ -62,6 +62,10 @@ class Settings(BaseModel):
         """Names of the fields that carry one of the marks."""
         fields = cls.model_fields.items()
         return {name for name, field in fields if any(mark in field.metadata for mark in marks)}
+
+    def for_fingerprint(self, *without: Mark) -> dict[str, Any]:
+        """The values that decide on a result, without fields of these marks, by former names."""
+        return self.model_dump(exclude=self.marked(*without), by_alias=True)
 
     def _rules(self) -> Rules:
         yield from ()
@@ -125,7 +129,8 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
         raise UserError(
             f"Parameter group '{where}' must be a mapping of keys to values, not {values!r}."
         )
-    fields, values = settings_class.model_fields, _present_names(values, where)
+    fields = settings_class.model_fields
+    values = _present_names(fields, values, where)
     for key in values:
         if key not in fields:
             raise UserError(
@@ -148,14 +153,16 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
         raise UserError(f"Parameter group '{where}': {error}") from error
 
 
-def _present_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The same values under the keys of today; an old key was written by the user and wins over a
-    new one, which is that of conf/base."""
+def _present_names(
+    fields: Mapping[str, FieldInfo], values: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """The values by present keys. A former key is the user's and wins over that of conf/base."""
     result = dict(values)
-    for key in values:
-        if new := RENAMED.get(f"{where}.{key}"):
-            _warn_of_name(f"{where}.{key}", f"{where}.{new}")
-            result[new] = result.pop(key)
+    for name, field in fields.items():
+        former = field.serialization_alias
+        if former and former in values:
+            _warn_of_name(f"{where}.{former}", f"{where}.{name}")
+            result[name] = result.pop(former)
     return result
 
 

@@ -21,7 +21,7 @@ TRAIN = {
     "checkpoint_every": 2,
     "log_every": 1,
     "threads": 1,
-    "pose": {"centre_units": False, "refine": False},
+    "pose": {"rescale_scenes": False, "refine": False},
     "watchdog": {"enabled": False},
 }
 

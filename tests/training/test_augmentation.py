@@ -79,7 +79,7 @@ def test_the_depth_hint_rotates_with_the_camera_and_only_the_image_counts(scene)
     random = torch.full((1, 16), 0.5)
     random[0, 10:13] = torch.tensor([0.9, 0.2, 0.8])
     batch = batch_of(scene, depth_hint=1 / scene["depth"], random=random)
-    settings = AugmentationSettings(flip=0.0, colour=0.0, turn=10.0)
+    settings = AugmentationSettings(flip=0.0, color_jitter=0.0, rotate=10.0)
     rotated, seen_by_network = augment(batch, settings)
     assert torch.equal(seen_by_network, rotated["images"])
     angle = np.radians(10) * (2 * random[0, 10:13].numpy() - 1)
@@ -108,17 +108,17 @@ def test_up_and_points_follow_the_image():
     def ground(batch) -> torch.Tensor:
         return relative_inverse_depth(ground_slope(batch["up"], batch["K"], H, W), H, W)
 
-    off = AugmentationSettings(flip=0.0, colour=0.0)
+    off = AugmentationSettings(flip=0.0, color_jitter=0.0)
     flipped, _ = augment(batch, off.model_copy(update={"flip": 1.0}))
     torch.testing.assert_close(ground(flipped), ground(batch).flip(-1))
     zoomed, _ = augment(batch | {"depth_hint": ground(batch)}, off.model_copy(update={"zoom": 1.5}))
     ratio = (ground(zoomed) / zoomed["depth_hint"])[..., 2:-2, 2:-2]
     torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=2e-2, atol=0)
-    rotated, _ = augment(batch, off.model_copy(update={"turn": 10.0}))
+    rotated, _ = augment(batch, off.model_copy(update={"rotate": 10.0}))
     angle = torch.full((1, 3), np.radians(10) * (2 * 0.3 - 1))
     expected = (rotation_from_axis_angle(angle)[0] @ up[0])[None].float()
     torch.testing.assert_close(rotated["up"], expected)
-    both = off.model_copy(update={"flip": 1.0, "turn": 10.0})
+    both = off.model_copy(update={"flip": 1.0, "rotate": 10.0})
     moved, _ = augment(batch | {"points": up[:, None]}, both)
     torch.testing.assert_close(moved["points"][:, 0], moved["up"])
 
@@ -132,7 +132,7 @@ def test_a_field_of_ones_own_follows_by_its_kind(monkeypatch, scene):
 
 def test_augmentation_keeps_its_precision_under_autocast(scene):
     batch = batch_of(scene, random=torch.full((1, 16), 0.3))
-    settings = AugmentationSettings(flip=1.0, colour=0.2, zoom=1.3, turn=5.0)
+    settings = AugmentationSettings(flip=1.0, color_jitter=0.2, zoom=1.3, rotate=5.0)
     exact, _ = augment(batch, settings)
     with torch.autocast("cpu", torch.bfloat16):
         mixed, _ = augment(batch, settings)

@@ -29,7 +29,7 @@ def test_the_preset_holds_the_original_choices(parameters):
         "constant",
         0.0,
     )
-    assert (s.weight_decay, s.clip, s.ema, s.trainable, s.early_stopping) == (
+    assert (s.weight_decay, s.gradient_clip, s.ema, s.trainable, s.early_stopping) == (
         0.0,
         0.0,
         0.0,
@@ -49,18 +49,24 @@ def test_the_preset_holds_the_original_choices(parameters):
     assert (
         loss.ssim_weight,
         loss.ssim_range,
-        loss.minimum,
+        loss.minimum_reprojection,
         loss.smoothness,
         loss.scales_at_full_size,
     ) == (1.0, 1.0, True, 1e-3, True)
-    assert (loss.auto_mask, loss.mask_out_of_view, loss.guide, loss.consistency, loss.robust) == (
+    assert (
+        loss.auto_mask,
+        loss.mask_out_of_view,
+        loss.depth_hint,
+        loss.consistency,
+        loss.robust,
+    ) == (
         False,
         False,
         0.0,
         0.0,
         0.0,
     )
-    assert (s.pose.source, s.pose.learned_scale, s.pose.centre_units, s.pose.taught_until) == (
+    assert (s.pose.source, s.pose.learned_scale, s.pose.rescale_scenes, s.pose.given_until) == (
         "learned",
         0.01,
         False,

@@ -42,7 +42,7 @@ SMALL = NetworkSettings(
     level_ground=False,
 )
 # The plane sweeps before the first step have tests of their own.
-FIXED = PoseSettings(centre_units=False, refine=True)
+FIXED = PoseSettings(rescale_scenes=False, refine=True)
 
 
 def settings(**changes) -> TrainSettings:
@@ -398,7 +398,7 @@ def test_the_depth_hint_is_close_to_the_true_depth_where_it_is_sure(domain):
 
 
 def test_a_depth_hint_shows_the_way_at_first(domain, tmp_path):
-    guided = LossSettings(guide=0.5, guide_until=0.5)
+    guided = LossSettings(depth_hint=0.5, depth_hint_until=0.5)
     _, metrics = run(
         domain,
         tmp_path,
@@ -411,7 +411,7 @@ def test_a_depth_hint_shows_the_way_at_first(domain, tmp_path):
         metrics["train/total"][1]
         > metrics["train/photometric"][1] + 0.1 * metrics["train/guide"][1]
     )
-    with pytest.raises(UserError, match="guide needs given poses"):
+    with pytest.raises(UserError, match="depth_hint needs given poses"):
         run(domain, tmp_path, loss=guided, pose=PoseSettings(source="learned"))
 
 
@@ -525,7 +525,7 @@ def test_the_encoder_learns_at_its_share_of_the_rate(domain, tmp_path, optimizer
     start = dict(JointModel(SMALL, False).depth.named_parameters())
     moved = {}
     for share in (1.0, 0.1, 0.0):
-        pose = PoseSettings(centre_units=False, refine=False)
+        pose = PoseSettings(rescale_scenes=False, refine=False)
         model, _ = run(
             domain,
             tmp_path / str(share),
@@ -602,7 +602,7 @@ def test_early_stopping_needs_a_figure_to_watch(domain, tmp_path):
 
 
 def test_a_curriculum_teaches_the_pose_and_then_lets_it_go(domain, tmp_path):
-    curriculum = PoseSettings(centre_units=False, refine=True, taught_until=0.5, learned_scale=0.1)
+    curriculum = PoseSettings(rescale_scenes=False, refine=True, given_until=0.5, learned_scale=0.1)
     _, metrics = run(domain, tmp_path, pose=curriculum, learning_rate=1e-3)
     assert sorted(metrics["train/pose"]) == [1, 2, 3]
     # At first the given step of length 1 warps; the decoder's own, which starts at none, does so
@@ -612,7 +612,7 @@ def test_a_curriculum_teaches_the_pose_and_then_lets_it_go(domain, tmp_path):
         and metrics["train/motion"][4] < 0.9 * metrics["train/motion"][3]
     )
     with pytest.raises(ValueError, match="needs given poses"):
-        PoseSettings(source="learned", taught_until=0.5)
+        PoseSettings(source="learned", given_until=0.5)
 
 
 def test_images_of_held_out_triplets_are_logged(domain, tmp_path):
@@ -663,8 +663,12 @@ def test_sparse_points_take_part_where_scenes_have_them(domain, tmp_path):
 
 
 def test_augmentation_is_part_of_the_settings(domain, tmp_path):
-    _, plain = run(domain, tmp_path / "a", augmentation=AugmentationSettings(flip=0.0, colour=0.0))
+    _, plain = run(
+        domain, tmp_path / "a", augmentation=AugmentationSettings(flip=0.0, color_jitter=0.0)
+    )
     _, zoomed = run(
-        domain, tmp_path / "b", augmentation=AugmentationSettings(flip=0.5, colour=0.3, zoom=1.4)
+        domain,
+        tmp_path / "b",
+        augmentation=AugmentationSettings(flip=0.5, color_jitter=0.3, zoom=1.4),
     )
     assert plain["train/total"][1] != zoomed["train/total"][1]

@@ -103,7 +103,7 @@ class _Speeds:
         return len({scene for scene, _ in self.workshop.footage[domain].train})
 
     def _kind(self, cell: Cell) -> str:
-        train = cell.train.model_dump(include=cell.train.marked(Mark.SPEED))
+        train = cell.train.model_dump(include=cell.train.marked(Mark.SPEED), by_alias=True)
         return fingerprint_of(train, parallel_cells(self.workshop.workers))
 
     def _measure(self, cell: Cell) -> dict[str, float]:

@@ -96,8 +96,7 @@ class Cell:
             for f in dataclasses.fields(self)
             if f.name not in ("label", "start")
         }
-        neutral = self.train.marked(Mark.NO_EFFECT, Mark.MACHINE)
-        settings = self.train.model_dump(exclude=neutral)
+        settings = self.train.for_fingerprint(Mark.NO_EFFECT, Mark.MACHINE)
         replay = None if self.replay is None else dataclasses.asdict(self.replay)
         start = None if self.start is None else self.start.fingerprint
         return fingerprint_of(

@@ -57,7 +57,7 @@ class Planner:
         data = fingerprint_of(
             {name: f.fingerprint for name, f in self.footage.items()},
             {
-                "settings": self.measuring.settings.model_dump(),
+                "settings": self.measuring.settings.for_fingerprint(),
                 "metrics": self.measuring.metrics,
             },
             self.settings.test_frames,

@@ -25,13 +25,13 @@ def augment(
     with torch.autocast(batch["images"].device.type, enabled=False):
         if settings.flip > 0:
             batch = flip(batch, random[:, 0] < settings.flip)
-        if settings.turn > 0:
-            batch = rotate(batch, math.radians(settings.turn) * (2 * random[:, 10:13] - 1))
+        if settings.rotate > 0:
+            batch = rotate(batch, math.radians(settings.rotate) * (2 * random[:, 10:13] - 1))
         if settings.zoom > 1:
             batch = crop(batch, 1 + (settings.zoom - 1) * random[:, 1], random[:, 2:4])
         images = batch["images"] if shown is None else batch["images"][:, shown]
-        if settings.colour > 0:
-            strength = images.new_tensor([1, 1, 1, 0.25, 0.25, 0.25]) * settings.colour
+        if settings.color_jitter > 0:
+            strength = images.new_tensor([1, 1, 1, 0.25, 0.25, 0.25]) * settings.color_jitter
             images = color_jitter(images, 1 + strength * (2 * random[:, 4:10] - 1))
         return batch, images
 

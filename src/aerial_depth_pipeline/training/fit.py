@@ -86,7 +86,7 @@ def fit(
         if term.used(settings):
             store.fields |= term.data(triplets, scale, settings)
     start = [] if initial is None else [initial.fingerprint]
-    kept = settings.model_dump(exclude=settings.marked(Mark.NO_EFFECT))
+    kept = settings.for_fingerprint(Mark.NO_EFFECT)
     names = [(t.scene, t.image.name) for t in triplets]
     whole = fingerprint_of(fingerprint, kept, names, *start)
     checkpoints = Path(checkpoints)

@@ -50,7 +50,7 @@ def compose_poses(
         return given_BS44
     sizes = numbers_BS6.shape[:2]
     flat = numbers_BS6.flatten(0, 1)
-    if settings.source == "learned" or settings.taught_until > 0:
+    if settings.source == "learned" or settings.given_until > 0:
         scaled = flat * settings.learned_scale
         return pose_from_vectors(scaled[:, :3], scaled[:, 3:]).unflatten(0, sizes)
     given = given_BS44.flatten(0, 1)
@@ -148,8 +148,8 @@ class TrainingModule(L.LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradient. Lightning's own clipping refuses fused optimizers for the sake of loss
         scaling; bfloat16 has none."""
-        if self.settings.clip > 0:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        if self.settings.gradient_clip > 0:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
 
     def losses(
         self, batch: Batch, model: torch.nn.Module, augmented: bool
@@ -182,7 +182,7 @@ class TrainingModule(L.LightningModule):
             source_inverse = self._inverse_depth_of_sources(model, seen[:, self.sources], batch)
         with torch.autocast(device, enabled=False):
             predicted = compose_poses(numbers, batch["T"], settings.pose)
-            taught = self.step < settings.pose.taught_until * settings.steps
+            taught = self.step < settings.pose.given_until * settings.steps
             context = Context(
                 batch,
                 settings,

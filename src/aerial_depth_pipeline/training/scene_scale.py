@@ -46,7 +46,7 @@ def scene_scale(triplets: Sequence[Triplet], settings: TrainSettings) -> SceneSc
     initial_depth = network.initial_depth or half
     depths = scene_depths(triplets) if settings.pose.source != "learned" else {}
     factors = {t.scene: 1.0 for t in triplets}
-    if settings.pose.centre_units:
+    if settings.pose.rescale_scenes:
         factors |= {scene: initial_depth / depth for scene, depth in depths.items()}
     return SceneScale(depths, factors)
 
@@ -144,8 +144,8 @@ def _step_measure(triplets: list[Triplet], settings: PoseSettings) -> tuple[str,
     usable = np.concatenate([t.usable_S for t in triplets])
     lengths = np.concatenate([t.lengths_S for t in triplets])[usable]
     measured = bool(np.isfinite(lengths).all() and (lengths > 0).all())
-    if settings.length == "telemetry" or (settings.length == "auto" and measured):
+    if settings.step_length == "telemetry" or (settings.step_length == "auto" and measured):
         return "lengths_S", float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else 1.0
-    if settings.length == "constant":
+    if settings.step_length == "constant":
         return "gaps_S", 0.0
     return "gaps_S", float(np.median(np.concatenate([t.gaps_S for t in triplets])[usable]))

@@ -1,5 +1,6 @@
 """Settings of training. Nothing heavy is imported here: configuration checks read this file."""
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,7 +17,7 @@ class LossSettings(Settings):
     smoothness: float = Field(1e-3, ge=0)
     """Weight of the edge-aware smoothness of mean-normalised inverse depth, divided by 2^s at scale
     s."""
-    minimum: bool = True
+    minimum_reprojection: bool = Field(True, serialization_alias="minimum")
     """Minimum reprojection: the smallest error over the sources at every pixel, else their mean."""
     auto_mask: bool = True
     """Leave out pixels whose identity error is below the error of the warped sources."""
@@ -24,10 +25,10 @@ class LossSettings(Settings):
     """Leave out pixels outside of a source; else its border colour counts, as in the original."""
     scales_at_full_size: bool = True
     """Upsample every scale to the image size before warping; else downsample the images."""
-    guide: float = Field(0.0, ge=0)
+    depth_hint: float = Field(0.0, ge=0, serialization_alias="guide")
     """Initial weight of a depth hint: the triplet's own plane sweep. It fades to 0 at
-    `guide_until`."""
-    guide_until: float = Field(1.0, gt=0, le=1)
+    `depth_hint_until`."""
+    depth_hint_until: float = Field(1.0, gt=0, le=1, serialization_alias="guide_until")
     """Share of the training at which the depth hint has faded."""
     consistency: float = Field(0.0, ge=0)
     """Weight of the disagreement between the target's and the sources' depth. The depth of the
@@ -43,7 +44,7 @@ class LossSettings(Settings):
     to 4 are sensible, 0 counts all alike."""
     ssim_range: float = Field(1.0, gt=0)
     """Range of values that SSIM's constants assume (images lie in 0..1)."""
-    extra: dict[str, float] = Field(default_factory=dict)
+    extra: dict[str, float] = Field({}, exclude_if=operator.not_)
     """Weights of further terms by name (docs/extending.md)."""
 
 
@@ -52,12 +53,12 @@ class AugmentationSettings(Settings):
 
     flip: float = Field(0.5, ge=0, le=1)
     """Probability of a horizontal flip, which mirrors principal point and relative poses."""
-    colour: float = Field(0.2, ge=0, lt=1)
+    color_jitter: float = Field(0.2, ge=0, lt=1, serialization_alias="colour")
     """Strength of random brightness, contrast, saturation and hue, 0 for none; the loss sees the
     original."""
     zoom: float = Field(1.0, ge=1)
     """Largest zoom of a random crop, 1 for none; the calibration follows."""
-    turn: float = Field(0.0, ge=0, lt=45)
+    rotate: float = Field(0.0, ge=0, lt=45, serialization_alias="turn")
     """Largest random rotation of the camera about each axis, degrees, 0 for none: other gimbal
     angles."""
 
@@ -75,28 +76,30 @@ class PoseSettings(Settings):
     translation_limit: float = Field(0.3, ge=0, lt=1)
     """Largest correction of each translation component, as a share of the step length."""
     learned_scale: float = 0.01
-    """Factor on the pose decoder's output under `learned` and after `taught_until`."""
-    taught_until: float = Field(0.0, ge=0, lt=1)
+    """Factor on the pose decoder's output under `learned` and after `given_until`."""
+    given_until: float = Field(0.0, ge=0, lt=1, serialization_alias="taught_until")
     """Curriculum: up to this share of the training the given poses warp and teach the pose decoder,
     then its own poses warp; 0 for none. Sensible with learned_scale 0.1."""
-    length: Literal["auto", "telemetry", "time", "constant"] = "auto"
+    step_length: Literal["auto", "telemetry", "time", "constant"] = Field(
+        "auto", serialization_alias="length"
+    )
     """Relative step lengths within a scene under two_view: measured by `telemetry`, proportional to
     `time`, `constant`; `auto`: telemetry where all are known, else time."""
     minimum_inliers: int = 50
     """Two-view pairs with fewer inliers are not used."""
-    centre_units: bool = True
+    rescale_scenes: bool = Field(True, serialization_alias="centre_units")
     """Scale each scene so that its median depth is the decoder's initial depth; else a step is
     about 1."""
 
     @property
     def predicted(self) -> bool:
         """Whether the pose decoder has anything to do."""
-        return self.source == "learned" or self.refine or self.taught_until > 0
+        return self.source == "learned" or self.refine or self.given_until > 0
 
     def _rules(self) -> Rules:
         yield (
-            self.taught_until == 0 or self.source != "learned",
-            "taught_until needs given poses: source two_view or colmap",
+            self.given_until == 0 or self.source != "learned",
+            "given_until needs given poses: source two_view or colmap",
         )
 
 
@@ -116,11 +119,11 @@ class WatchdogSettings(Settings):
     """Steps between comparisons of depth with the parallax of tracked points."""
     minimum_relief: float = 0.003
     """Smallest spread of inverse depth within an image, as a share of its mean."""
-    maximum_at_an_end: float = 0.9
+    maximum_saturated: float = Field(0.9, serialization_alias="maximum_at_an_end")
     """Largest share of pixels within a hundredth of either end of the inverse-depth range."""
-    minimum_motion: float = 1e-4
+    minimum_parallax: float = Field(1e-4, serialization_alias="minimum_motion")
     """Smallest translation times inverse depth: parallax in units of the focal length."""
-    minimum_used: float = 0.02
+    minimum_unmasked: float = Field(0.02, serialization_alias="minimum_used")
     """Smallest share of pixels that the auto-mask keeps."""
     maximum_ratio: float = 0.98
     """Largest ratio of photometric error to identity error."""
@@ -159,7 +162,7 @@ class TrainSettings(Settings):
     """Share of the steps in which the learning rate rises from near zero."""
     weight_decay: float = 1e-2
     """Weight decay of adamw."""
-    clip: float = Field(1.0, ge=0)
+    gradient_clip: float = Field(1.0, ge=0, serialization_alias="clip")
     """Largest norm of the gradient; 0 for none."""
     ema: Annotated[float, Mark.SPEED] = Field(0.0, ge=0, lt=1)
     """Decay of the exponential moving average of the weights that is validated and kept; 0 for

@@ -150,14 +150,14 @@ def _nothing(folder):
     pass
 
 
-FIXED = PoseSettings(centre_units=False, refine=True)
+FIXED = PoseSettings(rescale_scenes=False, refine=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "harm", "changes"),
     [
-        ("not_finite", _nothing, {"learning_rate": 1e30, "clip": 0.0}),
+        ("not_finite", _nothing, {"learning_rate": 1e30, "gradient_clip": 0.0}),
         ("flat", _nothing, {"loss": LossSettings(smoothness=1e4), "learning_rate": 1e-3}),
         (
             "saturated",
@@ -196,7 +196,7 @@ def test_inverted_depth_stops_the_training(domain, tmp_path, monkeypatch):
             domain,
             tmp_path,
             learning_rate=2e-3,
-            loss=LossSettings(guide=1.0),
+            loss=LossSettings(depth_hint=1.0),
             augmentation=AugmentationSettings(flip=0.0),
         )
     assert found.value.fault == "inverted"

@@ -102,5 +102,5 @@ def test_each_term_is_turned_off_by_its_weight(scene):
     assert "smoothness" not in loss_of(scene, smoothness=0.0)
     assert loss_of(scene, smoothness=0.1)["smoothness"] > 0
     assert not torch.equal(
-        loss_of(scene, minimum=False)["photometric"], loss_of(scene)["photometric"]
+        loss_of(scene, minimum_reprojection=False)["photometric"], loss_of(scene)["photometric"]
     )

@@ -131,7 +131,11 @@ def train_challenger(
     folders = {lists.domain: lists.folder for lists in triplet_lists}
     domains = write_lists(plan, folders, Path(work) / "nightly" / "lists", settings)
     made_from = fingerprint_of(
-        plan.fingerprint, plan.champion, settings.replay, settings.seed, train_settings.model_dump()
+        plan.fingerprint,
+        plan.champion,
+        settings.replay,
+        settings.seed,
+        train_settings.for_fingerprint(),
     )
     curve = Curve(
         Path(checkpoints) / "nightly" / "curve.jsonl",

@@ -43,7 +43,7 @@ _SENTENCES = {
     ),
     "saturated": (
         "inverse depth lies at one end of its range. The unit of the poses likely does not fit"
-        " min_depth and max_depth; leave train.pose.centre_units on, or widen the range"
+        " min_depth and max_depth; leave train.pose.rescale_scenes on, or widen the range"
     ),
     "inverted": (
         "near and far are exchanged. Purely learned poses end here on flights around a point; set"
@@ -106,9 +106,9 @@ class Watchdog:
         warm = step > self.warm_up_steps
         # An empty mask also makes everything else look strange, so it is named first.
         conditions = {
-            "mask_empty": terms["used"] < s.minimum_used,
-            "saturated": terms["at_an_end"] > s.maximum_at_an_end,
-            "pose_zero": warm and terms["motion"] < s.minimum_motion,
+            "mask_empty": terms["used"] < s.minimum_unmasked,
+            "saturated": terms["at_an_end"] > s.maximum_saturated,
+            "pose_zero": warm and terms["motion"] < s.minimum_parallax,
             "flat": warm and terms["relief"] < s.minimum_relief,
             "no_gain": warm and terms["warped"] > s.maximum_ratio * terms["unwarped"],
         }

@@ -25,7 +25,7 @@ class DepthHint(Term):
 
     def weight(self, settings: TrainSettings, step: int) -> float:
         loss = settings.loss
-        return loss.guide * max(0.0, 1 - step / (loss.guide_until * settings.steps))
+        return loss.depth_hint * max(0.0, 1 - step / (loss.depth_hint_until * settings.steps))
 
     def data(
         self, triplets: Sequence[Triplet], scale: SceneScale, settings: TrainSettings
@@ -34,8 +34,8 @@ class DepthHint(Term):
         for triplet in progress(triplets, "plane sweeps", len(triplets), "triplet"):
             if triplet.scene not in scale.depths:
                 raise UserError(
-                    "train.loss.guide needs given poses; set train.pose.source to two_view or"
-                    " colmap, or train.loss.guide to 0."
+                    "train.loss.depth_hint needs given poses; set train.pose.source to two_view or"
+                    " colmap, or train.loss.depth_hint to 0."
                 )
             depth = scale.depths[triplet.scene]
             # A hint of 1 is the scene's typical depth; it becomes that depth in training units.

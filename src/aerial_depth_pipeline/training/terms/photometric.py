@@ -181,7 +181,7 @@ def _errors(depth, target, sources, K, T, usable, valid_mask, settings: LossSett
     mask = torch.stack(masks, 1) & trusted  # [B, S, N, H - 2, W - 2]
     if valid_mask is not None:
         mask &= interior(valid_mask)[:, None]
-    combine = minimum_reprojection if settings.minimum else mean_reprojection
+    combine = minimum_reprojection if settings.minimum_reprojection else mean_reprojection
     error, in_view = combine(torch.stack(errors, 1), mask)
     everywhere = trusted & torch.ones_like(identity[0][:, None], dtype=torch.bool)
     return error, in_view, combine(torch.stack(identity, 1), everywhere)[0]

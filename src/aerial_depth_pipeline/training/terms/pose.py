@@ -8,13 +8,13 @@ from aerial_depth_pipeline.training.terms.term import Context, Term
 
 
 class Pose(Term):
-    """Distance of predicted poses to the given ones, up to `pose.taught_until`."""
+    """Distance of predicted poses to the given ones, up to `pose.given_until`."""
 
     name = "pose"
     order = 3
 
     def weight(self, settings: TrainSettings, step: int) -> float:
-        return float(step < settings.pose.taught_until * settings.steps)
+        return float(step < settings.pose.given_until * settings.steps)
 
     def __call__(self, context: Context) -> torch.Tensor:
         depth = context.settings.network.initial_depth or 1.0
