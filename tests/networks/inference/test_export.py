@@ -1,4 +1,4 @@
-"""Exported graphs agree with the model they come from, on pictures of their own size and of
+"""Exported graphs agree with the model they come from, on images of their own size and of
 others."""
 
 import json
@@ -42,13 +42,13 @@ def small_model() -> DepthModel:
     return model
 
 
-def pictures(count, height, width):
-    """Smooth pictures with edges, as photographs are."""
+def smooth_images(count, height, width):
+    """Smooth images with edges, as photographs are."""
     rng = np.random.default_rng(count + height)
     coarse = rng.integers(0, 256, (count, 6, 8, 3)).astype(np.float32)
     return [
-        np.clip(picture, 0, 255).astype(np.uint8)
-        for picture in resize(coarse, height, width, antialias=False)
+        np.clip(image, 0, 255).astype(np.uint8)
+        for image in resize(coarse, height, width, antialias=False)
     ]
 
 
@@ -59,7 +59,11 @@ def exported(tmp_path_factory):
         model,
         folder,
         export_model(
-            model, folder, pictures(7, 80, 120)[:3], pictures(7, 80, 120)[3:], ExportSettings()
+            model,
+            folder,
+            smooth_images(7, 80, 120)[:3],
+            smooth_images(7, 80, 120)[3:],
+            ExportSettings(),
         ),
     )
 
@@ -71,9 +75,9 @@ def test_graphs_agree_with_the_model_on_frames_of_another_size(exported):
         assert report["graphs"][name]["max_relative_difference"] < 1e-3
         graph = OnnxDepthModel.load(folder / name)
         for height, width in ((64, 96), (77, 131), (40, 50)):
-            images = np.stack(pictures(2, height, width))
+            images = np.stack(smooth_images(2, height, width))
             expected = model.predict(images)
-            assert expected.max() / expected.min() > 1.2  # the picture matters
+            assert expected.max() / expected.min() > 1.2  # the image matters
             np.testing.assert_allclose(graph.predict(images), expected, rtol=1e-3)
             np.testing.assert_allclose(graph(images[0]), expected[0], rtol=1e-3)
 
@@ -87,8 +91,8 @@ def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tm
 
     model, folder, report = exported
     assert report["graphs"][TORCHSCRIPT]["max_relative_difference"] < 1e-3
-    (picture,) = pictures(1, 64, 96)
-    cv2.imwrite(str(tmp_path / "000000.png"), picture[..., ::-1])
+    (image,) = smooth_images(1, 64, 96)
+    cv2.imwrite(str(tmp_path / "000000.png"), image[..., ::-1])
     settings = ContestantSettings(
         name="exported", path=str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3
     )
@@ -96,12 +100,12 @@ def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tm
     frame = Frame(
         "flight", Reference(0, tmp_path / "000000.png", tmp_path / "none.tiff", "exact", True)
     )
-    np.testing.assert_allclose(contestant.predict(frame), model(picture), rtol=1e-3)
+    np.testing.assert_allclose(contestant.predict(frame), model(image), rtol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         graph = torch.jit.load(str(folder / TORCHSCRIPT))
     for height, width in ((64, 96), (77, 131), (40, 50)):
-        images = np.stack(pictures(3, height, width))
+        images = np.stack(smooth_images(3, height, width))
         depth = graph(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)[:, 0].numpy()
         np.testing.assert_allclose(depth, model.predict(images), rtol=1e-3)
 
@@ -131,7 +135,7 @@ def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
     model, folder, report = exported
     stated = report["graphs"][INT8]
     assert stated["calibration_frames"] == 4 and not stated["calibrated_on_the_check_frames"]
-    frames = pictures(7, 80, 120)[:3]
+    frames = smooth_images(7, 80, 120)[:3]
     graph = OnnxDepthModel.load(folder / INT8)
     difference = np.concatenate([(np.abs(graph(f) - model(f)) / model(f)).ravel() for f in frames])
     assert stated["mean_relative_difference"] == pytest.approx(difference.mean(), rel=1e-3)
@@ -157,7 +161,7 @@ def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
         export_model(
             other,
             tmp_path,
-            pictures(1, 64, 96),
+            smooth_images(1, 64, 96),
             [],
             ExportSettings(any_size=False, int8=False, torchscript=False),
         )
@@ -204,7 +208,7 @@ def test_resizing_is_torchs(size, antialias):
 
 
 @pytest.mark.slow
-def test_pictures_of_another_type_are_refused(exported):
+def test_images_of_another_type_are_refused(exported):
     _, folder, _ = exported
     with pytest.raises(ValueError, match="uint8"):
         OnnxDepthModel.load(folder / FIXED)(np.zeros((64, 96, 3), np.float32))

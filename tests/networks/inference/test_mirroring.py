@@ -15,9 +15,9 @@ def test_inverse_depth_is_averaged_where_it_belongs():
     images = np.zeros((1, 1, 3, 3), np.uint8)
     images[0, 0, 0] = 255  # the left end
 
-    def two_metres_at_what_is_white_left_of_the_middle(pictures):
-        depth = np.full(pictures.shape[:3], 4.0, np.float32)
-        depth[:, :, 0][pictures[:, :, 0, 0] == 255] = 2.0
+    def two_metres_at_what_is_white_left_of_the_middle(images):
+        depth = np.full(images.shape[:3], 4.0, np.float32)
+        depth[:, :, 0][images[:, :, 0, 0] == 255] = 2.0
         return depth
 
     found = mirrored_mean(two_metres_at_what_is_white_left_of_the_middle, images)
