@@ -23,6 +23,7 @@ if hasattr(os, "sched_setaffinity"):  # before torch counts the cores
 import numpy as np
 import torch
 
+from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.inference.export import FIXED, INT8, export_model
@@ -32,7 +33,6 @@ from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
-from aerial_depth_pipeline.prediction.writers import Film
 
 WIDTH, HEIGHT, FPS = 384, 224, 30
 TIMED = 15
@@ -140,7 +140,7 @@ def main() -> None:
     fastest = 0.0
     with tempfile.TemporaryDirectory() as scratch:
         video = Path(scratch) / "video.mp4"
-        with Film(video, WIDTH, HEIGHT, FPS) as film:
+        with VideoWriter(video, WIDTH, HEIGHT, FPS, "prediction") as film:
             for frame in frames:
                 film.write(frame)
         for encoder, settings in ENCODERS.items():

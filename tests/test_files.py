@@ -1,8 +1,19 @@
 """Files are whole or not there."""
 
+import errno
+import time
+
 import pytest
 
-from aerial_depth_pipeline.files import atomic_path, fingerprint_of, write_json
+from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import (
+    BoundedExecutor,
+    atomic_path,
+    disk_full_as_sentence,
+    evenly,
+    fingerprint_of,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path) -> None:
@@ -28,3 +39,34 @@ def test_folders_are_replaced_whole(tmp_path) -> None:
 def test_fingerprint_depends_on_content_not_order() -> None:
     assert fingerprint_of({"a": 1, "b": 2}) == fingerprint_of({"b": 2, "a": 1})
     assert fingerprint_of({"a": 1}) != fingerprint_of({"a": 1.5})
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9])])
+def test_items_are_taken_evenly_from_the_first_to_the_last(count, expected):
+    assert evenly(range(10), count) == expected
+    assert evenly(range(3), 5) == [0, 1, 2]
+
+
+def test_a_full_disk_is_a_sentence_and_other_errors_stay(tmp_path):
+    with pytest.raises(UserError, match="is full; free some space"):
+        with disk_full_as_sentence(tmp_path, "free some space"):
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+    with pytest.raises(PermissionError), disk_full_as_sentence(tmp_path, "free some space"):
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_work_in_the_background_is_bounded_and_its_errors_come_back():
+    running, most = [], []
+
+    def work(number):
+        running.append(number)
+        most.append(len(running))
+        time.sleep(0.01)
+        running.remove(number)
+        if number == 7:
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"), BoundedExecutor(2, 3) as executor:
+        for number in range(100):
+            executor.submit(work, number)
+    assert max(most) <= 2 and len(most) < 20

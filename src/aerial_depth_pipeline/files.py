@@ -1,15 +1,24 @@
 """Files that are either whole or not there, and fingerprints that say whether a result is still
 current."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
+
+from aerial_depth_pipeline.errors import UserError
+
+Item = TypeVar("Item")
 
 _SAMPLE_BYTES = 1 << 20
 
@@ -110,3 +119,98 @@ def fingerprint_of_files(folder: Path) -> str:
                 stream.seek(offset)
                 digest.update(stream.read(_SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a disk or a quota is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def disk_full_as_sentence(folder: Path, advice: str) -> Iterator[None]:
+    """Say which disk is full and what to do about it.
+
+    Raises:
+        UserError: where the block runs into a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise UserError(f"The disk that holds {folder} is full; {advice}") from error
+
+
+def lock(path: Path, wait_seconds: float = 0.0) -> IO[str] | None:
+    """A lock between processes of one machine, held until the returned file is closed or the
+    process ends, however it ends.
+
+    Args:
+        path: of the lock's file, which stays and names the process that took it last.
+        wait_seconds: how long to wait for whoever holds it.
+
+    Returns:
+        The open file, or None where another process still holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = path.open("a+", encoding="utf-8")
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                stream.close()
+                return None
+            time.sleep(min(1.0, max(0.05, end - time.monotonic())))
+            continue
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        return stream
+
+
+def lock_holder(path: Path) -> str:
+    """The process that took a lock last, for messages."""
+    try:
+        return path.read_text(encoding="utf-8").strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
+class BoundedExecutor:
+    """Runs calls on other threads with at most `waiting` of them unfinished, so that memory does
+    not grow; a context manager. Errors come back. One thread keeps the order of the calls."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._pool, self._waiting = ThreadPoolExecutor(threads), waiting
+        self._futures: deque[Future[Any]] = deque()
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Run `function(*arguments)` soon; waits while too many calls are unfinished.
+
+        Raises:
+            Exception: whatever an earlier call raised.
+        """
+        while self._futures and (len(self._futures) >= self._waiting or self._futures[0].done()):
+            self._futures.popleft().result()
+        self._futures.append(self._pool.submit(function, *arguments))
+
+    def __enter__(self) -> "BoundedExecutor":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            while self._futures:
+                self._futures.popleft().result()
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` of the items, evenly spread from the first to the last, in their order."""
+    if count >= len(items):
+        return list(items)
+    if count == 1:
+        return [items[0]]
+    # Halves round to even, as numpy does.
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]

@@ -17,7 +17,7 @@ from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.source import open_source
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.formats import images
+from aerial_depth_pipeline.formats import depth_maps, images
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.triplets import images as triplet_pictures
 from aerial_depth_pipeline.triplets.make import make_triplets
@@ -422,7 +422,7 @@ def test_files_that_cannot_be_written_raise(flight):
     full = Path("/dev/full")
     for write in (
         lambda: images.write_jpeg(full, flight.images[0], 95),
-        lambda: extraction.write_depth(full, flight.depths[0]),
+        lambda: depth_maps.write_depth(full, flight.depths[0]),
     ):
         with pytest.raises(OSError) as caught:
             write()

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
-from aerial_depth_pipeline.capture.sources.source import Fix
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
     at_times,
-    local_metres,
     smooth_positions,
 )
 from aerial_depth_pipeline.capture.telemetry.telemetry_files import (
@@ -16,6 +14,7 @@ from aerial_depth_pipeline.capture.telemetry.telemetry_files import (
     read_srt,
     read_table,
 )
+from aerial_depth_pipeline.geometry.geodesy import local_metres
 
 
 def _srt(*entries: str) -> str:
@@ -159,11 +158,11 @@ def test_positions_between_entries_are_interpolated_and_never_made_up():
 def test_local_metres():
     # On the equator a degree of longitude is a 360th of the equator; at the pole's side the
     # meridian's curvature counts.
-    metres = local_metres(np.array([[0.0, 1 / 3600, 0.0], [0.0, 0.0, 12.0]]), Fix(0.0, 0.0, 0.0))
+    metres = local_metres(np.array([[0.0, 1 / 3600, 0.0], [0.0, 0.0, 12.0]]), (0.0, 0.0, 0.0))
     np.testing.assert_allclose(
         metres, [[2 * np.pi * 6378137 / 360 / 3600, 0, 0], [0, 0, 12]], atol=1e-3
     )
-    north = local_metres(np.array([[60.001, 25.0, 0.0]]), Fix(60.0, 25.0, 0.0))[0]
+    north = local_metres(np.array([[60.001, 25.0, 0.0]]), (60.0, 25.0, 0.0))[0]
     meridian = (
         6378137
         * (1 - 0.00669437999)

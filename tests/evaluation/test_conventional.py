@@ -13,8 +13,9 @@ from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.methods import conventional
 from aerial_depth_pipeline.evaluation.methods.conventional import conventional_contestants
 from aerial_depth_pipeline.evaluation.methods.method import Frame, PredictionError
-from aerial_depth_pipeline.evaluation.references import find_references, read_depth
+from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.depth_maps import read_depth
 
 SETTINGS = EvaluationSettings(bootstrap_samples=0, size=[40, 24])
 

@@ -4,7 +4,8 @@ import pytest
 import trimesh
 
 from aerial_depth_pipeline.evaluation.report.point_clouds import write_point_cloud
-from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side, write_video
+from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side
+from aerial_depth_pipeline.formats.videos import write_video
 from aerial_depth_pipeline.geometry.poses import look_at
 
 K = np.array([[60.0, 0, 40], [0, 60, 24], [0, 0, 1]])

@@ -5,7 +5,9 @@ import pytest
 from tests.worlds.evaluation_scenes import write_depth, write_scene
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.references import find_references, read_depth, read_image
+from aerial_depth_pipeline.evaluation.references import find_references
+from aerial_depth_pipeline.formats.depth_maps import read_depth
+from aerial_depth_pipeline.formats.images import read_frame
 
 
 @pytest.fixture
@@ -63,6 +65,6 @@ def test_damaged_files_are_named(tmp_path, content):
     with pytest.raises(SceneError, match="größe.tiff is damaged"):
         read_depth(path)
     with pytest.raises(SceneError, match="größe.tiff is damaged"):
-        read_image(path)
+        read_frame(path)
     with pytest.raises(SceneError, match="cannot be read"):
         read_depth(tmp_path / "missing.tiff")

@@ -9,7 +9,6 @@ from aerial_depth_pipeline.evaluation.report.panels import (
     draw_panels,
     error_picture,
     panel_frames,
-    plasma,
     whole_depth,
 )
 from aerial_depth_pipeline.evaluation.report.tables import (
@@ -20,6 +19,7 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     pivot,
 )
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.reporting.colours import plasma
 
 SETTINGS = EvaluationSettings(bootstrap_samples=0, caps=[40.0])
 

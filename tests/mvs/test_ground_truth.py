@@ -10,9 +10,10 @@ from tests.worlds import block_world
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.formats.depth_maps import write_depth
 from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.mvs.accuracy import COLUMNS, ground_truth_accuracy, measure_depth
-from aerial_depth_pipeline.mvs.ground_truth import build_ground_truth, write_depth
+from aerial_depth_pipeline.mvs.ground_truth import build_ground_truth
 from aerial_depth_pipeline.mvs.scene_image import ground_truth_picture
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
 

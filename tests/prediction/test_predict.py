@@ -24,7 +24,7 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.prediction.footage import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
-from aerial_depth_pipeline.prediction.writers import plasma
+from aerial_depth_pipeline.reporting.colours import plasma
 
 WIDTH, HEIGHT = 96, 64
 CAMERA = Camera.pinhole(WIDTH, HEIGHT, 80.0, 80.0, 48.0, 32.0)

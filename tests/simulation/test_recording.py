@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
+from aerial_depth_pipeline.formats.videos import VideoWriter
+from aerial_depth_pipeline.geometry.geodesy import to_geographic
 from aerial_depth_pipeline.simulation.recording import (
-    VideoWriter,
-    to_geographic,
     write_poses,
     write_srt,
 )
@@ -73,7 +73,7 @@ def test_video_decodes_to_what_went_in(tmp_path):
         np.stack([rows * 2 + 10 * i, columns * 2, 200 - rows], -1).astype(np.uint8)
         for i in range(5)
     ]
-    with VideoWriter(tmp_path / "video.mp4", 96, 64, 15.0) as video:
+    with VideoWriter(tmp_path / "video.mp4", 96, 64, 15.0, "footage") as video:
         for image in images:
             video.write(image)
     with av.open(str(tmp_path / "video.mp4")) as container:

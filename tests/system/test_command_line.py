@@ -113,7 +113,7 @@ MAY_USE = {
     "sfm": {"formats", "geometry"},
     "mvs": {"sfm", "reporting", "formats", "geometry"},
     "networks": {"geometry"},
-    "training": {"networks", "formats", "geometry"},
+    "training": {"networks", "formats", "reporting", "geometry"},
     "prediction": {"networks", "capture", "formats", "reporting", "geometry"},
     "evaluation": {"networks", "mvs", "sfm", "formats", "reporting", "geometry"},
     "retraining": {

@@ -1,22 +1,15 @@
 """From a scene's footage to undistorted frames with a camera: one decode, every decision on
 record."""
 
-import errno
-import io
 import json
 import logging
 import math
 import os
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image, TiffImagePlugin
 
 from aerial_depth_pipeline.capture.camera_lookup import known_camera, resize_camera
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
@@ -27,15 +20,18 @@ from aerial_depth_pipeline.capture.sources.source import Fix, Source, open_sourc
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
     at_times,
-    local_metres,
     up_at_times,
 )
 from aerial_depth_pipeline.capture.telemetry.telemetry_files import find_telemetry
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
-from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS, camera_to_yaml
+from aerial_depth_pipeline.formats.depth_maps import read_known_depth, write_depth
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import fit_width, read_image, write_jpeg
 from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.geometry.geodesy import local_metres
 from aerial_depth_pipeline.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -71,21 +67,9 @@ def extract_frames(
             what to do.
         UserError: where the disk is full.
     """
-    with _full_disk(folder):
+    advice = "free some space, or lower max_width or max_frames, and run again: finished scenes are kept."
+    with disk_full_as_sentence(folder, advice):
         return _extract(Path(raw), Path(folder), settings, self_calibrate)
-
-
-@contextmanager
-def _full_disk(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(
-            f"The disk that holds {folder} is full; free some space, or lower max_width or"
-            " max_frames, and run again: finished scenes are kept."
-        ) from error
 
 
 def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_calibrate) -> dict:
@@ -111,17 +95,24 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
     quality = settings.jpeg_quality if camera else max(settings.jpeg_quality, _INTERIM_QUALITY)
     stream = source.frames(width, height, lambda index: index % stride == 0)
     rows: list[Considered] = []
-    with _Writer() as writer, progress_bar(None, f"frames of {raw.name}", unit="frame") as bar:
+    with (
+        BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer,
+        progress_bar(None, f"frames of {raw.name}", unit="frame") as bar,
+    ):
         for row in select(stream, settings, focal, source.continuous, with_depth):
             if row.kept:
                 writer.submit(
-                    _write_frame, frames / f"{row.frame:06d}.jpg", row.image, undistortion, quality
+                    _write_frame,
+                    frames / numbered(row.frame, ".jpg"),
+                    row.image,
+                    undistortion,
+                    quality,
                 )
             row.image = None
             rows.append(row)
             bar.update()
     for row in thin_out(rows, settings.max_frames, with_depth):
-        (frames / f"{row.frame:06d}.jpg").unlink()
+        (frames / numbered(row.frame, ".jpg")).unlink()
     kept = [row for row in rows if row.kept]
     warnings = [*source.warnings, *told]
     if len(kept) < 3:
@@ -138,7 +129,9 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
         )
         undistortion = _plan(camera, raw)
         _undistort_files(
-            [frames / f"{row.frame:06d}.jpg" for row in kept], undistortion, settings.jpeg_quality
+            [frames / numbered(row.frame, ".jpg") for row in kept],
+            undistortion,
+            settings.jpeg_quality,
         )
     else:
         origin_of_camera = known[1]
@@ -214,37 +207,6 @@ def _plan(camera: Camera, raw: Path) -> Undistortion:
         ) from error
 
 
-class _Writer:
-    """A pool that writes files behind the decoder, with a bounded queue so that memory does not
-    grow, and errors that come back."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(
-            max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="writer"
-        )
-        self._room = threading.BoundedSemaphore(32)
-        self._futures: list[Future] = []
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def submit(self, function: Callable, *arguments) -> None:
-        self._room.acquire()
-        future = self._pool.submit(function, *arguments)
-        future.add_done_callback(lambda _: self._room.release())
-        self._futures = [f for f in self._futures if not (f.done() and f.exception() is None)]
-        for earlier in self._futures:
-            if earlier.done():
-                earlier.result()  # raises: no use in decoding on when the disk is full
-        self._futures.append(future)
-
-    def __exit__(self, kind, error, trace) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=error is not None)
-        if error is None:
-            for future in self._futures:
-                future.result()
-
-
 def _write_frame(
     path: Path, image_HW3: np.ndarray, undistortion: Undistortion | None, quality: int
 ) -> None:
@@ -269,7 +231,7 @@ def _moves_pixels(undistortion: Undistortion) -> bool:
 def _undistort_files(paths: list[Path], undistortion: Undistortion, quality: int) -> None:
     if not _moves_pixels(undistortion):
         return
-    with _Writer() as writer:
+    with BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer:
         for path in paths:
             writer.submit(lambda p: write_jpeg(p, undistortion.image(read_image(p)), quality), path)
 
@@ -286,7 +248,7 @@ def _calibrate(
     warnings,
 ) -> tuple[Camera, str]:
     chosen = calibration_frames(rows, settings.calibration_frames)
-    paths = [frames / f"{row.frame:06d}.jpg" for row in chosen]
+    paths = [frames / numbered(row.frame, ".jpg") for row in chosen]
     logger.info(
         "%s: the camera is not known and is calibrated from %d frames", source.path.name, len(paths)
     )
@@ -388,7 +350,7 @@ def _positions(
         if first is None:
             return unknown, None
     origin = Fix(*(float(value) for value in first))
-    return local_metres(positions, origin), origin
+    return local_metres(positions, (origin.latitude, origin.longitude, origin.altitude)), origin
 
 
 def _attitude(source: Source, rows: list[Considered], telemetry: Telemetry | None) -> np.ndarray:
@@ -412,45 +374,6 @@ def _depth_files(raw: Path) -> dict[int, Path]:
     return {int(p.stem): p for p in files}
 
 
-def read_known_depth(path: Path) -> np.ndarray:
-    """Read known depth, [H, W] float32 metres, 0 = none: PNG in centimetres (uint16) or TIFF in
-    metres (float32).
-
-    Raises:
-        SceneError: where the file is not one of the two.
-    """
-    depth = (
-        cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        if path.stat().st_size
-        else None
-    )
-    if depth is None or depth.ndim != 2:
-        raise SceneError(
-            f"{path} is not a depth map of one channel; write it as 16-bit PNG in centimetres or"
-            " 32-bit float TIFF in metres."
-        )
-    if path.suffix.lower() == ".png":
-        if depth.dtype != np.uint16:
-            raise SceneError(
-                f"{path} has {depth.dtype} pixels; depth as PNG is 16-bit, in centimetres."
-            )
-        return depth.astype(np.float32) / 100
-    depth = depth.astype(np.float32)
-    return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
-
-
-def write_depth(path: Path, depth_HW: np.ndarray) -> None:
-    """Write a depth map as float32 TIFF, deflate-compressed."""
-    encoded = io.BytesIO()  # libtiff's own writing does not say that a disk is full
-    predictor = {
-        TiffImagePlugin.PREDICTOR: 3
-    }  # differences of floating point numbers: a third faster, and smaller
-    Image.fromarray(depth_HW.astype(np.float32)).save(
-        encoded, format="TIFF", compression="tiff_adobe_deflate", tiffinfo=predictor
-    )
-    path.write_bytes(encoded.getvalue())
-
-
 def _carry_depth(
     source: Source,
     depths: dict[int, Path],
@@ -467,9 +390,9 @@ def _carry_depth(
     def carry(frame: int) -> None:
         depth = read_known_depth(depths[frame]) if frame in depths else source.read_depth(frame)
         if depth is not None:
-            write_depth(folder / "depth" / f"{frame:06d}.tiff", undistortion.depth(depth))
+            write_depth(folder / "depth" / numbered(frame, ".tiff"), undistortion.depth(depth))
 
-    with _Writer() as writer:
+    with BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer:
         for frame in chosen:
             writer.submit(carry, frame)
     return len(list((folder / "depth").iterdir()))

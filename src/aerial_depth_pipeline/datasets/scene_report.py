@@ -1,7 +1,6 @@
 """`scene_report.csv`: what became of every scene in every step, and why."""
 
 import csv
-import fcntl
 import io
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets.storage import Storage
-from aerial_depth_pipeline.files import write_text
+from aerial_depth_pipeline.files import lock, write_text
 
 _COLUMNS = ["domain", "scene", "step", "status", "reason"]
 
@@ -91,8 +90,5 @@ def _locked(filepath: str):
     if not storage.is_local:
         yield
         return
-    path = Path(storage.path(f".{name}.lock"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with lock(Path(storage.path(f".{name}.lock")), float("inf")):
         yield

@@ -10,6 +10,7 @@ from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets.storage import Storage
 from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.formats.file_names import frame_line
 
 SPLITS = ("train", "val", "test")
 _MANIFEST = ".lists.json"
@@ -78,7 +79,7 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
         storage.remove(_MANIFEST)
         work = storage.workspace("lists")
         for split in SPLITS:
-            lines = "".join(f"{scene} {target:06d}\n" for scene, target in data.splits[split])
+            lines = "".join(frame_line(scene, target) for scene, target in data.splits[split])
             (work / f"{split}.txt").write_text(lines, encoding="utf-8")
         data.poses.to_parquet(work / "poses.parquet", index=False)
         fingerprint = fingerprint_of(data.splits, data.scene_fingerprints)

@@ -6,10 +6,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.file_names import numbered
 
 log = logging.getLogger(__name__)
 
@@ -77,52 +75,6 @@ def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     )
 
 
-def read_depth(path: Path) -> np.ndarray:
-    """A depth map [H, W] as float32, 0 where there is none (NaN, infinite and negative values
-    become 0).
-
-    Raises:
-        SceneError: if the file is missing, damaged or not a depth map of one channel.
-    """
-    depth = _decode(path, cv2.IMREAD_UNCHANGED, "Depth map", "ground_truth")
-    if depth.ndim != 2:
-        raise SceneError(
-            f"Depth map {path} has {depth.ndim} dimensions; a depth map has one channel of float32."
-        )
-    depth = np.asarray(depth, np.float32)
-    usable = np.isfinite(depth) & (depth > 0)
-    return np.where(usable, depth, np.float32(0))
-
-
-def read_image(path: Path) -> np.ndarray:
-    """A frame as [H, W, 3] uint8 RGB.
-
-    Raises:
-        SceneError: if the file is missing or damaged.
-    """
-    return cv2.cvtColor(
-        _decode(path, cv2.IMREAD_COLOR, "Frame", "frame_extraction"), cv2.COLOR_BGR2RGB
-    )
-
-
-def _decode(path: Path, flags: int, what: str, step: str) -> np.ndarray:
-    """A picture as OpenCV gives it; `what` and the `step` that makes it stand in the error."""
-    # Through numpy, because OpenCV's own reading of files fails on some platforms for names outside
-    # ASCII.
-    try:
-        data = np.fromfile(path, np.uint8)
-        picture = cv2.imdecode(data, flags) if len(data) else None
-    except (OSError, cv2.error) as error:
-        raise SceneError(
-            f"{what} {path} cannot be read ({error}); run {step} for this scene again."
-        ) from error
-    if picture is None:
-        raise SceneError(
-            f"{what} {path} is damaged; delete it and run {step} for this scene again."
-        )
-    return picture
-
-
 def _depth_maps(folder: Path) -> dict[int, Path]:
     if not folder.is_dir():
         return {}
@@ -134,7 +86,7 @@ def _references(
 ) -> list[Reference]:
     found = []
     for frame, depth in sorted(depth_maps.items()):
-        image = frames / "frames" / f"{frame:06d}.jpg"
+        image = frames / "frames" / numbered(frame, ".jpg")
         if image.is_file():
             found.append(Reference(frame, image, depth, kind, metric, ground_truth))
     if len(found) < len(depth_maps):

@@ -1,20 +1,49 @@
-"""Reading and writing image files: any path, RGB arrays, errors that are raised and not
-swallowed."""
+"""Image files: any path, RGB arrays, errors that are raised and not swallowed."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from aerial_depth_pipeline.errors import SceneError
+
 
 def read_image(path: Path) -> np.ndarray | None:
-    """Read an image as [H, W, 3] uint8 RGB, turned upright by its EXIF orientation; None where it
-    does not decode."""
+    """Read an image of a user as [H, W, 3] uint8 RGB, turned upright by its EXIF orientation; None
+    where it does not decode."""
     data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on every system
-    if data.size == 0:
-        return None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """Read an image that this project wrote as [H, W, 3] uint8 RGB.
+
+    Raises:
+        SceneError: if the file is missing or damaged.
+    """
+    bgr = decode(path, cv2.IMREAD_COLOR, "Frame", "frame_extraction")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def decode(path: Path, flags: int, kind: str, step: str) -> np.ndarray:
+    """An image as OpenCV gives it; the `step` that makes this `kind` of file stands in the error.
+
+    Raises:
+        SceneError: if the file is missing or damaged.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, flags) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise SceneError(
+            f"{kind} {path} cannot be read ({error}); run {step} for this scene again."
+        ) from error
+    if image is None:
+        raise SceneError(
+            f"{kind} {path} is damaged; delete it and run {step} for this scene again."
+        )
+    return np.asarray(image)
 
 
 def write_jpeg(path: Path, image_HW3: np.ndarray, quality: int) -> None:
@@ -23,10 +52,8 @@ def write_jpeg(path: Path, image_HW3: np.ndarray, quality: int) -> None:
     Raises:
         OSError: where the file cannot be written (cv2.imwrite would only return False).
     """
-    _, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    path.write_bytes(data)
+    bgr = cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR)
+    path.write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
 
 
 def fit_width(width: int, height: int, max_width: int) -> tuple[int, int]:

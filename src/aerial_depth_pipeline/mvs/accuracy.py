@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
+
+from aerial_depth_pipeline.formats.depth_maps import read_depth
+from aerial_depth_pipeline.formats.file_names import numbered
 
 COLUMNS = [
     "backend",
@@ -43,10 +45,10 @@ def measure_depth(
     """
     ratios, known = [], 0
     for frame, depth in depths:
-        path = Path(frames) / "depth" / f"{frame:06d}.tiff"
+        path = Path(frames) / "depth" / numbered(frame, ".tiff")
         if not path.is_file():
             continue
-        exact = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        exact = read_depth(path)
         if depth.shape != exact.shape:
             raise ValueError(
                 f"depth of frame {frame} is {depth.shape[1]}x{depth.shape[0]}, {path} is"
@@ -91,7 +93,7 @@ def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: 
     summary = json.loads((Path(ground_truth) / "ground_truth.json").read_text(encoding="utf-8"))
     files = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
     own = measure_depth(
-        ((int(path.stem), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) for path in files),
+        ((int(path.stem), read_depth(path)) for path in files),
         frames,
         summary["metric"],
     )

@@ -12,6 +12,7 @@ import torch
 
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, remove
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.poses import relative_pose
 from aerial_depth_pipeline.mvs.backends.patch_match import patch_match, patch_match_available
 from aerial_depth_pipeline.mvs.backends.plane_sweep import matching_scores
@@ -222,7 +223,7 @@ def dense_depth(
         estimate = sgbm_view if backend == "sgbm" else sweep_view
         for view in progress(sorted(views), "depth", unit="view"):
             raw[view] = _cached(
-                store / f"{view:06d}.npz",
+                store / numbered(view, ".npz"),
                 lambda v=view: estimate(model, images, v, sources[v], settings),
             )
     known = sorted(raw)

@@ -10,6 +10,8 @@ import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.formats.depth_maps import write_depth
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.mvs.accuracy import measure_depth
 from aerial_depth_pipeline.mvs.dense import dense_depth
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
@@ -58,21 +60,21 @@ def build_ground_truth(
     for view, result in depths.items():
         coverage = float((result.depth_HW > 0).mean())
         if coverage < _USEFUL_COVERAGE:
-            per_frame[f"{view:06d}"] = {
+            per_frame[numbered(view)] = {
                 "coverage": round(coverage, 4),
                 "agreement": 0.0,
                 "written": False,
             }
             continue
-        write_depth(folder / "depth" / f"{view:06d}.tiff", result.depth_HW)
+        write_depth(folder / "depth" / numbered(view, ".tiff"), result.depth_HW)
         # How many other views agree: small files that tell whoever uses the depth how far to trust
         # it.
         cv2.imwrite(
-            str(folder / "confidence" / f"{view:06d}.png"),
+            str(folder / "confidence" / numbered(view, ".png")),
             np.where(result.depth_HW > 0, result.agreeing_HW, 0).astype(np.uint8),
         )
         agreement = float(result.agreeing_HW[result.depth_HW > 0].mean())
-        per_frame[f"{view:06d}"] = {
+        per_frame[numbered(view)] = {
             "coverage": round(coverage, 4),
             "agreement": round(agreement, 2),
             "written": True,
@@ -141,17 +143,3 @@ def _compare(
         if measured is not None:
             rows.append({**dense, **measured})
     return rows
-
-
-def write_depth(path: Path, depth_HW: np.ndarray) -> None:
-    """Write a float32 TIFF, deflate-compressed.
-
-    Raises:
-        ValueError: if a value is negative or not finite: no such depth may reach the disk.
-    """
-    depth = np.ascontiguousarray(depth_HW, np.float32)
-    if not np.isfinite(depth).all() or (depth < 0).any():
-        raise ValueError(f"{path.name}: depth must be finite and not negative")
-    deflate = 8
-    if not cv2.imwrite(str(path), depth, [cv2.IMWRITE_TIFF_COMPRESSION, deflate]):
-        raise OSError(f"{path} cannot be written")

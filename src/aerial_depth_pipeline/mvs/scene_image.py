@@ -4,10 +4,13 @@ import logging
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 
-from aerial_depth_pipeline.sfm.scene_model import SceneModel, name_of_frame, read_scene_model
+from aerial_depth_pipeline.formats.depth_maps import read_depth
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.images import decode, read_frame
+from aerial_depth_pipeline.reporting.colours import colour_map
+from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
 from aerial_depth_pipeline.sfm.sparse_depth import sparse_points
 
 logger = logging.getLogger(__name__)
@@ -48,14 +51,12 @@ def ground_truth_picture(
 
 
 def _row(frames: Path, ground_truth: Path, model: SceneModel, frame: int, width: int) -> np.ndarray:
-    image = cv2.imread(str(frames / "frames" / name_of_frame(frame)))[..., ::-1]
-    depth = cv2.imread(str(ground_truth / "depth" / f"{frame:06d}.tiff"), cv2.IMREAD_UNCHANGED)
-    confidence_path = ground_truth / "confidence" / f"{frame:06d}.png"
-    confidence = (
-        cv2.imread(str(confidence_path), cv2.IMREAD_UNCHANGED)
-        if confidence_path.is_file()
-        else np.zeros(depth.shape, np.uint8)
-    )
+    image = read_frame(frames / "frames" / numbered(frame, ".jpg"))
+    depth = read_depth(ground_truth / "depth" / numbered(frame, ".tiff"))
+    path = ground_truth / "confidence" / numbered(frame, ".png")
+    confidence = np.zeros(depth.shape, np.uint8)
+    if path.is_file():
+        confidence = decode(path, cv2.IMREAD_UNCHANGED, "Confidence", "ground_truth")
     pixels, sparse = sparse_points(model, frame)
     known = depth > 0
     values = 1 / np.concatenate([depth[known], sparse])
@@ -64,25 +65,19 @@ def _row(frames: Path, ground_truth: Path, model: SceneModel, frame: int, width:
     height = round(width * image.shape[0] / image.shape[1])
     tiles = [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)]
     coloured = (
-        _colours(np.where(known, 1 / np.where(known, depth, 1), 0), low, high, "plasma")
-        * known[..., None]
+        colour_map(np.where(known, 1 / np.where(known, depth, 1), 0), low, high) * known[..., None]
     )
     tiles.append(cv2.resize(coloured, (width, height), interpolation=cv2.INTER_NEAREST))
     agreement = (
-        _colours(confidence.astype(float), 0, max(int(confidence.max()), 1), "viridis")
+        colour_map(confidence.astype(float), 0, max(int(confidence.max()), 1), "viridis")
         * (confidence > 0)[..., None]
     )
     tiles.append(
         cv2.resize(agreement.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     )
     dots = (tiles[0] * 0.4).astype(np.uint8)
-    colours = _colours(1 / sparse, low, high, "plasma")
+    colours = colour_map(1 / sparse, low, high)
     scale = width / image.shape[1]
     for (x, y), colour in zip(pixels * scale, colours, strict=True):
         cv2.circle(dots, (int(x), int(y)), 2, [int(c) for c in colour], -1, cv2.LINE_AA)
     return np.concatenate([*tiles, dots], axis=1)
-
-
-def _colours(values: np.ndarray, low: float, high: float, name: str) -> np.ndarray:
-    shares = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    return (matplotlib.colormaps[name](shares)[..., :3] * 255).round().astype(np.uint8)

@@ -1,7 +1,6 @@
 """What all steps over scenes share: unchanged scenes are kept, a bad one is reported and left out,
 the others go on."""
 
-import errno
 import functools
 import logging
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from aerial_depth_pipeline.datasets.scene_folders import (
 )
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.files import fingerprint_of, remove
+from aerial_depth_pipeline.files import fingerprint_of, is_disk_full, remove
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ def process_scenes(
         except SceneError as error:
             reasons[name] = str(error)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if is_disk_full(error):
                 raise UserError(
                     f"The disk is full: {step} of {scenes.domain}/{name} could not be written. Free"
                     " some space and run again."

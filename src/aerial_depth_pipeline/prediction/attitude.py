@@ -15,12 +15,12 @@ from aerial_depth_pipeline.capture.sources.source import Fix, SourceFrame
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
     at_times,
-    local_metres,
     smooth_positions,
     up_at_times,
 )
 from aerial_depth_pipeline.capture.undistortion import plan_undistortion
 from aerial_depth_pipeline.formats.images import fit_width
+from aerial_depth_pipeline.geometry.geodesy import local_metres
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.prediction.footage import USUAL_FPS, Footage
 from aerial_depth_pipeline.prediction.settings import PredictSettings
@@ -117,5 +117,6 @@ def _smoothed(telemetry: Telemetry) -> Telemetry:
     """The same with positions in metres, freed of the receiver's noise."""
     known = np.isfinite(telemetry.position_N3).all(1)
     origin = Fix(*telemetry.position_N3[known][0]) if known.any() else Fix(0.0, 0.0, 0.0)
-    metres = local_metres(telemetry.position_N3, origin)
+    place = origin.latitude, origin.longitude, origin.altitude
+    metres = local_metres(telemetry.position_N3, place)
     return replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))

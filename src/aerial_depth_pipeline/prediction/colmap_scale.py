@@ -9,6 +9,7 @@ import numpy as np
 
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.prediction.footage import Footage
 
 _MANIFEST = "ground_truth.json"
@@ -122,7 +123,7 @@ def compare_with_views(
     for frame in footage.source.frames(
         footage.width, footage.height, lambda index: indices is None or index in indices
     ):
-        name = f"{frame.index:06d}" if footage.is_video else Path(frame.name).stem
+        name = numbered(frame.index) if footage.is_video else Path(frame.name).stem
         if frame.image is not None and name in chosen:
             pixels, depth = views.points[name]
             columns, rows = (pixels * (footage.width, footage.height)).astype(int).T

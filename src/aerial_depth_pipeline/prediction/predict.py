@@ -1,7 +1,6 @@
 """Depth of a video, a picture or a folder of pictures, written as film, depth maps and point
 clouds."""
 
-import errno
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,11 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.capture.extraction import write_depth
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence, write_json
+from aerial_depth_pipeline.formats.depth_maps import write_depth, write_depth_png
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import write_jpeg
+from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
@@ -30,15 +31,9 @@ from aerial_depth_pipeline.prediction.footage import (
 )
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
-from aerial_depth_pipeline.prediction.writers import (
-    Film,
-    InBackground,
-    colour_range,
-    plasma,
-    write_png,
-    write_points,
-)
+from aerial_depth_pipeline.prediction.writers import write_points
 from aerial_depth_pipeline.progress import progress_bar
+from aerial_depth_pipeline.reporting.colours import depth_range, plasma
 
 logger = logging.getLogger(__name__)
 
@@ -96,15 +91,9 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
     if isinstance(model, DepthModel):
         model = in_bfloat16(model) if settings.precision == "bfloat16" else model
         model.to(_device(settings.device))
-    try:
+    advice = "free some space, or write less (predict.tiff_every, max_width)."
+    with disk_full_as_sentence(output, advice):
         return _predict(footage, model, settings, output)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(
-            f"The disk that holds {output} is full; free some space, or write less"
-            " (predict.tiff_every, max_width)."
-        ) from error
 
 
 def _device(choice: str) -> str:
@@ -152,7 +141,8 @@ def _predict(
         colmap,
     )
     depths = [depth * np.float32(scale.factor) for depth in depths]
-    near, far = colour_range(depths)
+    sampled = np.concatenate([depth[::4, ::4].ravel() for depth in depths])
+    near, far = depth_range(sampled, (1, 99), 1.01)
     # Centimetres hold 655 m; without metres the steps are chosen so that nothing that the samples
     # show comes near the end.
     png_step = (
@@ -218,10 +208,16 @@ class _FrameWriter:
         if settings.side_by_side and footage.is_video:
             fps = (footage.source.fps or USUAL_FPS) / settings.stride
             self._film = self._stack.enter_context(
-                Film(self._output / "side_by_side.mp4", 2 * footage.width, footage.height, fps)
+                VideoWriter(
+                    self._output / "side_by_side.mp4",
+                    2 * footage.width,
+                    footage.height,
+                    fps,
+                    "prediction",
+                )
             )
-        self._in_order = self._stack.enter_context(InBackground(threads=1, waiting=8))
-        self._files = self._stack.enter_context(InBackground(threads=2, waiting=16))
+        self._in_order = self._stack.enter_context(BoundedExecutor(1, 8))
+        self._files = self._stack.enter_context(BoundedExecutor(2, 16))
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -231,14 +227,14 @@ class _FrameWriter:
         """Write what the settings want of this frame."""
         settings, number = self._settings, self.count
         self.count += 1
-        name = f"{frame.index:06d}" + (f"_{Path(frame.name).stem}" if frame.name else "")
+        name = numbered(frame.index) + (f"_{Path(frame.name).stem}" if frame.name else "")
         if settings.side_by_side:
             self._in_order.submit(self._write_side_by_side, name, frame.image, depth_HW)
         if settings.tiff_every and number % settings.tiff_every == 0:
             self._files.submit(write_depth, self._output / "depth" / f"{name}.tiff", depth_HW)
         if settings.png_every and number % settings.png_every == 0:
             self._files.submit(
-                write_png, self._output / "depth_png" / f"{name}.png", depth_HW, self.png_step
+                write_depth_png, self._output / "depth_png" / f"{name}.png", depth_HW, self.png_step
             )
         if settings.points_every and number % settings.points_every == 0:
             path = self._output / "points" / f"{name}.ply"

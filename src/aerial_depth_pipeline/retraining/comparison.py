@@ -21,6 +21,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.report.panels import PanelFrame, draw_panels
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.file_names import numbered
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def comparison_picture(
         for name, model in models.items():
             error = row["incumbent" if name == CHAMPION else "challenger"]
             title = (
-                f"{name}, {word}\n{row['domain']}/{row['scene']} {int(row['frame']):06d}\nabs rel"
+                f"{name}, {word}\n{row['domain']}/{row['scene']} {numbered(int(row['frame']))}\nabs rel"
                 f" {error:.3f}"
             )
             columns += _column(title, row["scene"], model, reference)

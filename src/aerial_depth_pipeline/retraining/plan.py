@@ -10,6 +10,7 @@ from typing import Any
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, remove
+from aerial_depth_pipeline.formats.file_names import frame_line
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.triplets.settings import SplitSettings
 from aerial_depth_pipeline.triplets.splits import PARTS, split_triplets
@@ -207,7 +208,7 @@ def write_lists(
         folder.mkdir(parents=True)
         for part, pairs in chosen.items():
             lines = [
-                f"{scene.partition('/')[2]} {target:06d}\n"
+                frame_line(scene.partition("/")[2], target)
                 for scene, target in sorted(pairs)
                 if scene.startswith(f"{domain}/")
             ]

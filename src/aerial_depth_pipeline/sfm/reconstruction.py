@@ -13,6 +13,7 @@ import pycolmap
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.cameras import read_camera
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.sfm.alignment import (
     PositionFit,
@@ -25,7 +26,7 @@ from aerial_depth_pipeline.sfm.alignment import (
 )
 from aerial_depth_pipeline.sfm.features import match_images
 from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
-from aerial_depth_pipeline.sfm.scene_model import SceneModel, name_of_frame, to_scene_model
+from aerial_depth_pipeline.sfm.scene_model import SceneModel, to_scene_model
 from aerial_depth_pipeline.sfm.settings import SfmSettings
 from aerial_depth_pipeline.sfm.views import choose_views
 
@@ -76,7 +77,7 @@ def reconstruct(
     exact = {int(path.stem) for path in (frames / "depth").glob("*.tiff")}
     views = choose_views(kept, settings.max_views, settings.max_step, exact)
     used = kept if settings.register_all else kept[kept["frame"].isin(views)]
-    names = [name_of_frame(int(frame)) for frame in used["frame"]]
+    names = [numbered(int(frame), ".jpg") for frame in used["frame"]]
     positions = (
         used[["east", "north", "up"]].to_numpy(float)
         if {"east", "north", "up"} <= set(used)
@@ -151,7 +152,7 @@ def _poses_and_points(model: pycolmap.Reconstruction) -> tuple[np.ndarray, np.nd
     return (
         np.stack([scene.poses[f] for f in scene.frames]),
         scene.points_N3,
-        [name_of_frame(f) for f in scene.frames],
+        [numbered(f, ".jpg") for f in scene.frames],
     )
 
 
@@ -217,7 +218,7 @@ def read_gray(frames: Path, frame: int) -> np.ndarray:
     Raises:
         SceneError: if it cannot be read.
     """
-    path = frames / "frames" / name_of_frame(frame)
+    path = frames / "frames" / numbered(frame, ".jpg")
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise SceneError(f"{path} cannot be read as an image; extract the frames again.")

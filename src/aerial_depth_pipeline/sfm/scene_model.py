@@ -38,11 +38,6 @@ def frame_of_name(name: str) -> int:
     return int(Path(name).stem)
 
 
-def name_of_frame(frame: int) -> str:
-    """Image name of a frame: 120 → `000120.jpg`."""
-    return f"{frame:06d}.jpg"
-
-
 def to_scene_model(model: pycolmap.Reconstruction) -> SceneModel:
     """Take what is needed out of COLMAP's objects."""
     index = {point_id: i for i, point_id in enumerate(sorted(model.points3D))}

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.sfm.features import match_images
 from aerial_depth_pipeline.sfm.mapping import map_scene
@@ -63,7 +64,7 @@ def self_calibrate(images: list[Path], settings: SfmSettings | None = None) -> C
                     " camera."
                 )
             size = picture.shape[:2]
-            names.append(f"{index:06d}.jpg")
+            names.append(numbered(index, ".jpg"))
             cv2.imwrite(str(pictures / names[-1]), picture, [cv2.IMWRITE_JPEG_QUALITY, 97])
         database = match_images(pictures, names, None, settings, Path(folder) / "work")
         model, _ = map_scene(

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.formats.cameras import camera_to_yaml
+from aerial_depth_pipeline.formats.depth_maps import write_depth
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.simulation.paths import plan_path
 from aerial_depth_pipeline.simulation.recording import (
-    VideoWriter,
-    write_depth,
     write_poses,
     write_srt,
 )
@@ -81,7 +82,9 @@ def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False)
     poses: list[np.ndarray] = []
     origin, takeoff = (settings.latitude, settings.longitude, settings.ground_altitude), 0.0
     name = f"{settings.world} {settings.world_seed}, {settings.path}"
-    with VideoWriter(folder / "video.mp4", settings.width, settings.height, settings.fps) as video:
+    with VideoWriter(
+        folder / "video.mp4", settings.width, settings.height, settings.fps, "footage"
+    ) as video:
         frames = (
             _frames(settings)
             if quiet
@@ -91,7 +94,7 @@ def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False)
             video.write(image)
             poses.append(pose)
             if depth is not None:
-                write_depth(folder / "depth" / f"{index:06d}.tiff", depth)
+                write_depth(folder / "depth" / numbered(index, ".tiff"), depth)
             origin, takeoff = place
     poses_F44 = np.array(poses)
     centers = -np.einsum("fji,fj->fi", poses_F44[:, :3, :3], poses_F44[:, :3, 3])

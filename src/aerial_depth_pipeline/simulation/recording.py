@@ -2,59 +2,11 @@
 the truth beside them."""
 
 import datetime
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 
-_EQUATOR, _FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
-
-
-class VideoWriter:
-    """Writes RGB frames [H, W, 3] uint8 to an H.264 file (yuv420p); use it as a context manager."""
-
-    def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
-        self._container = av.open(str(path), "w")
-        self._stream = self._container.add_stream(
-            "libx264", rate=Fraction(fps).limit_denominator(1001)
-        )
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        # The same frames must give the same file: one thread, and no macroblock tree, whose choices
-        # in small frames hang on stale memory.
-        self._stream.options = {
-            "crf": "17",
-            "preset": "medium",
-            "threads": "1",
-            "g": "30",
-            "x264-params": "mbtree=0",
-        }
-
-    def write(self, image: np.ndarray) -> None:
-        """Append a frame."""
-        planes = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2YUV_I420)
-        for packet in self._stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")):
-            self._container.mux(packet)
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def __exit__(self, kind, *_) -> None:
-        if kind is None:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
-        self._container.close()
-
-
-def write_depth(path: Path, depth_HW: np.ndarray) -> None:
-    """Write z-depth in metres as a deflate-compressed float32 TIFF, 0 where there is none."""
-    if not cv2.imwrite(
-        str(path),
-        depth_HW.astype(np.float32),
-        [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_ADOBE_DEFLATE],
-    ):
-        raise OSError(f"{path} could not be written")
+from aerial_depth_pipeline.geometry.geodesy import Geographic, to_geographic
 
 
 def write_poses(path: Path, poses_F44: np.ndarray) -> None:
@@ -66,24 +18,11 @@ def write_poses(path: Path, poses_F44: np.ndarray) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def to_geographic(local_N3: np.ndarray, origin: tuple[float, float, float]) -> np.ndarray:
-    """Latitude, longitude (degrees) and altitude (metres) [N, 3] of local metres east, north, up,
-    near the origin (WGS 84)."""
-    latitude, longitude, altitude = origin
-    eccentricity = _FLATTENING * (2 - _FLATTENING)
-    sine = np.sin(np.radians(latitude))
-    across = _EQUATOR / np.sqrt(1 - eccentricity * sine**2)
-    along = across * (1 - eccentricity) / (1 - eccentricity * sine**2)
-    north = np.degrees(local_N3[:, 1] / (along + altitude))
-    east = np.degrees(local_N3[:, 0] / ((across + altitude) * np.cos(np.radians(latitude))))
-    return np.stack([latitude + north, longitude + east, altitude + local_N3[:, 2]], -1)
-
-
 def write_srt(
     path: Path,
     centers_F3: np.ndarray,
     fps: float,
-    origin: tuple[float, float, float],
+    origin: Geographic,
     noise: float,
     takeoff: float,
     rng: np.random.Generator,

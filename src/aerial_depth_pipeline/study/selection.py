@@ -10,6 +10,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.formats.file_names import frame_line
 from aerial_depth_pipeline.study.cells import Cell, Footage
 from aerial_depth_pipeline.study.measuring import spread_evenly
 
@@ -56,7 +57,7 @@ def select(
         (folder / name).symlink_to(footage[name].folder.resolve(), target_is_directory=True)
     lines = _in_time(new, old, cell) if cell.online_repeats else _mixed(new, old, cell)
     (folder / "train.txt").write_text(
-        "".join(f"{scene} {frame:06d}\n" for scene, frame in lines), encoding="utf-8"
+        "".join(frame_line(scene, frame) for scene, frame in lines), encoding="utf-8"
     )
     (folder / "val.txt").write_text("", encoding="utf-8")
     joined = pd.concat(

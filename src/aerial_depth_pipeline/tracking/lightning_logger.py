@@ -6,6 +6,7 @@ import mlflow
 import numpy as np
 from lightning.pytorch.loggers.logger import Logger
 
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.tracking import runs as tracking
 
 
@@ -34,4 +35,4 @@ class MlflowLogger(Logger):
 
     def log_image(self, name: str, image_HW3: np.ndarray, step: int) -> None:
         """Log a picture, uint8 RGB, under the step it belongs to."""
-        mlflow.log_image(image_HW3, f"training/{name}/{step:06d}.png")
+        mlflow.log_image(image_HW3, f"training/{name}/{numbered(step)}.png")

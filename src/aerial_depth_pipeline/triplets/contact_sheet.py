@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.capture.motion.corner_tracking import corners_of, follow
 from aerial_depth_pipeline.capture.sources.sfmlearner import parts_of
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_image
 
 _ARROWS = 150  # corners whose flow is drawn
@@ -39,7 +40,7 @@ def draw_contact_sheet(
     for row, (scene, target) in enumerate(shown):
         axes = figure.add_subplot(grid[row, :])
         axes.imshow(_triplet_with_flow(triplets[scene], target))
-        axes.set_title(f"{scene}, target {target:06d}", fontsize=9, loc="left")
+        axes.set_title(f"{scene}, target {numbered(target)}", fontsize=9, loc="left")
         axes.set_axis_off()
     tables = {
         scene: pd.read_parquet(folder / "targets.parquet") for scene, folder in triplets.items()
@@ -74,9 +75,9 @@ def _draw_lots(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[st
 def _triplet_with_flow(folder: Path, target: int) -> np.ndarray:
     """The row of frames; in the target, arrows from its corners to where the next source sees
     them."""
-    row = read_image(folder / f"{target:06d}.jpg")
+    row = read_image(folder / numbered(target, ".jpg"))
     K = np.array(
-        [float(x) for x in (folder / f"{target:06d}_cam.txt").read_text().split(",")]
+        [float(x) for x in (folder / numbered(target, "_cam.txt")).read_text().split(",")]
     ).reshape(3, 3)
     parts = parts_of(row, K)
     grays = [cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY) for part in parts]

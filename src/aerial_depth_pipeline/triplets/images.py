@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.capture.sources.sfmlearner import CALIBRATION_SUFFIX
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_image, scale_down, write_jpeg
 from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
 from aerial_depth_pipeline.progress import progress
@@ -43,14 +44,16 @@ def write_pictures(
     text = ",".join(repr(float(value)) for value in K.ravel())
 
     def small(frame: int) -> np.ndarray:
-        return scale_down(read_image(frames / f"{frame:06d}.jpg"), settings.width, settings.height)
+        return scale_down(
+            read_image(frames / numbered(frame, ".jpg")), settings.width, settings.height
+        )
 
     def write(target: int, images: list[Future]) -> None:
         # The pictures were submitted before, so the pool's first-in-first-out order has them done
         # or under way.
         row = np.concatenate([image.result() for image in images], axis=1)
-        write_jpeg(folder / f"{target:06d}.jpg", row, settings.jpeg_quality)
-        (folder / f"{target:06d}{CALIBRATION_SUFFIX}").write_text(text, encoding="ascii")
+        write_jpeg(folder / numbered(target, ".jpg"), row, settings.jpeg_quality)
+        (folder / numbered(target, CALIBRATION_SUFFIX)).write_text(text, encoding="ascii")
 
     last_use = {frame: target for target, group in members.items() for frame in group}
     images: dict[int, Future] = {}

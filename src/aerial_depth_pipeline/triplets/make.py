@@ -1,7 +1,6 @@
 """Training triplets from kept frames: which frames belong together, their pictures side by side,
 their relative poses."""
 
-import errno
 import logging
 import math
 import os
@@ -28,8 +27,10 @@ from aerial_depth_pipeline.capture.sources.sfmlearner import (
     read_dump,
 )
 from aerial_depth_pipeline.capture.telemetry.telemetry import smooth_positions
-from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import disk_full_as_sentence
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS, read_camera
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.geometry.poses import angle_between, invert
 from aerial_depth_pipeline.progress import progress
@@ -109,7 +110,7 @@ def make_triplets(
         UserError: where the disk is full.
     """
     frames, folder = Path(frames), Path(folder)
-    try:
+    with disk_full_as_sentence(folder, "free some space and run again: finished scenes are kept."):
         if (frames / FOLDER).is_dir():
             return _use_dump(frames, folder, settings)
         result = _make(frames, folder, settings, sfm_poses, metric)
@@ -117,13 +118,6 @@ def make_triplets(
             known = [frame for frame in result["targets"] if frame in sfm_poses]
             _point_table(known, sfm_points).to_parquet(folder / "points.parquet", index=False)
         return result
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(
-            f"The disk that holds {folder} is full; free some space and run again: finished scenes"
-            " are kept."
-        ) from error
 
 
 def _make(
@@ -241,7 +235,7 @@ def _attitude(
         if {"east", "north", "up"} <= set(table.columns):
             known = table[["east", "north", "up"]].to_numpy(float)
             positions = smooth_positions(table["time"].to_numpy(float), known)
-        paths = [frames / f"{frame:06d}.jpg" for frame in table.loc[kept, "frame"]]
+        paths = [frames / numbered(frame, ".jpg") for frame in table.loc[kept, "frame"]]
         up = up_of_frames(
             paths,
             K_33,
@@ -284,9 +278,9 @@ def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
         ]
         target = len(views) // 2
         others = [view for index, view in enumerate(views) if index != target]
-        shutil.copyfile(triplet.picture, folder / f"{triplet.number:06d}.jpg")
+        shutil.copyfile(triplet.picture, folder / numbered(triplet.number, ".jpg"))
         calibration = triplet.picture.with_name(f"{triplet.picture.stem}{CALIBRATION_SUFFIX}")
-        shutil.copyfile(calibration, folder / f"{triplet.number:06d}{CALIBRATION_SUFFIX}")
+        shutil.copyfile(calibration, folder / numbered(triplet.number, CALIBRATION_SUFFIX))
         return triplet.number, [
             relative_pose(views[target], other, triplet.K, settings.max_epipolar_error)
             for other in others
@@ -378,7 +372,7 @@ class _Geometry:
             if frame in self._views:
                 self._views.move_to_end(frame)
                 return self._views[frame]
-        path = self.folder / f"{frame:06d}.jpg"
+        path = self.folder / numbered(frame, ".jpg")
         image = read_image(path)
         if image is None:
             raise SceneError(

@@ -1,17 +1,11 @@
 """Positions of the drone and attitudes of its camera at frame times, in local metres and the
 camera's axes."""
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
-from aerial_depth_pipeline.capture.sources.source import Fix
-
-# WGS 84
-_SEMI_MAJOR = 6378137.0
-_ECCENTRICITY_SQUARED = 6.69437999014e-3
 
 
 @dataclass(frozen=True)
@@ -64,45 +58,6 @@ def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     )
     between[outside] = np.nan
     return between / np.linalg.norm(between, axis=1, keepdims=True)
-
-
-def local_metres(position_N3: np.ndarray, origin: Fix) -> np.ndarray:
-    """East, north and up [N, 3] in metres about `origin`, of latitude, longitude (degrees) and
-    altitude (metres).
-
-    Exact: through earth-centred coordinates of the WGS 84 ellipsoid.
-    """
-    center = _earth_centred(np.array([[origin.latitude, origin.longitude, origin.altitude]]))[0]
-    difference = _earth_centred(np.asarray(position_N3, float)) - center
-    latitude, longitude = math.radians(origin.latitude), math.radians(origin.longitude)
-    sin_lat, cos_lat, sin_lon, cos_lon = (
-        math.sin(latitude),
-        math.cos(latitude),
-        math.sin(longitude),
-        math.cos(longitude),
-    )
-    east_north_up = np.array(
-        [
-            [-sin_lon, cos_lon, 0.0],
-            [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat],
-            [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat],
-        ]
-    )
-    return difference @ east_north_up.T
-
-
-def _earth_centred(position_N3: np.ndarray) -> np.ndarray:
-    latitude, longitude = np.radians(position_N3[:, 0]), np.radians(position_N3[:, 1])
-    height = position_N3[:, 2]
-    normal = _SEMI_MAJOR / np.sqrt(1 - _ECCENTRICITY_SQUARED * np.sin(latitude) ** 2)
-    return np.stack(
-        [
-            (normal + height) * np.cos(latitude) * np.cos(longitude),
-            (normal + height) * np.cos(latitude) * np.sin(longitude),
-            (normal * (1 - _ECCENTRICITY_SQUARED) + height) * np.sin(latitude),
-        ],
-        1,
-    )
 
 
 def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float = 1.0) -> np.ndarray:

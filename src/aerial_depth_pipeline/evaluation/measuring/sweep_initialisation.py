@@ -17,7 +17,9 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     inverse_prediction,
     model_contestant,
 )
-from aerial_depth_pipeline.evaluation.references import Reference, read_image
+from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.images import read_frame
 from aerial_depth_pipeline.geometry.poses import relative_pose
 from aerial_depth_pipeline.mvs.backends.plane_sweep import BestOf, window_statistics, zncc
 from aerial_depth_pipeline.mvs.planes import fit_plane, visible_points
@@ -107,7 +109,7 @@ def _sweep_frame(
     number = frame.reference.frame
     size = (model.camera.height, model.camera.width)
     folder = frame.reference.image.parent
-    candidates = [view for view in model.frames if (folder / f"{view:06d}.jpg").is_file()]
+    candidates = [view for view in model.frames if (folder / numbered(view, ".jpg")).is_file()]
     sources = choose_sources(model, number, candidates, _SOURCES, _ANGLE)
     pixels, inverse_N = visible_points(model, number, sources)
     if not sources or len(pixels) < _LEAST_POINTS or frame.depth.shape != size:
@@ -119,7 +121,8 @@ def _sweep_frame(
         log.warning("No sweep around the prediction of %s/%06d: %s.", frame.scene, number, error)
         return []
     views = [
-        cv2.cvtColor(read_image(folder / f"{view:06d}.jpg"), cv2.COLOR_RGB2GRAY) for view in sources
+        cv2.cvtColor(read_frame(folder / numbered(view, ".jpg")), cv2.COLOR_RGB2GRAY)
+        for view in sources
     ]
     target = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
     relative = [relative_pose(model.poses[view], model.poses[number]) for view in sources]

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.references import Reference, read_depth
+from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.progress import progress
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,10 @@ import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame, PredictionError
-from aerial_depth_pipeline.evaluation.references import Reference, read_depth
+from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.depth_maps import read_depth
+from aerial_depth_pipeline.formats.file_names import numbered
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.sfm.scene_model import SceneModel
@@ -97,7 +99,7 @@ class _Models:
         if frame.reference.frame not in model.poses:
             raise PredictionError(
                 "missing",
-                f"{frame.scene}/{frame.reference.frame:06d} was not registered by structure from"
+                f"{frame.scene}/{numbered(frame.reference.frame)} was not registered by structure from"
                 " motion",
             )
         return model
@@ -130,13 +132,13 @@ class _Dense:
                 f"computed for {len(wanted)} frames of {frame.scene}"
                 " (evaluation.conventional_frames)",
             )
-        path = folder / f"{number:06d}"
+        path = folder / numbered(number)
         if path.with_suffix(".npy").is_file():
             return np.load(path.with_suffix(".npy"))
         if path.with_suffix(".tiff").is_file():
             return read_depth(path.with_suffix(".tiff"))
         raise PredictionError(
-            "missing", f"{self.name} gave no depth for {frame.scene}/{number:06d}"
+            "missing", f"{self.name} gave no depth for {frame.scene}/{numbered(number)}"
         )
 
     def _depth_of(self, scene: str, model: SceneModel) -> tuple[Path, list[int]]:
@@ -199,4 +201,4 @@ def _compute(
     )
     for frame in wanted:
         if (found[frame].depth_HW > 0).any():
-            np.save(folder / f"{frame:06d}.npy", found[frame].depth_HW)
+            np.save(folder / numbered(frame, ".npy"), found[frame].depth_HW)

@@ -11,6 +11,7 @@ import numpy as np
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame, PredictionError
 from aerial_depth_pipeline.evaluation.settings import ContestantSettings
+from aerial_depth_pipeline.formats.file_names import numbered
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +77,12 @@ def _from_folder(
     def predict(frame: Frame) -> np.ndarray:
         for folder in (path / domain / frame.scene, path / frame.scene):
             for suffix in _SUFFIXES:
-                file = folder / f"{frame.reference.frame:06d}{suffix}"
+                file = folder / numbered(frame.reference.frame, suffix)
                 if file.is_file():
                     return read_prediction(file) * np.float32(settings.scale)
         raise PredictionError(
             "missing",
-            f"there is no {frame.scene}/{frame.reference.frame:06d} ({', '.join(_SUFFIXES)}) in"
+            f"there is no {frame.scene}/{numbered(frame.reference.frame)} ({', '.join(_SUFFIXES)}) in"
             f" {path}",
         )
 

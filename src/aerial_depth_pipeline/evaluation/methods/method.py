@@ -13,8 +13,10 @@ import torch
 
 from aerial_depth_pipeline.evaluation.attitude import slope_of
 from aerial_depth_pipeline.evaluation.methods.baselines import TrainingDepth, tilted_plane
-from aerial_depth_pipeline.evaluation.references import Reference, read_depth, read_image
+from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import LEVEL_GROUND, MIRRORED, PICTURE_ALONE, Output
+from aerial_depth_pipeline.formats.depth_maps import read_depth
+from aerial_depth_pipeline.formats.images import read_frame
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
@@ -51,7 +53,7 @@ class Frame:
     @cached_property
     def image(self) -> np.ndarray:
         """[H, W, 3] uint8 RGB."""
-        return read_image(self.reference.image)
+        return read_frame(self.reference.image)
 
     @cached_property
     def depth(self) -> np.ndarray:

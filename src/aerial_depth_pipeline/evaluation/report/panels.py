@@ -23,10 +23,11 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     model_contestant,
 )
 from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.reporting.colours import MISSING, depth_range, plasma
 
 log = logging.getLogger(__name__)
 
-_MISSING = np.array([58, 58, 62], np.uint8)
 _PANEL_WIDTH = 480
 _ERROR_LIMIT = 0.5
 
@@ -102,7 +103,7 @@ def panel_frames(
             inverse_HW = inverse_prediction(model_contestant(predict), frame)
             columns.append(
                 PanelFrame(
-                    f"{domain}: {word}\n{scene} {index:06d}\nabs rel {abs_rel:.3f}",
+                    f"{domain}: {word}\n{scene} {numbered(index)}\nabs rel {abs_rel:.3f}",
                     scene,
                     index,
                     frame.image,
@@ -205,32 +206,6 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
     return stream.getvalue()
 
 
-def plasma(depth_HW: np.ndarray, near: float, far: float) -> np.ndarray:
-    """Depth as plasma colours [H, W, 3] uint8 of inverse depth: `near` bright, `far` dark, grey
-    where there is no depth."""
-    usable = np.isfinite(depth_HW) & (depth_HW > 0)
-    inverse_HW = np.divide(1, depth_HW, out=np.zeros(depth_HW.shape, np.float32), where=usable)
-    low, high = 1 / far, 1 / near
-    level = np.clip((inverse_HW - low) / max(high - low, 1e-12), 0, 1)
-    picture = (colormaps["plasma"](level)[..., :3] * 255).round().astype(np.uint8)
-    picture[~usable] = _MISSING
-    return picture
-
-
-def depth_range(depth_HW: np.ndarray) -> tuple[float, float]:
-    """Near and far ends of a colour scale: the 2nd and 98th percentile of the depths that are
-    there."""
-    depths = depth_HW[np.isfinite(depth_HW) & (depth_HW > 0)]
-    if not len(depths):
-        return 1.0, 2.0
-    near, far = np.percentile(depths, [2, 98])
-    return (
-        (float(near), float(far))
-        if far > near * 1.001
-        else (float(near) * 0.95, float(near) * 1.05)
-    )
-
-
 def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.ndarray:
     """Relative error as magma colours [H, W, 3] uint8, bright from 50 % on, grey where there is
     nothing to compare."""
@@ -242,7 +217,7 @@ def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.nda
         .round()
         .astype(np.uint8)
     )
-    picture[~common] = _MISSING
+    picture[~common] = MISSING
     return picture
 
 

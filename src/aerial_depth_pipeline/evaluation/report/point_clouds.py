@@ -5,11 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.evaluation.measuring.breakdowns import depth_edges
+from aerial_depth_pipeline.formats.point_clouds import write_ply
 from aerial_depth_pipeline.geometry.poses import invert
-
-_VERTEX = np.dtype(
-    [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
-)
 
 
 def camera_points(
@@ -63,15 +60,5 @@ def write_point_cloud(
     else:
         world_from_cam = invert(np.asarray(cam_from_world, float))
         points_N3 = points_N3 @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
-    vertices = np.empty(len(points_N3), _VERTEX)
-    for name, values in zip(_VERTEX.names, (*points_N3.T, *image_HW3[v, u].T), strict=True):
-        vertices[name] = values
-    kinds = {"<f4": "float", "|u1": "uchar"}
-    properties = "".join(f"property {kinds[_VERTEX[name].str]} {name}\n" for name in _VERTEX.names)
-    header = (
-        "ply\nformat binary_little_endian 1.0\nelement vertex"
-        f" {len(vertices)}\n{properties}end_header\n"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(header.encode("ascii") + vertices.tobytes())
-    return len(vertices)
+    write_ply(path, points_N3, image_HW3[v, u])
+    return len(points_N3)

@@ -25,7 +25,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.poses.pose_errors import measure_poses, pose_metrics
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.evaluation.report.panels import depth_range, draw_panels, panel_frames
+from aerial_depth_pipeline.evaluation.report.panels import draw_panels, panel_frames
 from aerial_depth_pipeline.evaluation.report.point_clouds import write_point_cloud
 from aerial_depth_pipeline.evaluation.report.sections import (
     DomainReport,
@@ -38,9 +38,12 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     format_markdown,
     mlflow_metrics,
 )
-from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side, write_video
+from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.videos import write_video
 from aerial_depth_pipeline.progress import progress
+from aerial_depth_pipeline.reporting.colours import depth_range
 from aerial_depth_pipeline.reporting.page import render_page
 
 log = logging.getLogger(__name__)
@@ -228,7 +231,7 @@ def _write_points(
         return
     yield (
         (
-            f"The points of {column.scene} {column.frame:06d} from other sides: predicted (left)"
+            f"The points of {column.scene} {numbered(column.frame)} from other sides: predicted (left)"
             " and reference (right)."
         ),
         path,

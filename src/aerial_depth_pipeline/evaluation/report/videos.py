@@ -2,54 +2,15 @@
 points."""
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
-from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
-from aerial_depth_pipeline.evaluation.report.panels import depth_range, plasma
 from aerial_depth_pipeline.evaluation.report.point_clouds import camera_points
+from aerial_depth_pipeline.reporting.colours import depth_range, plasma
 
 _MEMORY = 0.9
 _BACKGROUND = 24
-
-
-def write_video(pictures: Iterable[np.ndarray], path: Path, fps: float) -> int:
-    """Write pictures [H, W, 3] uint8 RGB of one even size as H.264 MP4; their number, and no file
-    for 0.
-
-    Raises:
-        ValueError: if the pictures differ in size.
-    """
-    count, stream, container = 0, None, None
-    try:
-        for picture in pictures:
-            if container is None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                container = av.open(str(path), "w", options={"movflags": "faststart"})
-                stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-                stream.width, stream.height, stream.pix_fmt = (
-                    picture.shape[1],
-                    picture.shape[0],
-                    "yuv420p",
-                )
-                stream.options = {"crf": "23", "preset": "veryfast"}
-            elif picture.shape[:2] != (stream.height, stream.width):
-                raise ValueError("all frames of a video must have one size")
-            for packet in stream.encode(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            ):
-                container.mux(packet)
-            count += 1
-        if container is not None:
-            for packet in stream.encode():
-                container.mux(packet)
-    finally:
-        if container is not None:
-            container.close()
-    return count
 
 
 def side_by_side(

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
-from aerial_depth_pipeline.sfm.scene_model import SceneModel, frame_of_name, name_of_frame
+from aerial_depth_pipeline.sfm.scene_model import SceneModel, frame_of_name
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def patch_match(
             "depth_max": high,
         }
         job["sources"] = {
-            name_of_frame(view): [name_of_frame(s) for s in others]
+            numbered(view, ".jpg"): [numbered(s, ".jpg") for s in others]
             for view, others in sources.items()
             if others
         }

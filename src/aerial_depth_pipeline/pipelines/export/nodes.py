@@ -7,6 +7,7 @@ from typing import Any
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.networks.inference.settings import ExportSettings
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
@@ -91,7 +92,7 @@ def read_frames(domains: list[DomainData], split: str, count: int) -> list[Any]:
     )
     images = []
     for domain, scene, target in chosen:
-        path = domain.frames[scene].path / "frames" / f"{target:06d}.jpg"
+        path = domain.frames[scene].path / "frames" / numbered(target, ".jpg")
         image = read_image(path) if path.is_file() else None
         if image is None:
             raise UserError(

@@ -13,7 +13,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from aerial_depth_pipeline.configuration import read_settings
-from aerial_depth_pipeline.retraining.lock import holder, lock
+from aerial_depth_pipeline.files import lock, lock_holder
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class NightHook:
         self._lock = lock(path, settings.wait_seconds)
         if self._lock is None:
             sys.stderr.write(
-                f"\nAnother night is at work (process {holder(path)}); this one leaves. Raise"
+                f"\nAnother night is at work (process {lock_holder(path)}); this one leaves. Raise"
                 " nightly.wait_seconds to wait for it.\n"
             )
             raise SystemExit(EXIT_BUSY)

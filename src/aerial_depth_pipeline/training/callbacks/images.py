@@ -2,13 +2,13 @@
 count."""
 
 import lightning as L
-import matplotlib
 import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger
 
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.geometry.warping import warp
+from aerial_depth_pipeline.reporting.colours import colour_map
 from aerial_depth_pipeline.training.batch import Batch
 from aerial_depth_pipeline.training.callbacks.step import StepCallback
 from aerial_depth_pipeline.training.kernels.minimum_reprojection import minimum_reprojection
@@ -76,16 +76,11 @@ def training_image(
     for b in range(len(target_B3HW)):
         images = [_to_uint8(image[b]) for image in (target_B3HW, *warped)]
         counted = np.pad(255 * mask[b].cpu().numpy().astype(np.uint8), 1)
-        depth = _plasma(inverse_B1HW[b, 0].float().cpu().numpy())
+        inverse_HW = inverse_B1HW[b, 0].float().cpu().numpy()
+        depth = colour_map(inverse_HW, *np.percentile(inverse_HW, (1, 99)))
         counted = np.repeat(counted[..., None], 3, 2)
         rows.append(np.concatenate([images[0], depth, *images[1:], counted], 1))
     return np.concatenate(rows)
-
-
-def _plasma(values_HW: np.ndarray) -> np.ndarray:
-    low, high = np.percentile(values_HW, (1, 99))
-    scaled = np.clip((values_HW - low) / max(high - low, 1e-9), 0, 1)
-    return (matplotlib.colormaps["plasma"](scaled)[..., :3] * 255).astype(np.uint8)
 
 
 def _to_uint8(image_3HW: torch.Tensor) -> np.ndarray:

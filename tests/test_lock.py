@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 
-from aerial_depth_pipeline.retraining.lock import holder, lock
+from aerial_depth_pipeline.files import lock, lock_holder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from aerial_depth_pipeline.retraining.lock import lock
+from aerial_depth_pipeline.files import lock
 held = lock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(float(sys.argv[2]))
@@ -29,11 +29,11 @@ def hold(path, seconds: float) -> subprocess.Popen:
 def test_the_second_leaves_and_a_killed_first_leaves_nothing_behind(tmp_path) -> None:
     path = tmp_path / "work" / "lock"
     process = hold(path, 60)
-    assert lock(path) is None and holder(path) == str(process.pid)
+    assert lock(path) is None and lock_holder(path) == str(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     held = lock(path)
-    assert held is not None and lock(path) is None and holder(path) == str(os.getpid())
+    assert held is not None and lock(path) is None and lock_holder(path) == str(os.getpid())
     held.close()
     assert lock(path) is not None
 
