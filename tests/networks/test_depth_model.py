@@ -1,5 +1,7 @@
 """A trained model from images to depth, on disk and back."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -92,3 +94,15 @@ def test_level_ground_is_kept_in_files_and_in_half_the_bits(tmp_path):
         np.testing.assert_array_equal(loaded(image, given), model(image, given))
         np.testing.assert_allclose(in_bfloat16(model)(image, given), model(image, given), rtol=0.05)
     assert np.abs(model(image, slope) / model(image) - 1).max() > 0.1
+
+
+def test_a_model_from_before_level_ground_loads_as_it_was_trained(tmp_path):
+    torch.manual_seed(0)
+    settings = SMALL.model_copy(update={"level_ground": False})
+    model = DepthModel(DepthNetwork(settings), settings, 64, 32)
+    model.save(tmp_path / "m")
+    description = json.loads((tmp_path / "m" / "model.json").read_text())
+    del description["network"]["level_ground"]
+    (tmp_path / "m" / "model.json").write_text(json.dumps(description))
+    loaded = DepthModel.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded(image_of(40, 70)), model(image_of(40, 70)))
