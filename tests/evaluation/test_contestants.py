@@ -10,7 +10,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.methods.external import outside_contestants, read_prediction
 from aerial_depth_pipeline.evaluation.methods.method import PredictionError
-from aerial_depth_pipeline.evaluation.settings import ContestantSettings, EvaluationSettings
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings, MethodSettings
 
 SETTINGS = EvaluationSettings(bootstrap_samples=0, size=[40, 24])
 
@@ -76,15 +76,13 @@ def test_a_contestant_of_each_kind_in_one_table(tmp_path, references, depths):
     write_onnx(tmp_path / "slope.onnx", 32, 64)
     torch.jit.script(Slope()).save(str(tmp_path / "slope.pt"))
     others = [
-        ContestantSettings(name="twice", path=str(tmp_path / "tiff")),
-        ContestantSettings(name="centimetres", path=str(tmp_path / "png"), scale=0.01),
-        ContestantSettings(name="inverse", path=str(tmp_path / "npy"), output="inverse_depth"),
-        ContestantSettings(
-            name="affine", path=str(tmp_path / "pfm"), output="affine_inverse_depth"
-        ),
-        ContestantSettings(name="onnx", path=str(tmp_path / "slope.onnx"), output="inverse_depth"),
-        ContestantSettings(name="script", path=str(tmp_path / "slope.pt"), output="inverse_depth"),
-        ContestantSettings(name="elsewhere", path=str(tmp_path / "png"), domains=["rural"]),
+        MethodSettings(name="twice", path=str(tmp_path / "tiff")),
+        MethodSettings(name="centimetres", path=str(tmp_path / "png"), scale=0.01),
+        MethodSettings(name="inverse", path=str(tmp_path / "npy"), output="inverse_depth"),
+        MethodSettings(name="affine", path=str(tmp_path / "pfm"), output="affine_inverse_depth"),
+        MethodSettings(name="onnx", path=str(tmp_path / "slope.onnx"), output="inverse_depth"),
+        MethodSettings(name="script", path=str(tmp_path / "slope.pt"), output="inverse_depth"),
+        MethodSettings(name="elsewhere", path=str(tmp_path / "png"), domains=["rural"]),
     ]
     measured = measure(
         lambda image: truth[index_of(image)],
@@ -135,7 +133,7 @@ def test_missing_damaged_and_picture_predictions_are_named_and_counted(
     (folder / "000020.npy").write_bytes(b"\x93NUMPY rubbish")
     cv2.imwrite(str(folder / "000030.png"), np.full((48, 80), 200, np.uint8))
     others = outside_contestants(
-        [ContestantSettings(name="theirs", path=str(tmp_path / "theirs"))], "town"
+        [MethodSettings(name="theirs", path=str(tmp_path / "theirs"))], "town"
     )
     measured = measure(
         lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS, others
@@ -185,11 +183,7 @@ def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be
         )
     for stretched, images in ((False, 0), (True, 5)):
         others = outside_contestants(
-            [
-                ContestantSettings(
-                    name="squeezed", path=str(tmp_path / "squeezed"), stretched=stretched
-                )
-            ],
+            [MethodSettings(name="squeezed", path=str(tmp_path / "squeezed"), stretched=stretched)],
             "town",
         )
         per_image = measure(None, {"flight": references}, {}, "town", SETTINGS, others).per_image
@@ -207,19 +201,17 @@ def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be
 def test_unusable_files_are_a_sentence(tmp_path, file, content, message):
     (tmp_path / file).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        outside_contestants([ContestantSettings(name="theirs", path=str(tmp_path / file))], "town")
+        outside_contestants([MethodSettings(name="theirs", path=str(tmp_path / file))], "town")
     with pytest.raises(UserError, match="does not exist"):
-        outside_contestants(
-            [ContestantSettings(name="theirs", path=str(tmp_path / "nothing"))], "town"
-        )
+        outside_contestants([MethodSettings(name="theirs", path=str(tmp_path / "nothing"))], "town")
 
 
 def test_contestants_come_from_configuration():
     values = {
-        "contestants": [{"name": "midas", "path": "midas.onnx", "output": "affine_inverse_depth"}]
+        "methods": [{"name": "midas", "path": "midas.onnx", "output": "affine_inverse_depth"}]
     }
     assert (
-        read_settings(EvaluationSettings, values, "evaluation").contestants[0].output
+        read_settings(EvaluationSettings, values, "evaluation").methods[0].output
         == "affine_inverse_depth"
     )
     for wrong in (
@@ -229,8 +221,6 @@ def test_contestants_come_from_configuration():
         {"name": "a", "path": "x", "width": 3},
     ):
         with pytest.raises(UserError, match="evaluation"):
-            read_settings(EvaluationSettings, {"contestants": [wrong]}, "evaluation")
+            read_settings(EvaluationSettings, {"methods": [wrong]}, "evaluation")
     with pytest.raises(UserError, match="a name of its own"):
-        read_settings(
-            EvaluationSettings, {"contestants": [values["contestants"][0]] * 2}, "evaluation"
-        )
+        read_settings(EvaluationSettings, {"methods": [values["methods"][0]] * 2}, "evaluation")

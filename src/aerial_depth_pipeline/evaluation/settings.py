@@ -24,8 +24,8 @@ NO_CAP = "none"
 RESERVED_NAMES = ("model", PICTURE_ALONE, MIRRORED, LEVEL_GROUND, *BASELINES, *CONVENTIONAL)
 
 
-class ContestantSettings(Settings):
-    """Somebody else's model, or its predictions, to be measured beside ours."""
+class MethodSettings(Settings):
+    """Another model, or its predictions, to be measured beside ours."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Name in the tables: letters, digits, `_`, `-` and `.`."""
@@ -57,11 +57,11 @@ class ContestantSettings(Settings):
     def _rules(self) -> Rules:
         yield (
             self.name not in RESERVED_NAMES,
-            f"'{self.name}' is the name of a contestant that is always there; choose another one",
+            f"'{self.name}' is the name of a method that is always there; choose another one",
         )
         yield (
             (self.width == 0) == (self.height == 0),
-            f"contestant '{self.name}' needs both 'width' and 'height', or neither",
+            f"method '{self.name}' needs both 'width' and 'height', or neither",
         )
 
 
@@ -76,7 +76,7 @@ class EvaluationSettings(Settings):
     caps: list[float] = []
     """Depth caps in metres, for metric scenes. Metrics are given without a cap and with each:
     farther reference pixels are left out, predictions clipped."""
-    contestants: list[ContestantSettings] = []
+    methods: list[MethodSettings] = Field([], serialization_alias="contestants")
     """Others' models to measure."""
     mirrored: bool = False
     """Also measure the model averaged over mirrored images (`predict.mirrored`)."""
@@ -130,6 +130,6 @@ class EvaluationSettings(Settings):
             "every one of 'caps' must be finite and above 'minimum_depth'",
         )
         yield (
-            len({contestant.name for contestant in self.contestants}) == len(self.contestants),
-            "every one of 'contestants' needs a name of its own",
+            len({method.name for method in self.methods}) == len(self.methods),
+            "every one of 'methods' needs a name of its own",
         )

@@ -87,13 +87,13 @@ def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tm
     from aerial_depth_pipeline.evaluation.methods.external import outside_contestants
     from aerial_depth_pipeline.evaluation.methods.method import Frame
     from aerial_depth_pipeline.evaluation.references import Reference
-    from aerial_depth_pipeline.evaluation.settings import ContestantSettings
+    from aerial_depth_pipeline.evaluation.settings import MethodSettings
 
     model, folder, report = exported
     assert report["graphs"][TORCHSCRIPT]["max_relative_difference"] < 1e-3
     (image,) = smooth_images(1, 64, 96)
     cv2.imwrite(str(tmp_path / "000000.png"), image[..., ::-1])
-    settings = ContestantSettings(
+    settings = MethodSettings(
         name="exported", path=str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3
     )
     (contestant,) = outside_contestants([settings], "town")

@@ -10,7 +10,7 @@ import numpy as np
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame, PredictionError
-from aerial_depth_pipeline.evaluation.settings import ContestantSettings
+from aerial_depth_pipeline.evaluation.settings import MethodSettings
 from aerial_depth_pipeline.formats.file_names import numbered
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ _TORCHSCRIPT = (".pt", ".pth", ".ts", ".torchscript")
 _MULTIPLE = 32
 
 
-def outside_contestants(settings: Sequence[ContestantSettings], domain: str) -> list[Contestant]:
+def outside_contestants(settings: Sequence[MethodSettings], domain: str) -> list[Contestant]:
     """The contestants that take part in a domain.
 
     Raises:
@@ -32,7 +32,7 @@ def outside_contestants(settings: Sequence[ContestantSettings], domain: str) -> 
     ]
 
 
-def _contestant(settings: ContestantSettings, domain: str) -> Contestant:
+def _contestant(settings: MethodSettings, domain: str) -> Contestant:
     path = Path(settings.path)
     if not path.exists():
         raise UserError(
@@ -72,7 +72,7 @@ def _contestant(settings: ContestantSettings, domain: str) -> Contestant:
 
 
 def _from_folder(
-    settings: ContestantSettings, path: Path, domain: str
+    settings: MethodSettings, path: Path, domain: str
 ) -> Callable[[Frame], np.ndarray]:
     def predict(frame: Frame) -> np.ndarray:
         for folder in (path / domain / frame.scene, path / frame.scene):
@@ -142,7 +142,7 @@ def _read_pfm(content: bytes) -> np.ndarray:
 
 
 def _from_network(
-    settings: ContestantSettings,
+    settings: MethodSettings,
     run: Callable[[np.ndarray], np.ndarray],
     size: tuple[int, int] | None,
 ) -> Callable[[Frame], np.ndarray]:
@@ -179,7 +179,7 @@ def _from_network(
 
 
 def _onnx(
-    settings: ContestantSettings, path: Path
+    settings: MethodSettings, path: Path
 ) -> tuple[Callable[[np.ndarray], np.ndarray], tuple[int, int] | None]:
     try:
         import onnxruntime
@@ -206,7 +206,7 @@ def _onnx(
 
 
 def _torchscript(
-    settings: ContestantSettings, path: Path
+    settings: MethodSettings, path: Path
 ) -> tuple[Callable[[np.ndarray], np.ndarray], None]:
     import torch
 

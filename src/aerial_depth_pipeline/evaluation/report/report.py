@@ -98,7 +98,7 @@ def write_report(
         others = [
             *(contestants or {}).get(name, ()),
             *other_uses(model, settings.mirrored),
-            *outside_contestants(settings.contestants, name),
+            *outside_contestants(settings.methods, name),
         ]
         with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
             others += conventional_contestants(scenes, settings, Path(work))

@@ -66,12 +66,11 @@ def run_parts(
         "alignments": settings.alignments,
         "main_alignment": settings.alignments[0],
         "caps": [],
-        "contestants": [],
+        "methods": [],
         "bootstrap_samples": 0,
     }
-    measuring = Measuring(
-        read_settings(EvaluationSettings, evaluation | plain, "evaluation"), settings.metrics
-    )
+    measured = read_settings(EvaluationSettings, evaluation, "evaluation").model_copy(update=plain)
+    measuring = Measuring(measured, settings.metrics)
     planner = Planner(settings, train, triplets, footage, measuring)
     plans = {part: _plan(part, planner) for part in parts}
     observer = NoObserver()
