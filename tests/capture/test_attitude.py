@@ -12,8 +12,8 @@ from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.motion.attitude import known_angles, up_from_motion, up_of_gimbal
 from aerial_depth_pipeline.capture.motion.video_attitude import up_over_time
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.capture.sources import open_source
 from aerial_depth_pipeline.capture.sources.exif import read_exif
-from aerial_depth_pipeline.capture.sources.source import open_source
 from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, up_at_times
 from aerial_depth_pipeline.capture.telemetry.telemetry_files import read_srt, read_table
 from aerial_depth_pipeline.geometry.poses import angle_between, camera_center

@@ -15,7 +15,7 @@ from tests.worlds.footage import CAMERA, bracketed_srt, no_calibration, write_ca
 from aerial_depth_pipeline.capture import extraction
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.capture.sources.source import open_source
+from aerial_depth_pipeline.capture.sources import open_source
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.formats import depth_maps, images
 from aerial_depth_pipeline.geometry.cameras import Camera

@@ -15,8 +15,8 @@ from aerial_depth_pipeline.capture.camera_lookup import known_camera, resize_cam
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.selection import Considered, reasons, select, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.capture.sources import Fix, Source, open_source
 from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
-from aerial_depth_pipeline.capture.sources.source import Fix, Source, open_source
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
     at_times,

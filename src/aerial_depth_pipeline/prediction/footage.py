@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aerial_depth_pipeline.capture.camera_lookup import known_camera, resize_camera
+from aerial_depth_pipeline.capture.sources import open_source
 from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.sources.photographs import PhotographSource
 from aerial_depth_pipeline.capture.sources.source import (
@@ -14,7 +15,6 @@ from aerial_depth_pipeline.capture.sources.source import (
     VIDEO_SUFFIXES,
     Source,
     SourceFrame,
-    open_source,
     visible_files,
 )
 from aerial_depth_pipeline.capture.sources.video import VideoSource
@@ -162,7 +162,7 @@ def sample_frames(footage: Footage, count: int) -> list[SourceFrame]:
     """
     size = footage.width, footage.height
     samples: list[SourceFrame] = []
-    if isinstance(footage.source, VideoSource):
+    if footage.is_video:
         samples = _spread(lambda wanted: footage.source.keyframes(*size, wanted), count)
     if len(samples) < min(_FEW_KEYFRAMES, count):
         samples = _spread(lambda wanted: footage.source.frames(*size, wanted), count)

@@ -14,7 +14,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
-from aerial_depth_pipeline.capture.sources.source import SourceBase, SourceFrame
+from aerial_depth_pipeline.capture.sources.source import (
+    Source,
+    SourceFrame,
+    the_only_one,
+    visible_files,
+)
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.images import scale_down
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -37,7 +42,7 @@ class Snapshot:
     projection: np.ndarray  # [4, 4], takes points of the game's camera to clip space as columns
 
 
-class GtaExport(SourceBase):
+class GtaExport(Source):
     """A zip of multi-page TIFFs (colour, float32 depth buffer, stencil) with `snapshots.csv` beside
     or inside of it.
 
@@ -81,6 +86,11 @@ class GtaExport(SourceBase):
                 f"{len(self._snapshots) - count} snapshots of {archive.name} have another camera"
                 " and are left out."
             )
+
+    @classmethod
+    def find(cls, raw: Path) -> "GtaExport | None":
+        path = the_only_one(raw, visible_files(raw, {".zip"}), "archives")
+        return None if path is None else cls(path)
 
     def _read_table(self, archive: Path) -> pd.DataFrame:
         beside = archive.parent / "snapshots.csv"

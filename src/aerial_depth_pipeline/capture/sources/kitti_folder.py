@@ -36,6 +36,10 @@ class PreparedFolder(PhotographSource):
         self._numbers = [int(path.stem) for path in files]
         self._calibration = raw / CALIBRATION
 
+    @classmethod
+    def find(cls, raw: Path) -> "PreparedFolder | None":
+        return cls(raw) if (raw / CALIBRATION).is_file() else None
+
     def frames(
         self, width: int, height: int, wanted: Callable[[int], bool]
     ) -> Iterator[SourceFrame]:

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.exif import Exif, read_exif
-from aerial_depth_pipeline.capture.sources.source import Fix, SourceBase, SourceFrame
+from aerial_depth_pipeline.capture.sources.source import (
+    IMAGE_SUFFIXES,
+    Fix,
+    Source,
+    SourceFrame,
+    visible_files,
+)
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.images import read_image, scale_down
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 
-class PhotographSource(SourceBase):
+class PhotographSource(Source):
     """Photographs of one camera, in the natural order of their names.
 
     Photographs of another size than the majority's are given a reason and left out: they have
@@ -44,6 +50,13 @@ class PhotographSource(SourceBase):
                 f"{sizes.total() - count} of {sizes.total()} photographs in {folder} are left out:"
                 f" they are not {self.width}x{self.height}."
             )
+
+    @classmethod
+    def find(cls, raw: Path) -> "PhotographSource | None":
+        for folder in (raw / "images", raw):
+            if photographs := visible_files(folder, IMAGE_SUFFIXES):
+                return cls(folder, photographs)
+        return None
 
     def frames(
         self, width: int, height: int, wanted: Callable[[int], bool]

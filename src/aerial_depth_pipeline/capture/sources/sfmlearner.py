@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.sources.source import SourceBase, SourceFrame, visible_files
+from aerial_depth_pipeline.capture.sources.source import Source, SourceFrame, visible_files
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.images import read_image, scale_down
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -86,7 +86,7 @@ def parts_of(image_HW3: np.ndarray, K_33: np.ndarray) -> list[np.ndarray]:
     return np.split(image_HW3, count, axis=1)
 
 
-class SfmLearnerDump(SourceBase):
+class SfmLearnerDump(Source):
     """A dump as a source of frames: those are its targets. The dump itself is handed on for the
     triplets.
 
@@ -108,6 +108,11 @@ class SfmLearnerDump(SourceBase):
                 " of three or five frames."
             )
         (self.width, self.height), _ = shapes.most_common(1)[0]
+
+    @classmethod
+    def find(cls, raw: Path) -> "SfmLearnerDump | None":
+        texts = visible_files(raw, {".txt"})
+        return cls(raw) if any(p.name.endswith(CALIBRATION_SUFFIX) for p in texts) else None
 
     def _target(self, triplet: DumpedTriplet) -> np.ndarray | None:
         image = read_image(triplet.picture)

@@ -11,7 +11,13 @@ import numpy as np
 from av.video.reformatter import Interpolation
 
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
-from aerial_depth_pipeline.capture.sources.source import SourceBase, SourceFrame
+from aerial_depth_pipeline.capture.sources.source import (
+    VIDEO_SUFFIXES,
+    Source,
+    SourceFrame,
+    the_only_one,
+    visible_files,
+)
 from aerial_depth_pipeline.errors import SceneError
 
 logger = logging.getLogger(__name__)
@@ -20,7 +26,7 @@ _PACKETS_FOR_RATE = 60
 _Item = TypeVar("_Item")
 
 
-class VideoSource(SourceBase):
+class VideoSource(Source):
     """A video file.
 
     Raises:
@@ -38,6 +44,13 @@ class VideoSource(SourceBase):
             (first.height, first.width) if rotation == 90 else (first.width, first.height)
         )
         self._decoded_size = (first.width, first.height)
+
+    @classmethod
+    def find(cls, raw: Path) -> "VideoSource | None":
+        videos = visible_files(raw, VIDEO_SUFFIXES)
+        named = [p for p in videos if p.stem.lower() == "video"]
+        path = the_only_one(raw, named or videos, "videos")
+        return None if path is None else cls(path)
 
     def _open(self) -> tuple["av.container.InputContainer", "av.VideoStream"]:
         try:
