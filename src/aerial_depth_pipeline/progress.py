@@ -1,8 +1,9 @@
-"""Progress bars on everything that takes longer than two seconds."""
+"""Progress bars on everything that takes longer than two seconds, and quiet loggers."""
 
 import logging
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -73,3 +74,17 @@ def log_beside_bars() -> None:
         stream: Any = getattr(handler, "stream", None)
         if stream is sys.stderr:
             handler.setStream(_BesideBars())
+
+
+@contextmanager
+def quiet(*names: str) -> Iterator[None]:
+    """Only errors of these loggers are logged."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

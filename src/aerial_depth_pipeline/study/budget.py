@@ -4,8 +4,7 @@ steps."""
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from aerial_depth_pipeline.configuration import Mark
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, read_json, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.progress import quiet
 from aerial_depth_pipeline.study.cells import Cell, Footage
 from aerial_depth_pipeline.study.run_cell import finished_result
 from aerial_depth_pipeline.study.run_study import Workshop, in_order, parallel_cells
@@ -114,7 +114,10 @@ class _Speeds:
         )
         footage = {name: self._one_scene(name) for name in cell.train_on}
         moments = _Moments()
-        with tempfile.TemporaryDirectory(dir=self.workshop.folder) as name, _quiet():
+        with (
+            tempfile.TemporaryDirectory(dir=self.workshop.folder) as name,
+            quiet("aerial_depth_pipeline.training"),
+        ):
             folder = Path(name)
             try:
                 select(tried, footage, footage, folder / "triplets")
@@ -152,18 +155,6 @@ class _Speeds:
             for found in footage.references.values()
         )
         return (time.perf_counter() - begin) / frames * total
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What a trial of four steps has to say helps nobody."""
-    logger = logging.getLogger("aerial_depth_pipeline.training")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 class _Moments:

@@ -19,7 +19,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
-from aerial_depth_pipeline.progress import progress_bar
+from aerial_depth_pipeline.progress import progress_bar, quiet
 from aerial_depth_pipeline.training.adaptation import restrict
 from aerial_depth_pipeline.training.callbacks.average import MovingAverage
 from aerial_depth_pipeline.training.callbacks.checkpoint import Checkpoint
@@ -251,15 +251,7 @@ def _quiet() -> Iterator[None]:
         "lightning.pytorch.utilities.rank_zero",
         "pytorch_lightning.utilities.rank_zero",
     )
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            warnings.filterwarnings("ignore", message=".*lightning.*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    with quiet(*names), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*lightning.*")
+        yield

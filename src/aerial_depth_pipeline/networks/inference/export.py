@@ -18,8 +18,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,14 @@ from aerial_depth_pipeline.networks.inference.onnx_model import (
     resize,
 )
 from aerial_depth_pipeline.networks.inference.settings import ExportSettings
+from aerial_depth_pipeline.progress import quiet
 
 logger = logging.getLogger(__name__)
 
 FIXED, ANY_SIZE, INT8 = "depth_model.onnx", "depth_model_any_size.onnx", "depth_model_int8.onnx"
 TORCHSCRIPT, REPORT = "depth_model.torchscript", "export.json"
 _OPSET = 20
+_EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of every internal step
 Predict = Callable[[np.ndarray], np.ndarray]
 Images = Sequence[np.ndarray]
 
@@ -184,9 +185,8 @@ def _write_graph(model: DepthModel, path: Path, any_size: bool) -> None:
     dynamic = {0: torch.export.Dim("batch", min=1)}
     if any_size:
         dynamic |= {1: torch.export.Dim("height", min=2), 2: torch.export.Dim("width", min=2)}
-    quiet = _quiet("torch.onnx", "onnxscript", "onnx_ir")
     try:
-        with torch.no_grad(), warnings.catch_warnings(), quiet:
+        with torch.no_grad(), warnings.catch_warnings(), quiet(*_EXPORTERS):
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 _Graph(model, any_size).eval(),
@@ -217,20 +217,6 @@ def _describe(path: Path, model: DepthModel, any_size: bool) -> None:
     onnx.save(graph, path)
 
 
-@contextmanager
-def _quiet(*names: str) -> Iterator[None]:
-    """Silence loggers that report every internal step."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [log.level for log in loggers]
-    for log in loggers:
-        log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for log, level in zip(loggers, levels, strict=True):
-            log.setLevel(level)
-
-
 def _compare(graph: Predict, frames: Images, expected: Images) -> dict[str, float]:
     """Relative difference from the model's depth over all pixels: the largest, the mean and the
     95th percentile."""
@@ -255,7 +241,7 @@ class _Frames(CalibrationDataReader):
 def _quantise(source: Path, path: Path, frames: Images, model: DepthModel) -> None:
     """Convolutions with 8-bit weights (a scale per channel) and activations; the last one, whose
     output is inverse depth, stays float."""
-    with tempfile.TemporaryDirectory() as scratch, _quiet("root"):
+    with tempfile.TemporaryDirectory() as scratch, quiet("root"):
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         nodes = onnx.load(prepared, load_external_data=False).graph.node
