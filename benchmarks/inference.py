@@ -3,10 +3,10 @@ decode, infer and write together.
 
     python benchmarks/inference.py
 
-Weights are untrained: they make no difference to the time. All contestants take turns in every
+Weights are untrained: they make no difference to the time. All methods take turns in every
     round, so that whatever else the machine
-does hits them alike; the median of a contestant's best round counts. End to end writes what
-`predict` writes by default: film and TIFF of each frame. The last line is the fastest contestant
+does hits them alike; the median of a method's best round counts. End to end writes what
+`predict` writes by default: film and TIFF of each frame. The last line is the fastest method
     with resnet18, inference alone, over 30 frames a second.
 """
 
@@ -58,9 +58,7 @@ def footage(count: int) -> list[np.ndarray]:
     return [np.ascontiguousarray(large[:, shift : shift + WIDTH]) for shift in range(count)]
 
 
-def contestants(
-    settings: NetworkSettings, frames: list[np.ndarray], folder: Path
-) -> dict[str, object]:
+def methods(settings: NetworkSettings, frames: list[np.ndarray], folder: Path) -> dict[str, object]:
     """The same model in its four forms, and on a GPU where there is one."""
     torch.manual_seed(0)
     model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
@@ -88,7 +86,7 @@ def _saved(model: DepthModel, folder: Path) -> Path:
 def measure(
     models: dict[str, object], frames: list[np.ndarray], video: Path, rounds: int, folder: Path
 ) -> dict[str, tuple[float, ...]]:
-    """Contestant → frames per second of inference alone and of the whole, and mean and largest
+    """Method → frames per second of inference alone and of the whole, and mean and largest
     difference of depth from float32."""
     alone: dict[str, list[float]] = {name: [] for name in models}
     whole: dict[str, list[float]] = {name: [] for name in models}
@@ -145,7 +143,7 @@ def main() -> None:
                 film.write(frame)
         for encoder, settings in ENCODERS.items():
             folder = Path(scratch) / encoder
-            models = contestants(settings, frames, folder / "models")
+            models = methods(settings, frames, folder / "models")
             for name, (alone, whole, mean, largest) in measure(
                 models, frames, video, arguments.rounds, folder
             ).items():

@@ -12,7 +12,7 @@ from aerial_depth_pipeline.evaluation.measuring.breakdowns import (
     sums_of,
     textureless,
 )
-from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame
+from aerial_depth_pipeline.evaluation.methods.method import Frame, Method
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.geometry.poses import look_at
 
@@ -123,7 +123,7 @@ def test_the_table_tells_where_conventional_depth_is_missing(references, depths)
         {},
         "town",
         settings,
-        [Contestant("plane_sweep", sweep, dense=False)],
+        [Method("plane_sweep", sweep, dense=False)],
     )
     rows = measured.breakdowns.query(
         "contestant == 'model' and breakdown == 'matching_plane_sweep'"

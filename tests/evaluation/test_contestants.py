@@ -8,7 +8,7 @@ from tests.worlds.evaluation_scenes import index_of, write_depth
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
-from aerial_depth_pipeline.evaluation.methods.external import outside_contestants, read_prediction
+from aerial_depth_pipeline.evaluation.methods.external import external_methods, read_prediction
 from aerial_depth_pipeline.evaluation.methods.method import PredictionError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings, MethodSettings
 
@@ -90,7 +90,7 @@ def test_a_contestant_of_each_kind_in_one_table(tmp_path, references, depths):
         {},
         "town",
         SETTINGS,
-        outside_contestants(others, "town"),
+        external_methods(others, "town"),
     )
     wide = measured.table[
         (measured.table["metric"] == "abs_rel") & (measured.table["scene"] == "all")
@@ -132,7 +132,7 @@ def test_missing_damaged_and_picture_predictions_are_named_and_counted(
     write_npy(folder / "000010.npy", np.zeros((0, 0)))
     (folder / "000020.npy").write_bytes(b"\x93NUMPY rubbish")
     cv2.imwrite(str(folder / "000030.png"), np.full((48, 80), 200, np.uint8))
-    others = outside_contestants(
+    others = external_methods(
         [MethodSettings(name="theirs", path=str(tmp_path / "theirs"))], "town"
     )
     measured = measure(
@@ -182,7 +182,7 @@ def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be
             np.ones((20, 20), np.float32),
         )
     for stretched, images in ((False, 0), (True, 5)):
-        others = outside_contestants(
+        others = external_methods(
             [MethodSettings(name="squeezed", path=str(tmp_path / "squeezed"), stretched=stretched)],
             "town",
         )
@@ -201,9 +201,9 @@ def test_predictions_of_other_proportions_are_refused_unless_they_are_said_to_be
 def test_unusable_files_are_a_sentence(tmp_path, file, content, message):
     (tmp_path / file).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        outside_contestants([MethodSettings(name="theirs", path=str(tmp_path / file))], "town")
+        external_methods([MethodSettings(name="theirs", path=str(tmp_path / file))], "town")
     with pytest.raises(UserError, match="does not exist"):
-        outside_contestants([MethodSettings(name="theirs", path=str(tmp_path / "nothing"))], "town")
+        external_methods([MethodSettings(name="theirs", path=str(tmp_path / "nothing"))], "town")
 
 
 def test_contestants_come_from_configuration():

@@ -11,7 +11,7 @@ from tests.worlds.evaluation_scenes import write_depth
 
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.methods import conventional
-from aerial_depth_pipeline.evaluation.methods.conventional import conventional_contestants
+from aerial_depth_pipeline.evaluation.methods.conventional import conventional_methods
 from aerial_depth_pipeline.evaluation.methods.method import Frame, PredictionError
 from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
@@ -20,11 +20,9 @@ from aerial_depth_pipeline.formats.depth_maps import read_depth
 SETTINGS = EvaluationSettings(bootstrap_samples=0, size=[40, 24])
 
 
-def value(table, contestant, metric, column="value"):
+def value(table, method, metric, column="value"):
     rows = table[
-        (table["contestant"] == contestant)
-        & (table["metric"] == metric)
-        & (table["scene"] == "all")
+        (table["contestant"] == method) & (table["metric"] == metric) & (table["scene"] == "all")
     ]
     return rows[rows["alignment"] == "none"][column].item()
 
@@ -33,7 +31,7 @@ def test_every_method_is_computed_and_stands_in_the_table_with_its_coverage(
     reconstructed_ground, tmp_path
 ):
     test = {"flight": reconstructed_ground}
-    others = conventional_contestants(test, SETTINGS, tmp_path)
+    others = conventional_methods(test, SETTINGS, tmp_path)
     assert [other.name for other in others] == [
         "colmap_sparse",
         "plane_sweep",
@@ -61,7 +59,7 @@ def test_the_plane_is_compared_on_the_pixels_that_a_method_answers(reconstructed
         {},
         "town",
         SETTINGS,
-        conventional_contestants(
+        conventional_methods(
             {"flight": reconstructed_ground},
             SETTINGS.model_copy(update={"conventional": ["colmap_sparse"]}),
             tmp_path,
@@ -82,7 +80,7 @@ def test_frames_beyond_the_limit_are_left_out_by_name(reconstructed_ground, tmp_
     settings = SETTINGS.model_copy(update={"conventional": ["sgbm"], "conventional_frames": 2})
     test = {"flight": reconstructed_ground}
     measured = measure(
-        None, test, {}, "town", settings, conventional_contestants(test, settings, tmp_path)
+        None, test, {}, "town", settings, conventional_methods(test, settings, tmp_path)
     )
     assert measured.problems[["contestant", "frame", "problem"]].values.tolist() == [
         ["sgbm", frame, "left out"] for frame in (10, 20, 30)
@@ -112,7 +110,7 @@ def test_depth_that_ground_truth_made_is_used_again(scene_with_sweep, tmp_path):
     settings = SETTINGS.model_copy(
         update={"conventional": ["plane_sweep"], "conventional_frames": 1}
     )
-    others = conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path)
+    others = conventional_methods({"flight": scene_with_sweep}, settings, tmp_path)
     measured = measure(None, {"flight": scene_with_sweep}, {}, "town", settings, others)
     assert value(measured.table, "plane_sweep", "abs_rel") == pytest.approx(0.1, rel=1e-4)
     assert value(measured.table, "plane_sweep", "abs_rel", "coverage") == pytest.approx(0.5)
@@ -124,25 +122,25 @@ def test_patch_match_takes_part_where_it_can_run(scene_with_sweep, tmp_path, mon
         json.dumps({"backend": "patch_match"})
     )
     settings = SETTINGS.model_copy(update={"conventional": ["patch_match"]})
-    assert conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path) == []
+    assert conventional_methods({"flight": scene_with_sweep}, settings, tmp_path) == []
     monkeypatch.setattr(conventional, "_patch_match_available", lambda: True)
-    (contestant,) = conventional_contestants({"flight": scene_with_sweep}, settings, tmp_path)
+    (method,) = conventional_methods({"flight": scene_with_sweep}, settings, tmp_path)
     assert (
-        contestant.name == "patch_match"
-        and (contestant.predict(Frame("flight", scene_with_sweep[0])) > 0).mean() == 0.5
+        method.name == "patch_match"
+        and (method.predict(Frame("flight", scene_with_sweep[0])) > 0).mean() == 0.5
     )
 
 
 def test_frames_that_were_not_registered_are_missing(reconstructed_ground, tmp_path):
-    (contestant,) = conventional_contestants(
+    (method,) = conventional_methods(
         {"flight": reconstructed_ground},
         SETTINGS.model_copy(update={"conventional": ["sgbm"]}),
         tmp_path,
     )
     with pytest.raises(PredictionError, match="was not registered"):
-        contestant.predict(Frame("flight", replace(reconstructed_ground[0], frame=7)))
+        method.predict(Frame("flight", replace(reconstructed_ground[0], frame=7)))
     with pytest.raises(PredictionError, match="no structure from motion"):
-        contestant.predict(Frame("elsewhere", reconstructed_ground[0]))
+        method.predict(Frame("elsewhere", reconstructed_ground[0]))
 
 
 def test_matching_is_not_measured_against_itself(scene_with_sweep, tmp_path):
@@ -150,4 +148,4 @@ def test_matching_is_not_measured_against_itself(scene_with_sweep, tmp_path):
         reference.depth.unlink()
     found = find_references(scene_with_sweep[0].scene_folder, scene_with_sweep[0].ground_truth)
     assert {reference.kind for reference in found} == {"plane_sweep"}
-    assert conventional_contestants({"flight": found}, SETTINGS, tmp_path) == []
+    assert conventional_methods({"flight": found}, SETTINGS, tmp_path) == []

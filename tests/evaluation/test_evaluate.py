@@ -8,7 +8,7 @@ from tests.worlds.evaluation_scenes import index_of, relief, write_depth, write_
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.aggregate import COLUMNS, spread_table
-from aerial_depth_pipeline.evaluation.methods.method import Contestant
+from aerial_depth_pipeline.evaluation.methods.method import Method
 from aerial_depth_pipeline.evaluation.report.tables import format_console, problem_notes
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.evaluation.validation import validation_metrics
@@ -31,19 +31,19 @@ def evaluate(*arguments) -> pd.DataFrame:
 def value(
     table: pd.DataFrame,
     metric: str,
-    contestant: str = "model",
+    method: str = "model",
     alignment: str = "median_per_image",
     scene: str = "all",
     cap: str = "none",
 ):
     row = table[
         (table["metric"] == metric)
-        & (table["contestant"] == contestant)
+        & (table["contestant"] == method)
         & (table["alignment"] == alignment)
         & (table["scene"] == scene)
         & (table["cap"] == cap)
     ]
-    assert len(row) == 1, f"{len(row)} rows for {contestant} {alignment} {metric}"
+    assert len(row) == 1, f"{len(row)} rows for {method} {alignment} {metric}"
     return float(row["value"].iloc[0])
 
 
@@ -105,7 +105,7 @@ def test_one_scale_per_scene_does_not_forgive_a_scale_that_drifts(references, de
 
 def test_affine_inverse_depth_is_the_truth_under_least_squares_alone(references, depths):
     truth = complete(depths)
-    other = Contestant(
+    other = Method(
         "affine", lambda frame: 7 / truth[index_of(frame.image)] - 0.3, "affine_inverse_depth"
     )
     table = evaluate(
@@ -337,8 +337,8 @@ def test_damaged_companions_do_not_stop_the_measuring(references, tmp_path, capl
 
 
 def test_two_contestants_of_one_name_are_refused(references):
-    other = Contestant("model", lambda frame: np.ones(frame.depth.shape))
-    with pytest.raises(ValueError, match="two contestants are called 'model'"):
+    other = Method("model", lambda frame: np.ones(frame.depth.shape))
+    with pytest.raises(ValueError, match="two methods are called 'model'"):
         evaluate(
             lambda image: np.ones(image.shape[:2]),
             {"flight": references},

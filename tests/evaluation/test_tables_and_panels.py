@@ -54,7 +54,7 @@ def test_markdown_marks_the_best_and_latex_escapes(measured):
         and r"\%" in latex
         and r"\textbf{" in latex
         and latex.count(r"\\") == 4
-    )  # header and three contestants
+    )  # header and three methods
 
 
 def test_mlflow_names(measured):

@@ -9,9 +9,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def metric(table: pd.DataFrame, contestant: str, name: str) -> float:
+def metric(table: pd.DataFrame, method: str, name: str) -> float:
     rows = table.query(
-        "contestant == @contestant and metric == @name and alignment == 'median_per_image' and"
+        "contestant == @method and metric == @name and alignment == 'median_per_image' and"
         " scene == 'all' and cap == 'none'"
     )
     return float(rows.value.iloc[0])

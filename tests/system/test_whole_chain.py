@@ -20,8 +20,8 @@ def store(project) -> mlflow.MlflowClient:
 
 def test_it_ends_with_a_table_a_picture_and_where_to_look(finished_project) -> None:
     output = finished_project.output
-    for contestant in ("model", "constant", "mean_depth_map", "tilted_plane"):
-        assert re.search(rf"^{contestant}\s+\d\.\d+", output, re.M), output[-3000:]
+    for method in ("model", "constant", "mean_depth_map", "tilted_plane"):
+        assert re.search(rf"^{method}\s+\d\.\d+", output, re.M), output[-3000:]
     assert "median per image" in output and "kedro mlflow ui" in output and "kedro viz" in output
     picture = re.search(r"(/\S+evaluation_panels\.png)", output)[1]
     assert open(picture, "rb").read(4) == b"\x89PNG"

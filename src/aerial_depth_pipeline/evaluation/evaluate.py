@@ -1,4 +1,4 @@
-"""Measuring contestants on test frames: streaming over images, one table."""
+"""Measuring methods on test frames: streaming over images, one table."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +13,11 @@ from aerial_depth_pipeline.evaluation.measuring.breakdowns import Sums, add_sums
 from aerial_depth_pipeline.evaluation.measuring.image_records import SceneMeasurement
 from aerial_depth_pipeline.evaluation.methods.baselines import training_depth
 from aerial_depth_pipeline.evaluation.methods.method import (
-    Contestant,
-    baseline_contestants,
+    Method,
     check_names,
     level_ground,
-    model_contestant,
+    model_method,
+    trivial_baselines,
 )
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
@@ -34,14 +34,14 @@ class Measurements:
     """All that was measured in one domain.
 
     Attributes:
-        table: the long table (`summary.COLUMNS`): one row per contestant, scene (and `all`),
+        table: the long table (`summary.COLUMNS`): one row per method, scene (and `all`),
             alignment, cap and metric. `value` is the mean over images, every image weighing the
             same; `low` and `high` bound the 95 % bootstrap interval over images; `images` counts
             the images behind it; `coverage` is the mean share of an image's pixels that entered the
             measure. Rows whose metric begins with `images_` count predictions with a problem; their
             `images` is the number of test frames.
-        per_image: one row per contestant, frame, alignment and cap, metrics in columns.
-        problems: contestant, domain, scene, frame, problem, detail: every prediction that could not
+        per_image: one row per method, frame, alignment and cap, metrics in columns.
+        problems: method, domain, scene, frame, problem, detail: every prediction that could not
             be measured or has holes.
         breakdowns: errors by distance, row, height and so on, under the main alignment and without
             a cap (`breakdowns.COLUMNS`).
@@ -59,9 +59,9 @@ def measure(
     train: Mapping[str, Sequence[Reference]],
     domain: str,
     settings: EvaluationSettings,
-    contestants: Sequence[Contestant] = (),
+    methods: Sequence[Method] = (),
 ) -> Measurements:
-    """Measure a model, the baselines and other contestants on the test scenes of one domain.
+    """Measure a model, the baselines and other methods on the test scenes of one domain.
 
     Memory does not grow with the number of images: the arrays of a few images are alive at a time,
         and records of a few kilobytes
@@ -74,12 +74,12 @@ def measure(
         train: references of the training scenes, for the baselines that know them.
         domain: the name that stands in the table.
         settings: what is measured.
-        contestants: further contestants.
+        methods: further methods.
 
     Raises:
-        UserError: if no test scene has a reference, or no contestant could be measured on any
+        UserError: if no test scene has a reference, or no method could be measured on any
             image.
-        ValueError: if two contestants share a name.
+        ValueError: if two methods share a name.
     """
     scenes = {scene: list(references) for scene, references in test.items() if len(references)}
     empty = sorted(set(test) - set(scenes))
@@ -93,12 +93,12 @@ def measure(
             " run `kedro run --pipelines=ground_truth`, or put known depth beside the video in"
             " `depth/`."
         )
-    everyone = [*([model_contestant(predict)] if predict is not None else []), *contestants]
+    everyone = [*([model_method(predict)] if predict is not None else []), *methods]
     everyone += level_ground(
         reference for references in scenes.values() for reference in references
     )
-    everyone += baseline_contestants(training_depth(train, settings.size))
-    check_names([contestant.name for contestant in everyone])
+    everyone += trivial_baselines(training_depth(train, settings.size))
+    check_names([method.name for method in everyone])
     records, problems, tables = [], [], []
     sums: Sums = {}
     frames = sum(map(len, scenes.values()))
@@ -139,15 +139,15 @@ def measure(
 
 
 def _report(problems: pd.DataFrame, domain: str, frames: int) -> None:
-    for (contestant, problem), group in problems.groupby(["contestant", "problem"], sort=False):
+    for (method, problem), group in problems.groupby(["contestant", "problem"], sort=False):
         count = len(group.drop_duplicates(["scene", "frame"]))
         first = group.iloc[0]
         log.warning(
             "%s: %s has %s %s for %d of %d frames, first %s/%06d: %s.",
             domain,
-            contestant,
+            method,
             problem,
-            {"reference": "depth", "image": "pixels"}.get(contestant, "predictions"),
+            {"reference": "depth", "image": "pixels"}.get(method, "predictions"),
             count,
             frames,
             first["scene"],

@@ -6,22 +6,15 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from aerial_depth_pipeline.configuration import Rules, Settings
+from aerial_depth_pipeline.evaluation.methods.table import CONVENTIONAL, RESERVED_NAMES
 
 Positive = Annotated[float, Field(gt=0)]
 Alignment = Literal["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"]
 Output = Literal["depth", "inverse_depth", "affine_inverse_depth"]
-Conventional = Literal["colmap_sparse", "plane_sweep", "sgbm", "patch_match"]
+Conventional = Literal[CONVENTIONAL]  # type: ignore[valid-type]
 
-BASELINES = ("constant", "mean_depth_map", "tilted_plane")
-"""Contestants that know nothing of the image; they stand in every table."""
-DENSE_CONVENTIONAL = ("plane_sweep", "sgbm", "patch_match")
-PICTURE_ALONE, MIRRORED, LEVEL_GROUND = "model_picture_alone", "model_mirrored", "level_ground"
-"""The model used otherwise, and what its attitude alone would give."""
-CONVENTIONAL = ("colmap_sparse", *DENSE_CONVENTIONAL)
-"""Contestants of conventional photogrammetry; they take part in scenes with an exact reference and structure from motion."""
 NO_CAP = "none"
 """Name of the cap that is none."""
-RESERVED_NAMES = ("model", PICTURE_ALONE, MIRRORED, LEVEL_GROUND, *BASELINES, *CONVENTIONAL)
 
 
 class MethodSettings(Settings):
@@ -80,7 +73,7 @@ class EvaluationSettings(Settings):
     """Others' models to measure."""
     mirrored: bool = False
     """Also measure the model averaged over mirrored images (`predict.mirrored`)."""
-    conventional: list[Conventional] = list(get_args(Conventional))
+    conventional: list[Conventional] = list(CONVENTIONAL)
     """Photogrammetry to measure in scenes with an exact reference and structure from motion: sparse
     points, plane sweep with SGM, OpenCV's SGBM, COLMAP's PatchMatch (CUDA)."""
     conventional_frames: int = Field(12, ge=1)

@@ -11,7 +11,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     PredictionError,
     inverse_prediction,
-    model_contestant,
+    model_method,
 )
 from aerial_depth_pipeline.evaluation.references import Reference
 
@@ -32,12 +32,12 @@ def validation_metrics(
         `<domain>/abs_rel`, `<domain>/delta_1.25`, `<domain>/correlation`: means over images; and
         `abs_rel`, the mean over domains, by which a best model can be chosen.
     """
-    contestant = model_contestant(predict)
+    method = model_method(predict)
     of_domain: dict[str, list[tuple[float, float, float]]] = {}
     for domain, reference in references:
         frame = Frame("validation", reference)
         try:
-            inverse_HW = inverse_prediction(contestant, frame)
+            inverse_HW = inverse_prediction(method, frame)
             known = (frame.depth > 0) & np.isfinite(inverse_HW) & (inverse_HW > 0)
         except (PredictionError, SceneError):
             continue

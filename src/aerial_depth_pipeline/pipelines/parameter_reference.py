@@ -72,7 +72,7 @@ def _rows(settings: type[Settings], prefix: str) -> Iterator[str]:
 
 
 def _inner(hint: Any, path: str) -> tuple[type[Settings] | None, str]:
-    """The settings inside a type, and the path to them: `contestants[]`, `axes.<name>.<name>`."""
+    """The settings inside a type, and the path to them: `methods[]`, `axes.<name>.<name>`."""
     if isinstance(hint, type) and issubclass(hint, Settings):
         return hint, path
     origin, options = typing.get_origin(hint), typing.get_args(hint)

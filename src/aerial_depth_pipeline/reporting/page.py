@@ -2,16 +2,12 @@
 
 import base64
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import pandas as pd
 from jinja2 import Environment
 from PIL import Image
-
-from aerial_depth_pipeline.evaluation.report.tables import SHOWN, best_of, cell, label, pivot
 
 
 @dataclass(frozen=True)
@@ -64,52 +60,6 @@ class Section:
     blocks: list[Text | Heading | Table | Picture]
 
 
-def contestants_table(
-    table: pd.DataFrame,
-    domain: str,
-    alignment: str,
-    caption: str,
-    cap: str = "none",
-    scene: str = "all",
-    metrics: Sequence[str] = SHOWN,
-    folded: bool = False,
-) -> Table:
-    """The evaluation's table for the page, with the best of each metric marked."""
-    wide = pivot(table, domain, alignment, cap, scene, metrics)
-    best = best_of(wide)
-    names = list(wide.index)
-    marks = {
-        (names.index(name), list(wide.columns).index(column) + 1)
-        for column, found in best.items()
-        for name in found
-    }
-    rows = [
-        [str(name), *[cell(column, row[column]) for column in wide.columns]]
-        for name, row in wide.iterrows()
-    ]
-    low, high = (
-        pivot(table, domain, alignment, cap, scene, metrics, what) for what in ("low", "high")
-    )
-    intervals = [
-        [
-            "",
-            *[
-                _interval(column, low.loc[name, column], high.loc[name, column])
-                for column in wide.columns
-            ],
-        ]
-        for name in names
-    ]
-    return Table(
-        caption,
-        ["contestant", *[label(column) for column in wide.columns]],
-        rows,
-        intervals,
-        marks,
-        folded,
-    )
-
-
 def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
     """The page's HTML; every text is escaped, every picture is inside.
 
@@ -122,12 +72,6 @@ def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
     environment.filters["embedded"] = _embedded
     environment.filters["is_video"] = _is_video
     return environment.from_string(_TEMPLATE).render(title=title, lead=lead, sections=sections)
-
-
-def _interval(column: str, low: float, high: float) -> str:
-    if column in ("coverage", "images") or not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f"[{cell(column, low)}, {cell(column, high)}]"
 
 
 def _is_video(content: bytes) -> bool:

@@ -12,11 +12,11 @@ from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.alignment import median_ratio
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
-    Contestant,
     Frame,
+    Method,
     PredictionError,
     inverse_prediction,
-    model_contestant,
+    model_method,
 )
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.report.panels import PanelFrame, draw_panels
@@ -72,9 +72,9 @@ def measure_hold_out(
     settings = settings.model_copy(
         update={"alignments": [settings.main_alignment], "caps": [], "bootstrap_samples": 0}
     )
-    contestants: list[Contestant] = [model_contestant(challenger, CHALLENGER)]
+    methods: list[Method] = [model_method(challenger, CHALLENGER)]
     if champion is not None:
-        contestants.append(model_contestant(champion, CHAMPION))
+        methods.append(model_method(champion, CHAMPION))
     incumbent = CHAMPION if champion is not None else baseline
     tables = []
     for domain, scenes in hold_out.items():
@@ -83,7 +83,7 @@ def measure_hold_out(
             continue
         try:
             records = measure(
-                None, scenes, train.get(domain, {}), domain, settings, contestants
+                None, scenes, train.get(domain, {}), domain, settings, methods
             ).per_image
         except UserError as error:
             log.warning("%s", error)
@@ -134,7 +134,7 @@ def comparison_picture(
 def _column(title: str, scene: str, model: Predict, reference: Reference) -> list[PanelFrame]:
     frame = Frame(scene, reference)
     try:
-        depth_HW = np.reciprocal(inverse_prediction(model_contestant(model), frame))
+        depth_HW = np.reciprocal(inverse_prediction(model_method(model), frame))
         known_HW = (frame.depth > 0) & np.isfinite(depth_HW)
         depth_HW = depth_HW * np.float32(median_ratio(frame.depth[known_HW], depth_HW[known_HW]))
         plane_HW = tilted_plane(frame.depth)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high
 from aerial_depth_pipeline.evaluation.report.charts import finish
 from aerial_depth_pipeline.evaluation.report.tables import cell, label
 from aerial_depth_pipeline.study import fine_tuning as tuning
@@ -34,7 +35,7 @@ def matrix_chart(generalization: pd.DataFrame, alignment: str, metrics: Sequence
         std = found.pivot(index="train_domain", columns="test_domain", values="std").reindex(
             index=rows, columns=columns
         )
-        better_when_large = not metric.startswith(("abs_", "sq_", "rmse", "l1"))
+        better_when_large = better_when_high(metric)
         place.imshow(mean, cmap="plasma" if better_when_large else "plasma_r", aspect="auto")
         low, high = np.nanmin(mean.to_numpy()), np.nanmax(mean.to_numpy())
         for y, row in enumerate(rows):

@@ -84,7 +84,7 @@ def test_graphs_agree_with_the_model_on_frames_of_another_size(exported):
 
 @pytest.mark.slow
 def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tmp_path):
-    from aerial_depth_pipeline.evaluation.methods.external import outside_contestants
+    from aerial_depth_pipeline.evaluation.methods.external import external_methods
     from aerial_depth_pipeline.evaluation.methods.method import Frame
     from aerial_depth_pipeline.evaluation.references import Reference
     from aerial_depth_pipeline.evaluation.settings import MethodSettings
@@ -96,11 +96,11 @@ def test_torchscript_agrees_and_can_be_measured_beside_other_models(exported, tm
     settings = MethodSettings(
         name="exported", path=str(folder / TORCHSCRIPT), mean=[0.0] * 3, std=[1.0] * 3
     )
-    (contestant,) = outside_contestants([settings], "town")
+    (method,) = external_methods([settings], "town")
     frame = Frame(
         "flight", Reference(0, tmp_path / "000000.png", tmp_path / "none.tiff", "exact", True)
     )
-    np.testing.assert_allclose(contestant.predict(frame), model(image), rtol=1e-3)
+    np.testing.assert_allclose(method.predict(frame), model(image), rtol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         graph = torch.jit.load(str(folder / TORCHSCRIPT))

@@ -59,17 +59,17 @@ def summarize(
         images: int,
         coverage: float,
     ) -> None:
-        contestant, scene, alignment, cap = key
+        method, scene, alignment, cap = key
         rows.append(
-            (contestant, domain, scene, alignment, cap, metric, value, low, high, images, coverage)
+            (method, domain, scene, alignment, cap, metric, value, low, high, images, coverage)
         )
 
     for scene in ["all", *sorted(frames)]:
         part = per_image if scene == "all" else per_image[per_image["scene"] == scene]
-        for (contestant, alignment, cap), group in part.groupby(
+        for (method, alignment, cap), group in part.groupby(
             ["contestant", "alignment", "cap"], sort=False
         ):
-            key = (contestant, scene, alignment, cap)
+            key = (method, scene, alignment, cap)
             coverage = float(group["coverage"].mean())
             values_NM = group[names].to_numpy(float)
             low, high = bootstrap.interval(bootstrap.means(values_NM))
@@ -87,10 +87,10 @@ def summarize(
                         int(present[column]),
                         coverage,
                     )
-            if alignment == "median_per_image" and contestant != "tilted_plane":
+            if alignment == "median_per_image" and method != "tilted_plane":
                 add(key, "scale_drift", *_drift(group, bootstrap), len(group), coverage)
-            if contestant != "tilted_plane" and group["plane_abs_rel"].notna().any():
-                # The plane's error on the very pixels that the contestant answers: sparse methods
+            if method != "tilted_plane" and group["plane_abs_rel"].notna().any():
+                # The plane's error on the very pixels that the method answers: sparse methods
                 # answer where it is easy.
                 add(
                     key,
@@ -176,13 +176,13 @@ def _counts(
     for scene in ["all", *sorted(frames)]:
         total = sum(frames.values()) if scene == "all" else frames[scene]
         of_scene = problems if scene == "all" else problems[problems["scene"] == scene]
-        for contestant in everyone:
-            of_contestant = of_scene[of_scene["contestant"] == contestant]
-            for problem, group in of_contestant.groupby("problem"):
+        for method in everyone:
+            of_method = of_scene[of_scene["contestant"] == method]
+            for problem, group in of_method.groupby("problem"):
                 count = len(group.drop_duplicates(["scene", "frame"]))
                 rows.append(
                     (
-                        contestant,
+                        method,
                         domain,
                         scene,
                         "none",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.alignment import median
 from aerial_depth_pipeline.evaluation.methods.method import Frame
-from aerial_depth_pipeline.evaluation.settings import DENSE_CONVENTIONAL
+from aerial_depth_pipeline.evaluation.methods.table import DENSE_CONVENTIONAL
 
 COLUMNS = [
     "contestant",
@@ -42,7 +42,7 @@ _NEIGHBOURS = (  # along rows, along columns
 )
 
 Sums = dict[tuple[str, str], np.ndarray]
-"""(contestant, breakdown) → [bins, 4]: pixels, sum of relative errors, sum of errors in metres, pixels with δ<1.25."""
+"""(method, breakdown) → [bins, 4]: pixels, sum of relative errors, sum of errors in metres, pixels with δ<1.25."""
 
 
 @dataclass(frozen=True)
@@ -215,14 +215,14 @@ def breakdown_table(total: Sums, domain: str, alignment: str) -> pd.DataFrame:
     """Means over the pixels of each bin that has any; pixels are pooled over images, so large
     images weigh more than in the main table."""
     rows = []
-    for (contestant, name), sums in total.items():
+    for (method, name), sums in total.items():
         breakdown = BREAKDOWNS[name]
         for i in np.flatnonzero(sums[:, 0]):
             pixels, relative, error, within = sums[i]
             bounds = breakdown.bounds(int(i))
             rows.append(
                 (
-                    contestant,
+                    method,
                     domain,
                     alignment,
                     name,

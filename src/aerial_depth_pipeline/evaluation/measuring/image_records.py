@@ -22,20 +22,21 @@ from aerial_depth_pipeline.evaluation.measuring.alignment import (
 from aerial_depth_pipeline.evaluation.measuring.breakdowns import looked_at, pixel_groups, sums_of
 from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.methods.method import (
-    Contestant,
     Frame,
+    Method,
     PredictionError,
     as_inverse,
 )
+from aerial_depth_pipeline.evaluation.methods.table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import SceneGeometry
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.evaluation.settings import DENSE_CONVENTIONAL, NO_CAP, EvaluationSettings
+from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Prediction = np.ndarray | PredictionError
 Key = tuple[str, str]
-"""A contestant's name and a cap's."""
+"""A method's name and a cap's."""
 
 _RANGE = 1000.0
 _PER_SCENE = "median_per_scene"
@@ -45,7 +46,7 @@ _PLANE = "tilted_plane"
 @dataclass
 class FrameResult:
     """What remains of a frame, counted once: records, problems, the sums of its breakdowns by
-    (contestant, breakdown), median ratios."""
+    (method, breakdown), median ratios."""
 
     frames: int = 0
     records: list[dict] = field(default_factory=list)
@@ -56,9 +57,9 @@ class FrameResult:
 
 @dataclass(frozen=True)
 class SceneMeasurement:
-    """One scene, its contestants and how they are measured.
+    """One scene, its methods and how they are measured.
 
-    Contestants that work alone predict one frame after another in the calling thread; everything
+    Methods that work alone predict one frame after another in the calling thread; everything
     else happens in threads, at most a few frames ahead. Every file is decoded once and every
     alignment measured at once, but for the scene's common scale: it is known when all frames were
     seen, and until then predictions wait on disk, as plain arrays.
@@ -67,7 +68,7 @@ class SceneMeasurement:
     domain: str
     scene: str
     references: Sequence[Reference]
-    contestants: Sequence[Contestant]
+    methods: Sequence[Method]
     settings: EvaluationSettings
     geometry: SceneGeometry
 
@@ -102,7 +103,7 @@ class SceneMeasurement:
     def _predicted(self) -> Iterator[tuple[Frame, dict[str, Prediction]]]:
         for reference in self.references:
             frame = Frame(self.scene, reference)
-            yield frame, {c.name: _attempt(c.predict, frame) for c in self.contestants if c.alone}
+            yield frame, {c.name: _attempt(c.predict, frame) for c in self.methods if c.alone}
 
     def _measure_frame(
         self, frame: Frame, predictions: Mapping[str, Prediction], store: Path | None
@@ -114,14 +115,14 @@ class SceneMeasurement:
             result.problems.append(self._problem("reference", frame, *fault))
             return result
         inverses = {}
-        for contestant in self.contestants:
-            inverse_HW = _inverse(contestant, predictions.get(contestant.name), frame)
+        for method in self.methods:
+            inverse_HW = _inverse(method, predictions.get(method.name), frame)
             if isinstance(inverse_HW, PredictionError):
                 result.problems.append(
-                    self._problem(contestant.name, frame, inverse_HW.problem, str(inverse_HW))
+                    self._problem(method.name, frame, inverse_HW.problem, str(inverse_HW))
                 )
             else:
-                inverses[contestant.name] = inverse_HW
+                inverses[method.name] = inverse_HW
         if store is not None:
             self._keep(frame, inverses, store)
         self._measure_inverses(frame, inverses, None, result)
@@ -130,11 +131,11 @@ class SceneMeasurement:
     def _keep(self, frame: Frame, inverses: Mapping[str, np.ndarray], store: Path) -> None:
         try:
             np.save(store / f"{frame.reference.frame}.npy", frame.depth)
-            for contestant in self.contestants:
-                if contestant.name in inverses and not (contestant.cheap or contestant.oracle):
+            for method in self.methods:
+                if method.name in inverses and not (method.cheap or method.oracle):
                     np.save(
-                        store / f"{frame.reference.frame}-{contestant.name}.npy",
-                        inverses[contestant.name],
+                        store / f"{frame.reference.frame}-{method.name}.npy",
+                        inverses[method.name],
                     )
         except OSError as error:
             raise UserError(
@@ -152,14 +153,12 @@ class SceneMeasurement:
         if path.is_file():
             frame = Frame(self.scene, reference, np.load(path))
             inverses = {}
-            for contestant in self.contestants:
-                kept = store / f"{reference.frame}-{contestant.name}.npy"
+            for method in self.methods:
+                kept = store / f"{reference.frame}-{method.name}.npy"
                 if kept.is_file():
-                    inverses[contestant.name] = np.load(kept)
-                elif contestant.cheap:
-                    inverses[contestant.name] = as_inverse(
-                        contestant, contestant.predict(frame), frame
-                    )
+                    inverses[method.name] = np.load(kept)
+                elif method.cheap:
+                    inverses[method.name] = as_inverse(method, method.predict(frame), frame)
             self._measure_inverses(frame, inverses, scales, result)
         return result
 
@@ -176,12 +175,12 @@ class SceneMeasurement:
         if (self.settings.main_alignment == _PER_SCENE) == (scales is not None):
             groups = self._groups(frame, inverses, result)
         for cap, known in self._known(frame, inverses.get(_PLANE)).items():
-            for contestant in self.contestants:
-                if contestant.name in inverses and not (contestant.oracle and scales is not None):
-                    self._measure_contestant(
-                        contestant,
+            for method in self.methods:
+                if method.name in inverses and not (method.oracle and scales is not None):
+                    self._measure_method(
+                        method,
                         frame,
-                        inverses[contestant.name],
+                        inverses[method.name],
                         cap,
                         known,
                         scales,
@@ -207,9 +206,9 @@ class SceneMeasurement:
             result.problems.append(self._problem("image", frame, "damaged", str(error)))
             return {}
 
-    def _measure_contestant(
+    def _measure_method(
         self,
-        contestant: Contestant,
+        method: Method,
         frame: Frame,
         inverse_HW: np.ndarray,
         cap: str,
@@ -221,42 +220,40 @@ class SceneMeasurement:
         settings, wanted = self.settings, known.count
         common, inverse_N = known.common(inverse_HW)
         present = common.count
-        if scales is None and not self._is_measurable(
-            contestant, frame, present, wanted, cap, result
-        ):
+        if scales is None and not self._is_measurable(method, frame, present, wanted, cap, result):
             return
         if present < settings.minimum_pixels:
             return
         fit = fit_inverse_depth(common.depth_N, inverse_N)
-        if contestant.oracle:
+        if method.oracle:
             alignments = dict.fromkeys(settings.alignments, (1.0, 0.0))
         elif scales is not None:
             alignments = (
-                {_PER_SCENE: (1 / scales[contestant.name, cap], 0.0)}
-                if (contestant.name, cap) in scales
+                {_PER_SCENE: (1 / scales[method.name, cap], 0.0)}
+                if (method.name, cap) in scales
                 else {}
             )
         else:
             alignments = {"none": (1.0, 0.0), "lstsq_inverse_depth": (fit.scale, fit.shift)}
-            if contestant.output == "affine_inverse_depth":
+            if method.output == "affine_inverse_depth":
                 del alignments["none"]
             else:
                 ratio = common.median / median(np.reciprocal(inverse_N))
-                result.ratios[contestant.name, cap] = ratio
+                result.ratios[method.name, cap] = ratio
                 alignments["median_per_image"] = (1 / ratio, 0.0)
         metrics: dict[str, float] = {}
         for alignment in settings.alignments:
             if alignment not in alignments:
                 continue
             scale, shift = alignments[alignment]
-            if not (contestant.oracle and metrics):  # an oracle is the same under every alignment
+            if not (method.oracle and metrics):  # an oracle is the same under every alignment
                 depth_N = aligned_depth(inverse_N, scale, shift, known.nearest, known.farthest)
                 metrics = image_metrics(
                     common.depth_N, depth_N, wanted, settings.thresholds, frame.reference.metric
                 )
             result.records.append(
                 {
-                    "contestant": contestant.name,
+                    "contestant": method.name,
                     "domain": self.domain,
                     "scene": self.scene,
                     "frame": frame.reference.frame,
@@ -280,11 +277,11 @@ class SceneMeasurement:
                 for name, sums in sums_of(
                     groups, looked_at(frame.depth), depth_hw, frame.reference.metric
                 ).items():
-                    result.sums[contestant.name, name] = sums
+                    result.sums[method.name, name] = sums
 
     def _is_measurable(
         self,
-        contestant: Contestant,
+        method: Method,
         frame: Frame,
         present: int,
         wanted: int,
@@ -296,14 +293,14 @@ class SceneMeasurement:
             return False
         if present < self.settings.minimum_pixels:
             detail = f"{present} of {wanted} reference pixels have a prediction (cap {cap})"
-            result.problems.append(self._problem(contestant.name, frame, "empty", detail))
+            result.problems.append(self._problem(method.name, frame, "empty", detail))
             return False
-        if cap == NO_CAP and contestant.dense and present < wanted:
+        if cap == NO_CAP and method.dense and present < wanted:
             detail = (
                 f"{wanted - present} of {wanted} reference pixels have no finite, positive"
                 " prediction"
             )
-            result.problems.append(self._problem(contestant.name, frame, "holes", detail))
+            result.problems.append(self._problem(method.name, frame, "holes", detail))
         return True
 
     def _fault(self, frame: Frame) -> tuple[str, str] | None:
@@ -339,9 +336,9 @@ class SceneMeasurement:
             known[name] = _Known(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
         return known
 
-    def _problem(self, contestant: str, frame: Frame, problem: str, detail: str) -> dict:
+    def _problem(self, method: str, frame: Frame, problem: str, detail: str) -> dict:
         return {
-            "contestant": contestant,
+            "contestant": method,
             "domain": self.domain,
             "scene": self.scene,
             "frame": frame.reference.frame,
@@ -412,13 +409,13 @@ def caps_of(settings: EvaluationSettings) -> dict[str, float]:
     return {NO_CAP: float("inf"), **{f"{cap:g}": float(cap) for cap in settings.caps}}
 
 
-def _inverse(contestant: Contestant, prediction: Prediction | None, frame: Frame) -> Prediction:
-    """A contestant's inverse depth, from what it predicted if it works alone."""
-    if not contestant.alone:
-        prediction = _attempt(contestant.predict, frame)
+def _inverse(method: Method, prediction: Prediction | None, frame: Frame) -> Prediction:
+    """A method's inverse depth, from what it predicted if it works alone."""
+    if not method.alone:
+        prediction = _attempt(method.predict, frame)
     if isinstance(prediction, PredictionError):
         return prediction
-    return _attempt(lambda frame: as_inverse(contestant, prediction, frame), frame)
+    return _attempt(lambda frame: as_inverse(method, prediction, frame), frame)
 
 
 def _attempt(function: Callable[[Frame], np.ndarray], frame: Frame) -> Prediction:

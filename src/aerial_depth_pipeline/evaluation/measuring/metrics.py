@@ -1,31 +1,165 @@
-"""Depth metrics of one image: the KITTI seven and the photogrammetric set."""
+"""Depth metrics: the KITTI seven, the photogrammetric set, and what follows from both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
-
-KITTI = (
-    "abs_rel",
-    "sq_rel",
-    "rmse",
-    "rmse_log",
-    "delta_1.25",
-    "delta_1.25_squared",
-    "delta_1.25_cubed",
-)
-"""Eigen et al., NeurIPS 2014."""
-LENGTHS = ("sq_rel", "rmse", "l1_abs")
-"""Metrics with a unit: they are left out where the reference is not in metres. So are accuracy and completeness."""
 
 _LOG = np.float32(np.log(1.25))
 
 
+@dataclass
+class Errors:
+    """One image's errors over the pixels that carry both a reference and a prediction.
+
+    Attributes:
+        reference_N: reference depth, positive.
+        prediction_N: aligned and clipped predicted depth of the same pixels, positive, same unit.
+        reference_pixels: how many pixels have a reference, with a prediction or without.
+    """
+
+    reference_N: np.ndarray
+    prediction_N: np.ndarray
+    reference_pixels: int
+
+    @property
+    def count(self) -> int:
+        """Number of pixels."""
+        return len(self.reference_N)
+
+    @cached_property
+    def absolute_N(self) -> np.ndarray:
+        """|p - r|."""
+        return np.abs(self.prediction_N - self.reference_N)
+
+    @cached_property
+    def relative_N(self) -> np.ndarray:
+        """|p - r| / r."""
+        return self.absolute_N / self.reference_N
+
+    @cached_property
+    def log_ratio_N(self) -> np.ndarray:
+        """|log(p / r)|; max(p/r, r/p) < t is |log(p/r)| < log t."""
+        return np.abs(np.log(self.prediction_N / self.reference_N))
+
+    @cached_property
+    def abs_rel(self) -> float:
+        """Mean of |p - r| / r."""
+        return float(self.relative_N.mean())
+
+    def within(self, power: int) -> float:
+        """Share of pixels with max(p/r, r/p) < 1.25^power."""
+        return np.count_nonzero(self.log_ratio_N < power * _LOG) / self.count
+
+    def accuracy(self, distance: float) -> float:
+        """Share of the predictions within a distance of the reference."""
+        return np.count_nonzero(self.absolute_N < distance) / self.count
+
+    def completeness(self, distance: float) -> float:
+        """Share of the reference's pixels with a prediction within a distance."""
+        return np.count_nonzero(self.absolute_N < distance) / self.reference_pixels
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of METRICS: everything that tables, charts, comparisons and settings know of a metric.
+
+    Attributes:
+        name: in `evaluation.csv` and in configuration.
+        label: for readers.
+        better: whether a low or a high value is better.
+        function: from an image's errors; None where it follows from the images together.
+        metric_only: whether it has a unit, and is left out where the reference is not in metres.
+        shown: whether it stands in the console's and the page's main table.
+        latex: the label in LaTeX where it differs.
+    """
+
+    name: str
+    label: str
+    better: Literal["low", "high"]
+    function: Callable[[Errors], float] | None = field(default=None, compare=False)
+    metric_only: bool = False
+    shown: bool = False
+    latex: str = ""
+
+
+METRICS: list[Metric] = [
+    # Eigen et al., Depth Map Prediction from a Single Image, NeurIPS 2014.
+    Metric("abs_rel", "abs rel", "low", lambda e: e.abs_rel, shown=True),
+    Metric(
+        "sq_rel",
+        "sq rel",
+        "low",
+        lambda e: float(e.absolute_N @ e.relative_N) / e.count,
+        True,
+        True,
+    ),
+    Metric("rmse", "rmse", "low", lambda e: _root_mean_square(e.absolute_N), True, True),
+    Metric("rmse_log", "rmse log", "low", lambda e: _root_mean_square(e.log_ratio_N), shown=True),
+    Metric("delta_1.25", "δ<1.25", "high", lambda e: e.within(1), False, True, r"$\delta<1.25$"),
+    Metric(
+        "delta_1.25_squared",
+        "δ<1.25²",
+        "high",
+        lambda e: e.within(2),
+        False,
+        True,
+        r"$\delta<1.25^2$",
+    ),
+    Metric(
+        "delta_1.25_cubed",
+        "δ<1.25³",
+        "high",
+        lambda e: e.within(3),
+        False,
+        True,
+        r"$\delta<1.25^3$",
+    ),
+    # The photogrammetric set, as in the evaluation of multi-view stereo.
+    Metric("l1_abs", "L1-abs", "low", lambda e: float(e.absolute_N.mean()), metric_only=True),
+    Metric("l1_rel", "L1-rel", "low", lambda e: e.abs_rel),
+    # From the images together.
+    Metric("skill_over_plane", "skill over plane", "high", shown=True),
+    Metric("scale_drift", "scale drift", "low"),
+    Metric("correlation", "correlation", "high"),
+]
+"""All metrics; one more row is one more column everywhere."""
+
+_BY_DISTANCE = [
+    Metric("accuracy", "accuracy", "high", metric_only=True),
+    Metric("completeness", "completeness", "high", metric_only=True),
+]
+
+
+def metric_of(name: str) -> Metric | None:
+    """The row of a metric; those by a distance (`accuracy_0.5m`) follow from the distance. None for
+    other columns."""
+    for metric in METRICS:
+        if metric.name == name:
+            return metric
+    for metric in _BY_DISTANCE:
+        if name.startswith(f"{metric.name}_"):
+            return replace(metric, name=name, label=name.replace("_", " "))
+    return None
+
+
+def better_when_high(name: str) -> bool:
+    """Whether a larger value of this metric is better."""
+    metric = metric_of(name)
+    return metric is not None and metric.better == "high"
+
+
+def shown() -> tuple[str, ...]:
+    """Metrics of the main tables."""
+    return tuple(metric.name for metric in METRICS if metric.shown)
+
+
 def metric_names(thresholds: Sequence[float]) -> list[str]:
     """All names that `image_metrics` gives, in the order of its result."""
-    names = [*KITTI, "l1_abs", "l1_rel"]
-    for threshold in thresholds:
-        names += [f"accuracy_{threshold:g}m", f"completeness_{threshold:g}m"]
-    return names
+    names = [metric.name for metric in METRICS if metric.function is not None]
+    return names + [f"{m.name}_{t:g}m" for t in thresholds for m in _BY_DISTANCE]
 
 
 def image_metrics(
@@ -37,17 +171,9 @@ def image_metrics(
 ) -> dict[str, float]:
     """Metrics of one image over the pixels that carry both a reference and a prediction.
 
-    The photogrammetric set follows the evaluation of multi-view stereo: `l1_abs` is the mean
-        distance in metres, `l1_rel` the mean distance
-    relative to the reference (the same as `abs_rel`, under the name photogrammetrists know),
-    `accuracy` the share of the *predictions* within a distance of the reference, `completeness` the
-    share of the *reference's* pixels that have a prediction within it.
-
     Args:
-        reference_N: reference depth of the N common pixels, positive.
-        prediction_N: aligned and clipped predicted depth of the same pixels, positive, same unit.
-        reference_pixels: how many pixels have a reference, with a prediction or without.
-        thresholds: distances in metres.
+        reference_N, prediction_N, reference_pixels: see `Errors`.
+        thresholds: distances in metres for accuracy and completeness.
         metric: whether the reference is in metres; where it is not, metrics with a unit are NaN.
 
     Raises:
@@ -58,31 +184,16 @@ def image_metrics(
             f"expected two arrays [N], N > 0, of common pixels, got {reference_N.shape} and"
             f" {prediction_N.shape}"
         )
-    count = len(reference_N)
-    error = prediction_N - reference_N
-    np.abs(error, out=error)
-    relative = error / reference_N
-    log_ratio = prediction_N / reference_N
-    np.log(log_ratio, out=log_ratio)
-    np.abs(log_ratio, out=log_ratio)  # max(p/r, r/p) < t is |log(p/r)| < log t
-    abs_rel = float(relative.mean())
-    values = {
-        "abs_rel": abs_rel,
-        "sq_rel": float(error @ relative) / count,
-        "rmse": (float(error @ error) / count) ** 0.5,
-        "rmse_log": (float(log_ratio @ log_ratio) / count) ** 0.5,
-        "delta_1.25": np.count_nonzero(log_ratio < _LOG) / count,
-        "delta_1.25_squared": np.count_nonzero(log_ratio < 2 * _LOG) / count,
-        "delta_1.25_cubed": np.count_nonzero(log_ratio < 3 * _LOG) / count,
-        "l1_abs": float(error.mean()),
-        "l1_rel": abs_rel,
-    }
+    errors = Errors(reference_N, prediction_N, reference_pixels)
+    nan, values = float("nan"), {}
+    for row in METRICS:
+        if row.function is not None:
+            values[row.name] = nan if row.metric_only and not metric else row.function(errors)
     for threshold in thresholds:
-        within = np.count_nonzero(error < threshold)
-        values[f"accuracy_{threshold:g}m"] = within / count
-        values[f"completeness_{threshold:g}m"] = within / reference_pixels
-    if not metric:
-        for name in values:
-            if name in LENGTHS or name.startswith(("accuracy_", "completeness_")):
-                values[name] = float("nan")
+        values[f"accuracy_{threshold:g}m"] = errors.accuracy(threshold) if metric else nan
+        values[f"completeness_{threshold:g}m"] = errors.completeness(threshold) if metric else nan
     return values
+
+
+def _root_mean_square(values_N: np.ndarray) -> float:
+    return (float(values_N @ values_N) / len(values_N)) ** 0.5

@@ -9,8 +9,8 @@ _KEPT = 2
 
 
 class Bootstrap:
-    """Resamplings of images, the same ones for every contestant, so that differences between
-    contestants are paired.
+    """Resamplings of images, the same ones for every method, so that differences between
+    methods are paired.
 
     Images of one flight resemble their neighbours, so the intervals say how much the choice of
     images matters, not how much another flight would differ.

@@ -15,7 +15,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     PredictionError,
     inverse_prediction,
-    model_contestant,
+    model_method,
 )
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
@@ -116,7 +116,7 @@ def _sweep_frame(
         log.info("%s/%06d has no views to sweep against and is left out.", frame.scene, number)
         return []
     try:
-        network_HW = inverse_prediction(model_contestant(predict), frame)
+        network_HW = inverse_prediction(model_method(predict), frame)
     except PredictionError as error:
         log.warning("No sweep around the prediction of %s/%06d: %s.", frame.scene, number, error)
         return []

@@ -1,4 +1,4 @@
-"""Conventional photogrammetry as contestants: what the paper compared with, on the same frames,
+"""Conventional photogrammetry as methods: what the paper compared with, on the same frames,
 each with its own coverage."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame, PredictionError
+from aerial_depth_pipeline.evaluation.methods.method import Frame, Method, PredictionError
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.depth_maps import read_depth
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 _SOURCES = 4
 
 
-def conventional_contestants(
+def conventional_methods(
     test: Mapping[str, Sequence[Reference]], settings: EvaluationSettings, work: Path
-) -> list[Contestant]:
+) -> list[Method]:
     """The methods of `settings.conventional` that can run here, in scenes with an exact reference
     and structure from motion.
 
@@ -38,7 +38,7 @@ def conventional_contestants(
     Args:
         test: references by scene.
         settings: which methods, and in how many frames.
-        work: a folder for computed depth, which has to live as long as the contestants.
+        work: a folder for computed depth, which has to live as long as the methods.
     """
     scenes = {}
     for name, references in test.items():
@@ -49,7 +49,7 @@ def conventional_contestants(
         ]
         if exact and (exact[0].ground_truth / "sfm" / "images.bin").is_file():
             scenes[name] = exact
-    models, contestants = _Models(scenes), []
+    models, methods = _Models(scenes), []
     for method in settings.conventional if scenes else []:
         if method == "patch_match" and not _patch_match_available():
             log.info("patch_match is left out: it needs CUDA and a COLMAP built for it.")
@@ -60,8 +60,8 @@ def conventional_contestants(
             else _Dense(method, models, settings.conventional_frames, work).predict
         )
         # Alone: the first frame of a scene reads its model, or computes the depth of all.
-        contestants.append(Contestant(method, predict, dense=False, alone=True))
-    return contestants
+        methods.append(Method(method, predict, dense=False, alone=True))
+    return methods
 
 
 def _patch_match_available() -> bool:

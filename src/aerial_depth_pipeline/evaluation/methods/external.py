@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.evaluation.methods.method import Contestant, Frame, PredictionError
+from aerial_depth_pipeline.evaluation.methods.method import Frame, Method, PredictionError
 from aerial_depth_pipeline.evaluation.settings import MethodSettings
 from aerial_depth_pipeline.formats.file_names import numbered
 
@@ -20,23 +20,21 @@ _TORCHSCRIPT = (".pt", ".pth", ".ts", ".torchscript")
 _MULTIPLE = 32
 
 
-def outside_contestants(settings: Sequence[MethodSettings], domain: str) -> list[Contestant]:
-    """The contestants that take part in a domain.
+def external_methods(settings: Sequence[MethodSettings], domain: str) -> list[Method]:
+    """The methods that take part in a domain.
 
     Raises:
         UserError: if a path does not exist, a network cannot be loaded or a package for it is
             missing.
     """
-    return [
-        _contestant(one, domain) for one in settings if not one.domains or domain in one.domains
-    ]
+    return [_method(one, domain) for one in settings if not one.domains or domain in one.domains]
 
 
-def _contestant(settings: MethodSettings, domain: str) -> Contestant:
+def _method(settings: MethodSettings, domain: str) -> Method:
     path = Path(settings.path)
     if not path.exists():
         raise UserError(
-            f"Contestant '{settings.name}': {path} does not exist; correct its 'path' in"
+            f"Method '{settings.name}': {path} does not exist; correct its 'path' in"
             " conf/*/parameters_evaluation.yml."
         )
     kind = settings.kind
@@ -52,17 +50,17 @@ def _contestant(settings: MethodSettings, domain: str) -> Contestant:
     if kind == "folder":
         if not path.is_dir():
             raise UserError(
-                f"Contestant '{settings.name}': {path} is neither a folder nor an ONNX or"
+                f"Method '{settings.name}': {path} is neither a folder nor an ONNX or"
                 " TorchScript file; say 'kind'."
             )
-        return Contestant(
+        return Method(
             settings.name,
             _from_folder(settings, path, domain),
             settings.output,
             stretched=settings.stretched,
         )
     run, size = (_onnx if kind == "onnx" else _torchscript)(settings, path)
-    return Contestant(
+    return Method(
         settings.name,
         _from_network(settings, run, size),
         settings.output,
@@ -185,19 +183,18 @@ def _onnx(
         import onnxruntime
     except ImportError as error:
         raise UserError(
-            f"Contestant '{settings.name}' is an ONNX file; `pip install onnxruntime` to"
-            " measure it."
+            f"Method '{settings.name}' is an ONNX file; `pip install onnxruntime` to measure it."
         ) from error
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
         raise UserError(
-            f"Contestant '{settings.name}': {path} is not a usable ONNX file ({error})."
+            f"Method '{settings.name}': {path} is not a usable ONNX file ({error})."
         ) from error
     entry = session.get_inputs()[0]
     if len(entry.shape) != 4:
         raise UserError(
-            f"Contestant '{settings.name}': the input of {path} has shape {entry.shape}; [1, 3, H,"
+            f"Method '{settings.name}': the input of {path} has shape {entry.shape}; [1, 3, H,"
             " W] is needed."
         )
     height, width = entry.shape[2:]
@@ -218,7 +215,7 @@ def _torchscript(
             module = torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise UserError(
-            f"Contestant '{settings.name}': {path} is not a usable TorchScript file ({error})."
+            f"Method '{settings.name}': {path} is not a usable TorchScript file ({error})."
         ) from error
 
     def run(batch: np.ndarray) -> np.ndarray:

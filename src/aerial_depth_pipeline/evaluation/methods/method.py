@@ -13,8 +13,9 @@ import torch
 
 from aerial_depth_pipeline.evaluation.attitude import slope_of
 from aerial_depth_pipeline.evaluation.methods.baselines import TrainingDepth, tilted_plane
+from aerial_depth_pipeline.evaluation.methods.table import LEVEL_GROUND, MIRRORED, PICTURE_ALONE
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.evaluation.settings import LEVEL_GROUND, MIRRORED, PICTURE_ALONE, Output
+from aerial_depth_pipeline.evaluation.settings import Output
 from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.images import read_frame
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
@@ -28,7 +29,7 @@ _SMALLEST = 1e-30  # below it a float32 has no reciprocal
 
 
 class PredictionError(Exception):
-    """A contestant gave nothing that can be measured for one frame.
+    """A method gave nothing that can be measured for one frame.
 
     Attributes:
         problem: one of `missing`, `left out`, `damaged`, `empty`, `mis-sized`.
@@ -62,7 +63,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Method:
     """A named way to predict.
 
     Attributes:
@@ -91,32 +92,28 @@ class Contestant:
     cheap: bool = False
 
 
-def model_contestant(
-    predict: Callable[[np.ndarray], np.ndarray], name: str = "model"
-) -> Contestant:
+def model_method(predict: Callable[[np.ndarray], np.ndarray], name: str = "model") -> Method:
     """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W].
 
     A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is
     known.
     """
     if not _takes_slope(predict):
-        return Contestant(name, lambda frame: predict(frame.image), "depth", alone=True)
+        return Method(name, lambda frame: predict(frame.image), "depth", alone=True)
 
     def with_attitude(frame: Frame) -> np.ndarray:
         height, width = frame.image.shape[:2]
         return predict(frame.image, slope_of(frame.reference, height, width))
 
-    return Contestant(name, with_attitude, "depth", alone=True)
+    return Method(name, with_attitude, "depth", alone=True)
 
 
-def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> list[Contestant]:
+def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> list[Method]:
     """The model without what is known beside the picture, where it makes use of that, and averaged
     with the mirrored picture's depth."""
     found = []
     if _takes_slope(predict):
-        found.append(
-            Contestant(PICTURE_ALONE, lambda frame: predict(frame.image), "depth", alone=True)
-        )
+        found.append(Method(PICTURE_ALONE, lambda frame: predict(frame.image), "depth", alone=True))
     if mirrored:
 
         def averaged(frame: Frame) -> np.ndarray:
@@ -129,7 +126,7 @@ def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> l
                 0
             ]
 
-        found.append(Contestant(MIRRORED, averaged, "depth", alone=True))
+        found.append(Method(MIRRORED, averaged, "depth", alone=True))
     return found
 
 
@@ -143,11 +140,11 @@ def _takes_slope(predict: Callable[..., np.ndarray]) -> bool:
     return isinstance(predict, DepthModel) and predict.takes_slope
 
 
-def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
+def trivial_baselines(training: TrainingDepth) -> list[Method]:
     """`constant`, `mean_depth_map` (where the training frames have references) and the oracle
     `tilted_plane`."""
-    contestants = [
-        Contestant(
+    methods = [
+        Method(
             "constant",
             lambda frame: np.full(frame.depth.shape, training.constant, np.float32),
             cheap=True,
@@ -165,12 +162,12 @@ def baseline_contestants(training: TrainingDepth) -> list[Contestant]:
                 cv2.resize(inverse_HW, (width, height), interpolation=cv2.INTER_LINEAR)
             )
 
-        contestants.append(Contestant("mean_depth_map", mean_depth_map, cheap=True))
-    contestants.append(Contestant("tilted_plane", _tilted_plane, oracle=True))
-    return contestants
+        methods.append(Method("mean_depth_map", mean_depth_map, cheap=True))
+    methods.append(Method("tilted_plane", _tilted_plane, oracle=True))
+    return methods
 
 
-def level_ground(references: Iterable[Reference]) -> list[Contestant]:
+def level_ground(references: Iterable[Reference]) -> list[Method]:
     """Level ground under the camera, without a look at the picture; where the camera's attitude is
     known for some of the frames."""
     if not any(np.isfinite(slope_of(reference, 1, 1)).all() for reference in references):
@@ -183,7 +180,7 @@ def level_ground(references: Iterable[Reference]) -> list[Contestant]:
             raise PredictionError("left out", "the camera's attitude is not known")
         return relative_inverse_depth(torch.tensor(slope)[None], height, width)[0, 0].numpy()
 
-    return [Contestant(LEVEL_GROUND, ground, "inverse_depth", cheap=True)]
+    return [Method(LEVEL_GROUND, ground, "inverse_depth", cheap=True)]
 
 
 def _tilted_plane(frame: Frame) -> np.ndarray:
@@ -193,18 +190,18 @@ def _tilted_plane(frame: Frame) -> np.ndarray:
     return plane_HW
 
 
-def inverse_prediction(contestant: Contestant, frame: Frame) -> np.ndarray:
-    """A contestant's inverse depth [H, W] float32 at the reference's size, NaN where it has none.
+def inverse_prediction(method: Method, frame: Frame) -> np.ndarray:
+    """A method's inverse depth [H, W] float32 at the reference's size, NaN where it has none.
 
     Raises:
         PredictionError: if the prediction is missing, damaged, empty or not of the frame's
             proportions.
     """
-    return as_inverse(contestant, contestant.predict(frame), frame)
+    return as_inverse(method, method.predict(frame), frame)
 
 
-def as_inverse(contestant: Contestant, prediction: np.ndarray, frame: Frame) -> np.ndarray:
-    """What a contestant predicted as inverse depth [H, W] float32 at the reference's size, NaN
+def as_inverse(method: Method, prediction: np.ndarray, frame: Frame) -> np.ndarray:
+    """What a method predicted as inverse depth [H, W] float32 at the reference's size, NaN
     where there is none.
 
     Other sizes are brought to the reference's by bilinear interpolation of inverse depth; a hole
@@ -221,7 +218,7 @@ def as_inverse(contestant: Contestant, prediction: np.ndarray, frame: Frame) -> 
         )
     own_height, own_width = prediction.shape
     if (
-        not contestant.stretched
+        not method.stretched
         and abs(own_width * height - own_height * width) > _ASPECT_TOLERANCE * own_height * width
     ):
         raise PredictionError(
@@ -231,9 +228,9 @@ def as_inverse(contestant: Contestant, prediction: np.ndarray, frame: Frame) -> 
         )
     prediction = prediction.astype(np.float32, copy=False)
     usable = np.isfinite(prediction)
-    if contestant.output != "affine_inverse_depth":
+    if method.output != "affine_inverse_depth":
         usable &= prediction > _SMALLEST
-    if contestant.output == "depth":
+    if method.output == "depth":
         inverse = np.divide(
             1, prediction, out=np.full(prediction.shape, np.nan, np.float32), where=usable
         )
@@ -247,9 +244,9 @@ def as_inverse(contestant: Contestant, prediction: np.ndarray, frame: Frame) -> 
 
 
 def check_names(names: list[str]) -> None:
-    """Raise ValueError if two contestants share a name."""
+    """Raise ValueError if two methods share a name."""
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
-                f"two contestants are called '{name}'; every contestant needs a name of its own"
+                f"two methods are called '{name}'; every method needs a name of its own"
             )

@@ -10,12 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aerial_depth_pipeline.evaluation.settings import BASELINES
+from aerial_depth_pipeline.evaluation.methods.table import BASELINES, METHODS
 
-_COLOURS = {
-    "model": "#7e03a8", "tilted_plane": "#f89540", "mean_depth_map": "#8fb8de", "constant": "#b4b4bc",
-    "colmap_sparse": "#8c564b", "plane_sweep": "#1a7f37", "sgbm": "#7bc96f", "patch_match": "#0b3d1e",
-}  # fmt: skip
+_COLOURS = {row.name: row.colour for row in METHODS if row.colour}
 _OTHERS = ("#d62728", "#1f4fd8", "#e377c2", "#17becf", "#bcbd22", "#3a3a44")
 _LEAST_SHARE = 0.002
 _TITLES = {
@@ -26,9 +23,9 @@ _TITLES = {
 }
 
 
-def colours_of(contestants: Sequence[str]) -> dict[str, str]:
-    """A colour for each contestant, the same in every chart of a page."""
-    others = [name for name in contestants if name not in _COLOURS]
+def colours_of(methods: Sequence[str]) -> dict[str, str]:
+    """A colour for each method, the same in every chart of a page."""
+    others = [name for name in methods if name not in _COLOURS]
     return {**_COLOURS, **{name: _OTHERS[i % len(_OTHERS)] for i, name in enumerate(others)}}
 
 
@@ -40,29 +37,29 @@ def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: s
         per_image: `Measurements.per_image`.
         alignment: the alignment of `breakdowns`.
     """
-    contestants = list(dict.fromkeys(per_image["contestant"]))
-    colours = colours_of(contestants)
+    methods = list(dict.fromkeys(per_image["contestant"]))
+    colours = colours_of(methods)
     present = set(breakdowns["breakdown"])
     figure = Figure(figsize=(12, 10.2), dpi=110, facecolor="white", layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(3, 2)
     curves = ["distance" if "distance" in present else "relative_distance", "image_row"]
     for place, name in zip(axes[0], curves, strict=True):
-        _curve(place, breakdowns, name, contestants, colours)
+        _curve(place, breakdowns, name, methods, colours)
     if "height_above_ground" in present:
         _bars(
             axes[1][0],
             breakdowns,
             ["height_above_ground"],
-            contestants,
+            methods,
             colours,
             "height above ground",
         )
     else:
-        _curve(axes[1][0], breakdowns, "relative_distance", contestants, colours)
+        _curve(axes[1][0], breakdowns, "relative_distance", methods, colours)
     kinds = [name for name in ("surface", "texture") if name in present]
-    _bars(axes[1][1], breakdowns, kinds, contestants, colours, "kind of pixel")
-    _histogram(axes[2][0], breakdowns, contestants, colours)
+    _bars(axes[1][1], breakdowns, kinds, methods, colours, "kind of pixel")
+    _histogram(axes[2][0], breakdowns, methods, colours)
     _along(axes[2][1], per_image, alignment, colours)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(
@@ -82,13 +79,13 @@ def _curve(
     axes: Axes,
     breakdowns: pd.DataFrame,
     name: str,
-    contestants: Sequence[str],
+    methods: Sequence[str],
     colours: dict[str, str],
 ) -> None:
     """Mean relative error over the middle of each bin; bins with hardly any pixels are left out."""
     part = breakdowns[breakdowns["breakdown"] == name]
-    for contestant in contestants:
-        rows = part[part["contestant"] == contestant]
+    for method in methods:
+        rows = part[part["contestant"] == method]
         rows = rows[rows["pixels"] >= _LEAST_SHARE * rows["pixels"].sum()]
         if rows.empty:
             continue
@@ -97,7 +94,7 @@ def _curve(
             if name == "image_row"
             else np.sqrt(rows["start"] * rows["end"])
         )
-        axes.plot(middle, rows["abs_rel"], marker="o", markersize=3, **_style(contestant, colours))
+        axes.plot(middle, rows["abs_rel"], marker="o", markersize=3, **_style(method, colours))
     if name != "image_row":
         axes.set_xscale("log", base=2)
         axes.minorticks_off()
@@ -115,22 +112,22 @@ def _bars(
     axes: Axes,
     breakdowns: pd.DataFrame,
     names: Sequence[str],
-    contestants: Sequence[str],
+    methods: Sequence[str],
     colours: dict[str, str],
     title: str,
 ) -> None:
     part = breakdowns[breakdowns["breakdown"].isin(names)]
     bins = list(dict.fromkeys(part.sort_values(["breakdown", "start"], kind="stable")["bin"]))
     pixels = part.groupby("bin")["pixels"].max()
-    width = 0.8 / max(len(contestants), 1)
-    for i, contestant in enumerate(contestants):
-        rows = part[part["contestant"] == contestant].set_index("bin")["abs_rel"].reindex(bins)
+    width = 0.8 / max(len(methods), 1)
+    for i, method in enumerate(methods):
+        rows = part[part["contestant"] == method].set_index("bin")["abs_rel"].reindex(bins)
         axes.bar(
-            np.arange(len(bins)) + (i - (len(contestants) - 1) / 2) * width,
+            np.arange(len(bins)) + (i - (len(methods) - 1) / 2) * width,
             rows,
             width,
-            color=colours[contestant],
-            label=contestant,
+            color=colours[method],
+            label=method,
         )
     whole = {
         name: part[part["breakdown"] == name].groupby("contestant")["pixels"].sum().max()
@@ -153,14 +150,14 @@ def _bars(
 
 
 def _histogram(
-    axes: Axes, breakdowns: pd.DataFrame, contestants: Sequence[str], colours: dict[str, str]
+    axes: Axes, breakdowns: pd.DataFrame, methods: Sequence[str], colours: dict[str, str]
 ) -> None:
     part = breakdowns[breakdowns["breakdown"] == "log_ratio"]
-    for contestant in contestants:
-        rows = part[part["contestant"] == contestant]
+    for method in methods:
+        rows = part[part["contestant"] == method]
         if len(rows):
             share = rows["pixels"] / rows["pixels"].sum() / (rows["end"] - rows["start"])
-            axes.step(rows["start"], share, where="post", **_style(contestant, colours))
+            axes.step(rows["start"], share, where="post", **_style(method, colours))
     highest = (
         part.assign(share=part["pixels"] / part.groupby("contestant")["pixels"].transform("sum"))
         .groupby("contestant")["share"]
@@ -179,14 +176,14 @@ def _along(axes: Axes, per_image: pd.DataFrame, alignment: str, colours: dict[st
     part = per_image[(per_image["alignment"] == alignment) & (per_image["cap"] == "none")]
     places = part.drop_duplicates(["scene", "frame"]).reset_index(drop=True)
     place = {key: i for i, key in enumerate(zip(places["scene"], places["frame"], strict=True))}
-    for contestant in [
+    for method in [
         name
         for name in dict.fromkeys(part["contestant"])
         if name == "tilted_plane" or name not in BASELINES
     ]:
-        for scene, rows in part[part["contestant"] == contestant].groupby("scene", sort=False):
+        for scene, rows in part[part["contestant"] == method].groupby("scene", sort=False):
             x = [place[scene, frame] for frame in rows["frame"]]
-            axes.plot(x, rows["abs_rel"], marker=".", markersize=4, **_style(contestant, colours))
+            axes.plot(x, rows["abs_rel"], marker=".", markersize=4, **_style(method, colours))
     starts = places.drop_duplicates("scene").index
     for start in starts[1:]:
         axes.axvline(start - 0.5, color="#bbb", linewidth=0.8)
@@ -197,11 +194,11 @@ def _along(axes: Axes, per_image: pd.DataFrame, alignment: str, colours: dict[st
     finish(axes, "test frames in the order of each flight")
 
 
-def _style(contestant: str, colours: dict[str, str]) -> dict:
-    bold = contestant == "model"
+def _style(method: str, colours: dict[str, str]) -> dict:
+    bold = method == "model"
     return {
-        "color": colours[contestant],
-        "label": contestant,
+        "color": colours[method],
+        "label": method,
         "linewidth": 2.2 if bold else 1.3,
         "zorder": 3 if bold else 2,
     }

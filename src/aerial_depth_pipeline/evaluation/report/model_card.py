@@ -95,7 +95,7 @@ def results_of_evaluation(
             "",
             caption,
             "",
-            f"| contestant | {' | '.join(label(column) for column in value.columns)} |",
+            f"| method | {' | '.join(label(column) for column in value.columns)} |",
         ]
         lines.append("|---|" + "---:|" * len(value.columns))
         for name, row in value.iterrows():

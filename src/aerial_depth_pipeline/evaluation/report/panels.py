@@ -20,7 +20,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     PredictionError,
     inverse_prediction,
-    model_contestant,
+    model_method,
 )
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
@@ -55,12 +55,12 @@ class PanelFrame:
 
 
 def choose_frames(
-    per_image: pd.DataFrame, alignment: str, contestant: str = "model"
+    per_image: pd.DataFrame, alignment: str, method: str = "model"
 ) -> list[tuple[str, str, int, float]]:
     """Best, median and worst frame of a domain by abs_rel: (word, scene, frame, abs_rel); fewer
     where there are fewer frames."""
     part = per_image[
-        (per_image["contestant"] == contestant)
+        (per_image["contestant"] == method)
         & (per_image["alignment"] == alignment)
         & (per_image["cap"] == "none")
     ]
@@ -100,7 +100,7 @@ def panel_frames(
             & (per_image["frame"] == index)
         ].iloc[0]
         try:
-            inverse_HW = inverse_prediction(model_contestant(predict), frame)
+            inverse_HW = inverse_prediction(model_method(predict), frame)
             columns.append(
                 PanelFrame(
                     f"{domain}: {word}\n{scene} {numbered(index)}\nabs rel {abs_rel:.3f}",

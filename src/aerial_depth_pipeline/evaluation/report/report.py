@@ -14,12 +14,12 @@ import pandas as pd
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.aggregate import spread_table
-from aerial_depth_pipeline.evaluation.methods.conventional import conventional_contestants
-from aerial_depth_pipeline.evaluation.methods.external import outside_contestants
+from aerial_depth_pipeline.evaluation.methods.conventional import conventional_methods
+from aerial_depth_pipeline.evaluation.methods.external import external_methods
 from aerial_depth_pipeline.evaluation.methods.method import (
-    Contestant,
     Frame,
-    model_contestant,
+    Method,
+    model_method,
     other_uses,
 )
 from aerial_depth_pipeline.evaluation.poses.pose_errors import measure_poses, pose_metrics
@@ -66,7 +66,7 @@ def write_report(
     train: Mapping[str, References],
     settings: EvaluationSettings,
     folder: Path,
-    contestants: Mapping[str, Sequence[Contestant]] | None = None,
+    methods: Mapping[str, Sequence[Method]] | None = None,
     triplet_poses: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, float]:
     """Measure every domain and write `evaluation.csv`, `.txt`, `.md`, `.tex`,
@@ -83,25 +83,25 @@ def write_report(
         train: references of the training scenes, by domain and scene, for the baselines.
         settings: what is measured.
         folder: an empty local folder.
-        contestants: further contestants by domain.
+        methods: further methods by domain.
         triplet_poses: `poses.parquet` of each domain, whose relative poses are measured as well.
 
     Returns:
         Metrics by the names under which MLflow shows them (`rural/median_per_image/abs_rel`).
 
     Raises:
-        UserError: if a domain has no test frame with reference depth, or a configured contestant
+        UserError: if a domain has no test frame with reference depth, or a configured method
             cannot be loaded.
     """
     domains = []
     for name, scenes in test.items():
         others = [
-            *(contestants or {}).get(name, ()),
+            *(methods or {}).get(name, ()),
             *other_uses(model, settings.mirrored),
-            *outside_contestants(settings.methods, name),
+            *external_methods(settings.methods, name),
         ]
         with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
-            others += conventional_contestants(scenes, settings, Path(work))
+            others += conventional_methods(scenes, settings, Path(work))
             measured = measure(model, scenes, train.get(name, {}), name, settings, others)
         columns = panel_frames(model, scenes, measured.per_image, name, settings.main_alignment)
         poses = measure_poses(name, scenes, (triplet_poses or {}).get(name))
@@ -255,13 +255,13 @@ def _write_video(
     ]
     paths = paths[: settings.video_frames]
 
-    contestant = model_contestant(model)
+    method = model_method(model)
 
     def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for path in progress(paths, f"Video of {domain}/{scene}", len(paths), "frame"):
             frame = Frame(scene, replace(references[0], frame=int(path.stem), image=path))
             try:
-                yield frame.image, contestant.predict(frame)
+                yield frame.image, method.predict(frame)
             except SceneError as error:
                 log.warning("%s", error)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.evaluate import Measurements
+from aerial_depth_pipeline.evaluation.methods.table import BASELINES, DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
 from aerial_depth_pipeline.evaluation.report.charts import error_charts
@@ -19,13 +20,12 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     caption_of,
     cell,
     describe_references,
+    methods_table,
     photogrammetric,
     pivot,
     problem_notes,
 )
 from aerial_depth_pipeline.evaluation.settings import (
-    BASELINES,
-    DENSE_CONVENTIONAL,
     EvaluationSettings,
 )
 from aerial_depth_pipeline.reporting.page import (
@@ -34,7 +34,6 @@ from aerial_depth_pipeline.reporting.page import (
     Section,
     Table,
     Text,
-    contestants_table,
 )
 
 _LARGEST_VIDEO = 12_000_000  # of a video inside the page; a larger one stays beside it
@@ -94,8 +93,8 @@ def overview_section(domains: Sequence[DomainReport], alignment: str) -> Section
     for domain in domains:
         wide = pivot(domain.measured.table, domain.name, alignment, metrics=(*SHOWN, "scale_drift"))
         values = [
-            wide[metric].get(contestant, np.nan) if metric in wide else np.nan
-            for contestant, metric in wanted
+            wide[metric].get(method, np.nan) if metric in wide else np.nan
+            for method, metric in wanted
         ]
         rows.append(
             [
@@ -272,7 +271,7 @@ def _table(
     folded: bool = True,
 ) -> Table:
     caption = caption_of(domain.name, alignment, cap, domain.kinds, scene)
-    return contestants_table(
+    return methods_table(
         domain.measured.table, domain.name, alignment, caption, cap, scene, metrics, folded
     )
 
@@ -383,21 +382,21 @@ def _sweep_table(sweeps: pd.DataFrame) -> Table:
 
 
 def _problem_table(problems: pd.DataFrame) -> Table:
-    """One row for each kind of problem of a contestant in a scene; evaluation_problems.csv has
+    """One row for each kind of problem of a method in a scene; evaluation_problems.csv has
     every frame."""
     rows = []
-    for (contestant, scene, problem), group in problems.groupby(
+    for (method, scene, problem), group in problems.groupby(
         ["contestant", "scene", "problem"], sort=False
     ):
         frames = group["frame"].drop_duplicates()
         listed = ", ".join(map(str, frames[:8])) + (", …" if len(frames) > 8 else "")
-        rows.append([contestant, scene, problem, str(len(frames)), listed, group["detail"].iloc[0]])
+        rows.append([method, scene, problem, str(len(frames)), listed, group["detail"].iloc[0]])
     caption = (
         "Predictions and references with a problem: left out, or measured where they have a value"
     )
     return Table(
         caption,
-        ["contestant", "scene", "problem", "count", "frames", "the first"],
+        ["method", "scene", "problem", "count", "frames", "the first"],
         rows,
         folded=True,
         words=True,

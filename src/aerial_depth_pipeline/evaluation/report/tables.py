@@ -6,24 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.measuring.metrics import KITTI
+from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high, metric_of, shown
+from aerial_depth_pipeline.evaluation.methods.table import BASELINES, MODEL
+from aerial_depth_pipeline.reporting.page import Table
 
-SHOWN = (*KITTI, "skill_over_plane")
-_LABELS = {
-    "abs_rel": "abs rel",
-    "sq_rel": "sq rel",
-    "rmse": "rmse",
-    "rmse_log": "rmse log",
-    "delta_1.25": "δ<1.25",
-    "delta_1.25_squared": "δ<1.25²",
-    "delta_1.25_cubed": "δ<1.25³",
-    "skill_over_plane": "skill over plane",
-    "l1_abs": "L1-abs",
-    "l1_rel": "L1-rel",
-    "scale_drift": "scale drift",
-}
+SHOWN = shown()
 _WHOLE = 0.95
-_LATEX = {"δ<1.25": r"$\delta<1.25$", "δ<1.25²": r"$\delta<1.25^2$", "δ<1.25³": r"$\delta<1.25^3$"}
 ALIGNMENTS = {
     "none": "without alignment",
     "median_per_image": "median per image",
@@ -52,7 +40,7 @@ def pivot(
     metrics: Sequence[str] = SHOWN,
     what: str = "value",
 ) -> pd.DataFrame:
-    """Contestants in rows (the model first, then the others, baselines last), metrics in columns;
+    """Methods in rows (the model first, then the others, baselines last), metrics in columns;
     `coverage` and `images` at the end.
 
     `what` is the column of the long table that fills the cells: `value`, `low` or `high`.
@@ -70,16 +58,15 @@ def pivot(
     side = part[part["metric"] == "abs_rel"].set_index("contestant")
     wide["coverage"] = side["coverage"].reindex(wide.index)
     wide["images"] = side["images"].reindex(wide.index)
-    last = ("constant", "mean_depth_map", "tilted_plane")
-    order = sorted(
-        wide.index,
-        key=lambda name: (name != "model", last.index(name) + 1 if name in last else 0, name),
-    )
-    return wide.loc[order]
+
+    def place(name: str) -> tuple[bool, int, str]:
+        return name != MODEL, BASELINES.index(name) + 1 if name in BASELINES else 0, name
+
+    return wide.loc[sorted(wide.index, key=place)]
 
 
 def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[str]:
-    """A sentence for each contestant with predictions that are missing, damaged or incomplete: no
+    """A sentence for each method with predictions that are missing, damaged or incomplete: no
     average hides them."""
     part = table[
         (table["domain"] == domain)
@@ -87,7 +74,7 @@ def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[
         & table["metric"].str.startswith("images_")
     ]
     notes = []
-    for contestant, rows in part.groupby("contestant", sort=False):
+    for method, rows in part.groupby("contestant", sort=False):
         counts = [
             f"{int(row.value)}"
             f" {row.metric.removeprefix('images_').replace('left_out', 'left out').replace('_', '-')}"
@@ -97,7 +84,7 @@ def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[
             "with holes".join(count.rsplit("holes", 1)) if count.endswith("holes") else count
             for count in counts
         )
-        notes.append(f"{contestant}: of {int(rows['images'].iloc[0])} predictions {words}.")
+        notes.append(f"{method}: of {int(rows['images'].iloc[0])} predictions {words}.")
     return notes
 
 
@@ -131,7 +118,7 @@ def format_console(
     kinds: Sequence[str] = (),
     metrics: Sequence[str] = SHOWN,
 ) -> str:
-    """A table for the terminal: caption, header, one line per contestant, columns aligned."""
+    """A table for the terminal: caption, header, one line per method, columns aligned."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
     header = ["", *[label(column) for column in wide.columns]]
     body = [
@@ -161,12 +148,12 @@ def format_markdown(
     kinds: Sequence[str] = (),
     metrics: Sequence[str] = SHOWN,
 ) -> str:
-    """The same as a Markdown table, the best contestant of each metric in bold (the oracle plane
+    """The same as a Markdown table, the best method of each metric in bold (the oracle plane
     does not compete)."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
     best = best_of(wide)
     lines = [
-        f"| contestant | {' | '.join(label(column) for column in wide.columns)} |",
+        f"| method | {' | '.join(label(column) for column in wide.columns)} |",
         "|---|" + "---:|" * len(wide.columns),
     ]
     for name, row in wide.iterrows():
@@ -196,9 +183,7 @@ def format_latex(
         rf"  \caption{{{escape_latex(caption_of(domain, alignment, cap, kinds))}}}",
         rf"  \begin{{tabular}}{{l{'r' * len(wide.columns)}}}",
         r"    \toprule",
-        "    contestant & "
-        + " & ".join(_LATEX.get(label(c), escape_latex(label(c))) for c in wide.columns)
-        + r" \\",
+        "    method & " + " & ".join(_latex_label(c) for c in wide.columns) + r" \\",
         r"    \midrule",
     ]
     for name, row in wide.iterrows():
@@ -215,7 +200,7 @@ def mlflow_metrics(table: pd.DataFrame, main_alignment: str) -> dict[str, float]
     """Metrics by the names under which MLflow shows them: `rural/median_per_image/abs_rel`.
 
     Only whole domains and finite values; a cap follows the alignment
-    (`rural/median_per_image_cap_80/abs_rel`). Of the contestants beside the model the two best
+    (`rural/median_per_image_cap_80/abs_rel`). Of the methods beside the model the two best
     known metrics under the main alignment are logged, with the name behind the domain
     (`rural/tilted_plane/median_per_image/abs_rel`), so that plots of many metrics stay readable.
     """
@@ -235,7 +220,13 @@ def mlflow_metrics(table: pd.DataFrame, main_alignment: str) -> dict[str, float]
 
 def label(column: str) -> str:
     """A column's name for readers."""
-    return _LABELS.get(column, column.replace("_", " "))
+    metric = metric_of(column)
+    return metric.label if metric is not None else column.replace("_", " ")
+
+
+def _latex_label(column: str) -> str:
+    metric = metric_of(column)
+    return metric.latex if metric is not None and metric.latex else escape_latex(label(column))
 
 
 def escape_latex(text: str) -> str:
@@ -260,7 +251,7 @@ def cell(column: str, value: float) -> str:
 
 
 def best_of(wide: pd.DataFrame) -> dict[str, set[str]]:
-    """Metric → best contestants of a table of `pivot`, several where they read the same.
+    """Metric → best methods of a table of `pivot`, several where they read the same.
 
     The plane sees the reference, and sparse methods answer where it is easy: neither competes.
     """
@@ -270,11 +261,60 @@ def best_of(wide: pd.DataFrame) -> dict[str, set[str]]:
     for column in wide.columns:
         values = rivals[column].dropna() if column not in ("coverage", "images") else []
         if len(values) > 1:
-            larger = column.startswith(
-                ("delta_", "accuracy_", "completeness_", "skill_", "correlation")
-            )
-            shown = cell(column, values.max() if larger else values.min())
+            text = cell(column, values.max() if better_when_high(column) else values.min())
             best[column] = {
-                str(name) for name, value in values.items() if cell(column, value) == shown
+                str(name) for name, value in values.items() if cell(column, value) == text
             }
     return best
+
+
+def methods_table(
+    table: pd.DataFrame,
+    domain: str,
+    alignment: str,
+    caption: str,
+    cap: str = "none",
+    scene: str = "all",
+    metrics: Sequence[str] = SHOWN,
+    folded: bool = False,
+) -> Table:
+    """The evaluation's table for the page, with the best of each metric marked."""
+    wide = pivot(table, domain, alignment, cap, scene, metrics)
+    best = best_of(wide)
+    names = list(wide.index)
+    marks = {
+        (names.index(name), list(wide.columns).index(column) + 1)
+        for column, found in best.items()
+        for name in found
+    }
+    rows = [
+        [str(name), *[cell(column, row[column]) for column in wide.columns]]
+        for name, row in wide.iterrows()
+    ]
+    low, high = (
+        pivot(table, domain, alignment, cap, scene, metrics, what) for what in ("low", "high")
+    )
+    intervals = [
+        [
+            "",
+            *[
+                _interval(column, low.loc[name, column], high.loc[name, column])
+                for column in wide.columns
+            ],
+        ]
+        for name in names
+    ]
+    return Table(
+        caption,
+        ["method", *[label(column) for column in wide.columns]],
+        rows,
+        intervals,
+        marks,
+        folded,
+    )
+
+
+def _interval(column: str, low: float, high: float) -> str:
+    if column in ("coverage", "images") or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{cell(column, low)}, {cell(column, high)}]"

@@ -1,0 +1,47 @@
+"""All methods that are measured, one row each. Nothing heavy is imported here: settings read it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["model", "blind", "conventional", "oracle"]
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """What tables, charts and settings know of a method.
+
+    Attributes:
+        name: in `evaluation.csv` and in configuration.
+        kind: `model`: ours, one image; `blind`: does not look at the image; `conventional`: several
+            images; `oracle`: sees the reference.
+        colour: in charts; empty: the next of the colours of other people's models.
+        baseline: whether it stands in every table, last, and for itself in charts along a flight.
+        dense: whether a conventional method computes dense depth of its own.
+    """
+
+    name: str
+    kind: Kind
+    colour: str = ""
+    baseline: bool = False
+    dense: bool = False
+
+
+METHODS: list[MethodRow] = [
+    MethodRow("model", "model", "#7e03a8"),
+    MethodRow("model_picture_alone", "model"),
+    MethodRow("model_mirrored", "model"),
+    MethodRow("level_ground", "blind"),
+    MethodRow("constant", "blind", "#b4b4bc", baseline=True),
+    MethodRow("mean_depth_map", "blind", "#8fb8de", baseline=True),
+    MethodRow("tilted_plane", "oracle", "#f89540", baseline=True),
+    MethodRow("colmap_sparse", "conventional", "#8c564b"),
+    MethodRow("plane_sweep", "conventional", "#1a7f37", dense=True),
+    MethodRow("sgbm", "conventional", "#7bc96f", dense=True),
+    MethodRow("patch_match", "conventional", "#0b3d1e", dense=True),
+]
+
+MODEL, PICTURE_ALONE, MIRRORED, LEVEL_GROUND = (row.name for row in METHODS[:4])
+BASELINES = tuple(row.name for row in METHODS if row.baseline)
+CONVENTIONAL = tuple(row.name for row in METHODS if row.kind == "conventional")
+DENSE_CONVENTIONAL = tuple(row.name for row in METHODS if row.dense)
+RESERVED_NAMES = tuple(row.name for row in METHODS)
