@@ -2,15 +2,8 @@
 comes from.
 
 The encoder's normalisation and the model's `depth_scale` are inside every graph. The ONNX graphs
-have one input `image` and one output `depth` [B, H, W], float32; the TorchScript graph gives
-[B, 1, H, W].
-
-| file | input | for |
-|---|---|---|
-| `depth_model.onnx` | float32 [B, height, width, 3], RGB 0..255 | programs that resize themselves |
-| `depth_model_any_size.onnx` | uint8 [B, H, W, 3], RGB | everyone else: resizing is in the graph |
-| `depth_model_int8.onnx` | as `depth_model.onnx` | processors with 8-bit instructions |
-| `depth_model.torchscript` | float32 [B, 3, H, W], RGB 0..1 | libtorch, others' evaluations |
+have one input `image` (`_INPUTS`) and one output `depth` [B, H, W], float32; the TorchScript graph,
+for libtorch and other evaluations, gives [B, 1, H, W].
 """
 
 import copy
@@ -47,6 +40,12 @@ logger = logging.getLogger(__name__)
 
 FIXED, ANY_SIZE, INT8 = "depth_model.onnx", "depth_model_any_size.onnx", "depth_model_int8.onnx"
 TORCHSCRIPT, REPORT = "depth_model.torchscript", "export.json"
+_INPUTS = {
+    FIXED: f"{INPUT}: float32 [B, {{height}}, {{width}}, 3], RGB 0..255",
+    ANY_SIZE: f"{INPUT}: uint8 [B, H, W, 3], RGB, any size",
+    INT8: f"{INPUT}: float32 [B, {{height}}, {{width}}, 3], RGB 0..255",
+    TORCHSCRIPT: "float32 [B, 3, H, W], RGB 0..1, any size; gives [B, 1, H, W]",
+}
 _OPSET = 20
 _EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of every internal step
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -60,13 +59,11 @@ def export_model(
     they agree.
 
     Args:
-        model: the model.
         folder: an empty local folder.
         check: real images [H, W, 3], uint8 RGB, of any sizes, on which the graphs are compared with
             the model.
         calibration: other such images, for the ranges of the 8-bit activations; `check` where there
             are none.
-        settings: see `ExportSettings`.
 
     Returns:
         The content of `export.json`.
@@ -82,10 +79,12 @@ def export_model(
         )
     folder.mkdir(parents=True, exist_ok=True)
     expected = [model(frame) for frame in check]
+    size = {"width": model.width, "height": model.height}
     graphs: dict[str, dict[str, Any]] = {}
 
     def add(name: str, graph: Predict, **more: Any) -> None:
-        graphs[name] = {"input": _input_of(name, model)} | more | _compare(graph, check, expected)
+        taken = _INPUTS[name].format(**size)
+        graphs[name] = {"input": taken} | more | _compare(graph, check, expected)
         difference, most = graphs[name]["max_relative_difference"], settings.max_relative_difference
         if name != INT8 and not difference <= most:
             raise UserError(
@@ -111,8 +110,7 @@ def export_model(
     versions = {module.__name__: module.__version__ for module in (torch, onnx, onnxruntime)}
     report = {
         "format": 1,
-        "width": model.width,
-        "height": model.height,
+        **size,
         "unit": model.metadata.get("unit"),
         "opset": _OPSET,
         "output": f"{OUTPUT}: float32 [B, H, W], z-depth in the unit above",
@@ -122,14 +120,6 @@ def export_model(
     }
     write_json(folder / REPORT, report)
     return report
-
-
-def _input_of(name: str, model: DepthModel) -> str:
-    if name == TORCHSCRIPT:
-        return "float32 [B, 3, H, W], RGB 0..1, any size; gives [B, 1, H, W]"
-    if name == ANY_SIZE:
-        return f"{INPUT}: uint8 [B, H, W, 3], RGB, any size"
-    return f"{INPUT}: float32 [B, {model.height}, {model.width}, 3], RGB 0..255"
 
 
 class _Graph(nn.Module):

@@ -20,20 +20,14 @@ class OnnxDepthModel:
     """Depth from a single image, computed by ONNX Runtime.
 
     Attributes:
-        path: the graph's file.
         width, height: the network's input size in pixels.
         metadata: that of the exported model. `depth_scale` is already in the graph.
-        any_size: whether the graph takes images of any size; otherwise they are resized here.
     """
 
-    def __init__(
-        self, session: onnxruntime.InferenceSession, path: Path, description: dict[str, Any]
-    ) -> None:
-        self.path = path
+    def __init__(self, session: onnxruntime.InferenceSession, description: dict[str, Any]) -> None:
         self.width, self.height = int(description["width"]), int(description["height"])
         self.metadata: dict[str, Any] = dict(description["metadata"])
-        self.any_size = bool(description["any_size"])
-        self._session = session
+        self._any_size, self._session = bool(description["any_size"]), session
 
     def __call__(self, image_HW3: np.ndarray) -> np.ndarray:
         """Depth [H, W], float32, of an RGB image [H, W, 3], uint8."""
@@ -46,7 +40,7 @@ class OnnxDepthModel:
             ValueError: where the images are not three-channel uint8 of one size.
         """
         images = image_batch(images_BHW3)
-        if self.any_size:
+        if self._any_size:
             return self._run(np.ascontiguousarray(images))
         height, width = images.shape[1:3]
         if (height, width) == (self.height, self.width):
@@ -59,27 +53,20 @@ class OnnxDepthModel:
         return self._session.run([OUTPUT], {INPUT: images})[0]
 
     @classmethod
-    def load(cls, path: Path, threads: int | None = None) -> Self:
-        """Open a graph that `export_model` wrote.
-
-        Args:
-            path: the `.onnx` file.
-            threads: processor threads to use; all cores by default.
+    def load(cls, path: Path) -> Self:
+        """Open an `.onnx` file that `export_model` wrote; it runs on all cores, or with CUDA.
 
         Raises:
             UserError: where the file is missing, damaged, or not an exported depth model.
         """
-        path = Path(path)
         if not path.is_file():
             raise UserError(
                 f"{path} is not there. Export the model first with 'kedro run --pipelines=export'."
             )
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
-        available = onnxruntime.get_available_providers()
-        usual = ("CUDAExecutionProvider", "CPUExecutionProvider")
-        providers = [name for name in usual if name in available]
+        available, usual = onnxruntime.get_available_providers(), ("CUDA", "CPU")
+        providers = [p for name in usual if (p := f"{name}ExecutionProvider") in available]
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime raises classes of its own that share nothing
@@ -92,7 +79,7 @@ class OnnxDepthModel:
             raise UserError(
                 f"{path} is an ONNX graph, but not one that 'kedro run --pipelines=export' wrote."
             )
-        return cls(session, path, json.loads(text))
+        return cls(session, json.loads(text))
 
 
 def resize(images_BHWC: np.ndarray, height: int, width: int, antialias: bool) -> np.ndarray:
