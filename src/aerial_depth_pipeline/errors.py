@@ -9,3 +9,12 @@ class UserError(Exception):
 class SceneError(UserError):
     """One scene cannot be processed. It is written into the scene report and left out; the others
     go on."""
+
+
+def user_error_behind(error: BaseException | None) -> UserError | None:
+    """The UserError that `error` is, or that caused it."""
+    while error is not None:
+        if isinstance(error, UserError):
+            return error
+        error = error.__cause__
+    return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.errors import user_error_behind
 from aerial_depth_pipeline.progress import log_beside_bars
 
 
@@ -51,15 +51,6 @@ def _show_user_errors_plainly() -> None:
             sys.stderr.write(f"\nError: {cause}\n")
 
     sys.excepthook = show
-
-
-def user_error_behind(error: BaseException | None) -> UserError | None:
-    """The UserError that `error` is, or that caused it."""
-    while error is not None:
-        if isinstance(error, UserError):
-            return error
-        error = error.__cause__
-    return None
 
 
 def _provide_tracking_locations(project: Path) -> None:

@@ -10,8 +10,7 @@ from kedro.io import DatasetError
 
 from aerial_depth_pipeline.datasets.depth_model import DepthModelDataset
 from aerial_depth_pipeline.datasets.model_choice import ModelChoiceDataset
-from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.hooks import user_error_behind
+from aerial_depth_pipeline.errors import UserError, user_error_behind
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings

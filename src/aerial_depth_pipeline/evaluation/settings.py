@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from aerial_depth_pipeline.configuration import Rules, Settings
-from aerial_depth_pipeline.evaluation.methods.table import CONVENTIONAL, RESERVED_NAMES
+from aerial_depth_pipeline.evaluation.method_table import CONVENTIONAL, RESERVED_NAMES
 
 Positive = Annotated[float, Field(gt=0)]
 Alignment = Literal["none", "median_per_image", "median_per_scene", "lstsq_inverse_depth"]

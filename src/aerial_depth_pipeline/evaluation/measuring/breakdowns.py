@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.alignment import median
+from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.methods.method import Frame
-from aerial_depth_pipeline.evaluation.methods.table import DENSE_CONVENTIONAL
 
 COLUMNS = [
     "contestant",

@@ -21,13 +21,13 @@ from aerial_depth_pipeline.evaluation.measuring.alignment import (
 )
 from aerial_depth_pipeline.evaluation.measuring.breakdowns import looked_at, pixel_groups, sums_of
 from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
+from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     Method,
     PredictionError,
     as_inverse,
 )
-from aerial_depth_pipeline.evaluation.methods.table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import SceneGeometry
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aerial_depth_pipeline.evaluation.methods.table import BASELINES, METHODS
+from aerial_depth_pipeline.evaluation.method_table import BASELINES, METHODS
 
 _COLOURS = {row.name: row.colour for row in METHODS if row.colour}
 _OTHERS = ("#d62728", "#1f4fd8", "#e377c2", "#17becf", "#bcbd22", "#3a3a44")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.evaluate import Measurements
-from aerial_depth_pipeline.evaluation.methods.table import BASELINES, DENSE_CONVENTIONAL
+from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
 from aerial_depth_pipeline.evaluation.report.charts import error_charts

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high, metric_of, shown
-from aerial_depth_pipeline.evaluation.methods.table import BASELINES, MODEL
+from aerial_depth_pipeline.evaluation.method_table import BASELINES, MODEL
 from aerial_depth_pipeline.reporting.page import Table
 
 SHOWN = shown()

@@ -13,6 +13,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.errors import user_error_behind
 from aerial_depth_pipeline.files import lock, lock_holder
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 
@@ -69,8 +70,6 @@ class NightHook:
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        from aerial_depth_pipeline.hooks import user_error_behind
-
         self._end(
             "failed",
             str(user_error_behind(error) or f"{type(error).__name__}: {error}"),
