@@ -21,8 +21,7 @@ class FrameExtractionSettings(Settings):
     """Median flow since the last kept frame that keeps a frame, as a share of the width. Others are
     `hovering`, `duplicate` or `too close`."""
     min_parallax: float = Field(0.0015, ge=0, lt=0.5)
-    """Below this flow that no rotation explains, as a share of the width, a moving frame is
-    `rotation`."""
+    """Smallest flow that no rotation explains, as a share of the width; below: `rotation`."""
     min_sharpness: float = Field(0.6, ge=0, lt=1)
     """Sharpness relative to the neighbours below which a frame is `blur`; 0 for no check."""
     max_exposure_change: float = Field(0.2, gt=0)
@@ -30,8 +29,7 @@ class FrameExtractionSettings(Settings):
     min_tracked: float = Field(0.25, ge=0, lt=1)
     """Share of corners tracked from frame to frame below which there is a cut."""
     camera: Literal["auto", "file", "exif", "self_calibration"] = "auto"
-    """Where the camera comes from; `auto`: the first of camera.yaml, archive, EXIF, self-
-    calibration."""
+    """Source of the camera; `auto`: camera.yaml, else archive, EXIF, self-calibration."""
     calibration_frames: int = Field(40, ge=3)
     """Largest number of frames for self-calibration."""
     jpeg_quality: int = Field(95, ge=1, le=100)

@@ -28,16 +28,14 @@ class MethodSettings(Settings):
     kind: Literal["auto", "folder", "onnx", "torchscript"] = "auto"
     """Kind of `path`; `auto`: by its suffix."""
     output: Output = "depth"
-    """z-depth, inverse depth up to scale (monodepth2), or up to scale and shift (MiDaS, Depth
-    Anything)."""
+    """z-depth, or inverse depth up to scale (monodepth2), or up to scale and shift (MiDaS)."""
     scale: float = Field(1.0, gt=0, allow_inf_nan=False)
     """Factor on stored values, such as 0.01 for a 16-bit PNG in centimetres."""
     stretched: bool = False
     """Predictions of other proportions fill the frame, because the network saw it squeezed; else
     they are refused. Networks run here are always treated so."""
     width: int = Field(0, ge=0)
-    """Width of the network's input in pixels; 0: the file's, else the frame's to a multiple of
-    32."""
+    """Width of the network's input in pixels; 0: the file's, else the frame's by 32."""
     height: int = Field(0, ge=0)
     """Height of the network's input, likewise."""
     mean: list[float] = Field([0.485, 0.456, 0.406], min_length=3, max_length=3)
@@ -79,16 +77,14 @@ class EvaluationSettings(Settings):
     conventional_frames: int = Field(12, ge=1)
     """Test frames of each scene for the dense ones, evenly chosen."""
     sweep_planes: list[Annotated[int, Field(ge=3)]] = [8, 16, 32]
-    """Numbers of planes for sweeps around the prediction and around the ground plane; empty for
-    none."""
+    """Numbers of planes for sweeps around prediction and ground plane; empty for none."""
     sweep_frames: int = Field(2, ge=1)
     """Frames of each scene for these sweeps."""
     minimum_depth: float = Field(0.1, gt=0)
     """Nearest depth in metres: nearer reference pixels are left out, predictions clipped. In scenes
     without a scale a thousandth of the median depth."""
     maximum_depth: float = 10_000.0
-    """Predictions beyond are clipped to it where no cap applies; metres, else a thousand
-    medians."""
+    """Predictions are clipped to it where no cap applies; metres, else a thousand medians."""
     minimum_pixels: int = Field(50, ge=3)
     """Common pixels below which an image is not measured but counted."""
     thresholds: list[Positive] = [0.5, 0.1, 0.05]

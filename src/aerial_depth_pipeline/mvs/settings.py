@@ -19,8 +19,7 @@ class DenseSettings(Settings):
     sources: int = Field(6, ge=1)
     """Source views of each depth map."""
     best: int = Field(2, ge=0)
-    """The matching cost is the mean over so many best sources, so that occluded views do not count;
-    0 for half."""
+    """The matching cost is the mean over so many best sources (occlusion); 0 for half."""
     best_angle: float = 8.0
     """Preferred triangulation angle between view and sources, degrees."""
     sweep: Literal["ground", "frontal", "both"] = "ground"
@@ -31,8 +30,7 @@ class DenseSettings(Settings):
     max_planes: int = Field(192, ge=8)
     """Largest number of planes."""
     near_margin: float = 0.3
-    """Range of the planes before the sparse points, as a share of the points' inverse-depth
-    range."""
+    """Range of the planes before the sparse points, as a share of their inverse-depth range."""
     far_margin: float = 0.15
     """Range of the planes behind the sparse points, likewise."""
     windows: tuple[int, ...] = (5, 9)
@@ -48,8 +46,7 @@ class DenseSettings(Settings):
     refinements: int = 1
     """Refinements with slanted windows in fractions of a plane."""
     min_score: float = -0.1
-    """Smallest ZNCC of a pixel with depth; low, since the forward-backward check tells more where
-    texture is faint."""
+    """Smallest ZNCC of a pixel with depth; low, since agreement tells more on faint texture."""
     checks: int = 16
     """Neighbouring views that are asked to confirm a depth."""
     max_reprojection_error: float = Field(1.5, gt=0)

@@ -11,8 +11,7 @@ class NetworkSettings(Settings):
     """The joint depth-pose network."""
 
     encoder: str = "resnet18"
-    """timm feature extractor with maps at halves, quarters, …: `resnet18`, `efficientnet_b0`,
-    `convnext_nano`, …"""
+    """timm feature extractor: `resnet18`, `efficientnet_b0`, `convnext_nano`, …"""
     pretrained: bool = False
     """Start the encoder from ImageNet weights; an error where they are unavailable.
     `tf_efficientnet_lite0` has them in a package (extra `pretrained`), others are downloaded by
@@ -20,8 +19,7 @@ class NetworkSettings(Settings):
     weights: str | None = None
     """File of encoder weights (`.safetensors` or `.pth`, timm's names) instead of a download."""
     pose_encoder: Literal["shared", "separate"] = "shared"
-    """`shared`: the pose decoder takes the depth encoder's features; `separate`: an encoder of its
-    own."""
+    """The pose decoder's features: `shared` with depth, or from a `separate` encoder."""
     pose_trains_encoder: bool = True
     """The pose gradient reaches a shared encoder. Without it a step is a third faster; sensible
     with two-view or COLMAP poses."""

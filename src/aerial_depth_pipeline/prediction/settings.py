@@ -41,8 +41,7 @@ class PredictSettings(Settings):
     """Source of the up vector. `telemetry`: gimbal angles of log or EXIF; `auto`: these, else the
     video's own motion; `none`: the model estimates it."""
     pitch: float | None = Field(None, ge=-90, le=30)
-    """Camera pitch where telemetry is silent, degrees (0 horizon, -90 nadir); `null` for
-    `attitude`."""
+    """Pitch where telemetry is silent, degrees (0 horizon, -90 nadir); `null`: see `attitude`."""
     mirrored: bool = False
     """Average with the mirrored image's prediction: a little better, half as fast."""
     scale_frames: int = Field(12, ge=1)

@@ -35,13 +35,11 @@ class NightlySettings(Settings):
     first_must_beat: Literal["none", "constant", "mean_depth_map"] = "constant"
     """Trivial baseline that the first champion has to beat; `none` for any."""
     retry_refused: bool = False
-    """Learn again from scenes whose challenger was refused or rolled back; else once their footage
-    changes."""
+    """Learn again from scenes whose challenger was refused; else once their footage changes."""
     wait_seconds: float = Field(0.0, ge=0)
     """How long a night waits for another one at work."""
     command: str | None = None
-    """Command at the end of every night, with the outcome in environment variables
-    (docs/service.md); not given to a shell."""
+    """Command at the end of a night, without a shell; its environment: docs/service.md."""
     command_seconds: float = Field(600.0, gt=0)
     """Time limit of the command."""
     roll_back_to: int | None = None

@@ -18,8 +18,7 @@ class SfmSettings(Settings):
     register_all: bool = False
     """Register every kept frame, not only the views; needed for `train.pose.source: colmap`."""
     matching: Literal["auto", "sequential", "exhaustive"] = "auto"
-    """`sequential` matches neighbours in time, `exhaustive` all; `auto`: exhaustive for up to
-    `exhaustive_up_to` frames."""
+    """`sequential`, `exhaustive`; `auto`: exhaustive for up to `exhaustive_up_to` frames."""
     exhaustive_up_to: int = 24
     """Frames up to which `matching: auto` is exhaustive."""
     overlap: int = Field(8, ge=1)
@@ -52,13 +51,11 @@ class SfmSettings(Settings):
     flying_height_m: float | None = Field(None, gt=0)
     """Camera height above the ground in metres: the scale where there is no telemetry."""
     init_triangulation_angle: float = 6.0
-    """Smallest triangulation angle of the initial pair, degrees. COLMAP's 16 exclude neighbouring
-    frames of a flight."""
+    """Smallest triangulation angle of the initial pair, degrees (COLMAP: 16, too much here)."""
     min_triangulation_angle: float = 1.0
     """Median triangulation angle below which a model is refused for its parallax, degrees."""
     mask_folder: str = ""
-    """Folder with a `NNNNNN.jpg.png` per frame, black where features are unwanted; empty for
-    none."""
+    """Folder with a `NNNNNN.jpg.png` per frame, black where features are unwanted."""
     threads: int = -1
     """Threads of features and matching, −1 for all cores."""
     mapping_threads: int = 1

@@ -12,8 +12,7 @@ class FlightSettings(Settings):
     the same depth, bit for bit."""
 
     world: Literal["town", "countryside", "orthophoto"] = "town"
-    """`town` and `countryside` are invented from `world_seed`; `orthophoto`: an orthophoto over its
-    surface model."""
+    """`town`, `countryside`: made from `world_seed`; `orthophoto`: with its surface model."""
     world_seed: int = Field(0, ge=0)
     """Seed of the world; flights that share it fly over the same place."""
     orthophoto: str | None = None
@@ -33,8 +32,7 @@ class FlightSettings(Settings):
     visibility: float = Field(2500.0, gt=0)
     """Distance at which haze has swallowed 95 % of the contrast, metres."""
     path: Literal["orbit", "strip", "free"] = "orbit"
-    """`orbit` circles and looks inwards; `strip` flies parallel legs and looks ahead; `free`
-    wanders."""
+    """`orbit` circles and looks inwards; `strip` flies parallel legs; `free` wanders."""
     seed: int = Field(0, ge=0)
     """Seed of wind, drift, noise and the start."""
     frames: int = Field(100, gt=0)
@@ -58,8 +56,7 @@ class FlightSettings(Settings):
     leg_spacing: float = Field(30.0, gt=0)
     """Distance between legs, metres (`strip`)."""
     wind: float = Field(1.0, ge=0)
-    """Gusts: 1 moves the camera by about 0.15 m and rotates it by about 0.3 degrees; 0 is still
-    air."""
+    """Gusts: 1 moves the camera by about 0.15 m and rotates it by 0.3 degrees; 0: none."""
     clearance: float = Field(5.0, ge=0)
     """Smallest distance of camera and surface; a nearer flight is refused, metres."""
     width: int = Field(384, gt=0)

@@ -87,8 +87,7 @@ class StudySettings(Settings):
     methods: dict[str, dict[str, Any]] = {"full": {}}
     """Methods of fine-tuning: the changes of `train` of each."""
     axes: dict[str, dict[str, Change]] = {}
-    """Axes of the ablation: the settings of each by name, a file in conf/base/parameters_study/ for
-    each."""
+    """Axes of the ablation: settings by name (files in conf/base/parameters_study/)."""
 
     def _rules(self) -> Rules:
         yield len(set(self.seeds)) == len(self.seeds), "seeds must name each seed once"

@@ -15,8 +15,7 @@ class LossSettings(Settings):
     ssim_weight: float = Field(0.85, ge=0, le=1)
     """Weight of SSIM in the photometric error; the rest is the absolute difference."""
     smoothness: float = Field(1e-3, ge=0)
-    """Weight of the edge-aware smoothness of mean-normalised inverse depth, divided by 2^s at scale
-    s."""
+    """Weight of edge-aware smoothness of mean-normalised inverse depth, by 2^s at scale s."""
     minimum_reprojection: bool = Field(True, serialization_alias="minimum")
     """Minimum reprojection: the smallest error over the sources at every pixel, else their mean."""
     auto_mask: bool = True
@@ -26,16 +25,14 @@ class LossSettings(Settings):
     scales_at_full_size: bool = True
     """Upsample every scale to the image size before warping; else downsample the images."""
     depth_hint: float = Field(0.0, ge=0, serialization_alias="guide")
-    """Initial weight of a depth hint: the triplet's own plane sweep. It fades to 0 at
-    `depth_hint_until`."""
+    """Initial weight of a depth hint, the triplet's plane sweep; 0 at `depth_hint_until`."""
     depth_hint_until: float = Field(1.0, gt=0, le=1, serialization_alias="guide_until")
     """Share of the training at which the depth hint has faded."""
     consistency: float = Field(0.0, ge=0)
     """Weight of the disagreement between the target's and the sources' depth. The depth of the
     sources is predicted too: a step costs about two and a half times as much."""
     slope: float = 0.1
-    """Weight of the difference between estimated and known slope of level ground
-    (`network.level_ground`)."""
+    """Weight of the error of the estimated slope of level ground (`network.level_ground`)."""
     sparse: float = 0.0
     """Weight of the scale-free log difference from the sparse points of structure from motion, in
     scenes that have them; 0.01 to 0.1 are sensible."""
@@ -54,21 +51,18 @@ class AugmentationSettings(Settings):
     flip: float = Field(0.5, ge=0, le=1)
     """Probability of a horizontal flip, which mirrors principal point and relative poses."""
     color_jitter: float = Field(0.2, ge=0, lt=1, serialization_alias="colour")
-    """Strength of random brightness, contrast, saturation and hue, 0 for none; the loss sees the
-    original."""
+    """Strength of random brightness, contrast, saturation and hue, unseen by the loss; 0: none."""
     zoom: float = Field(1.0, ge=1)
     """Largest zoom of a random crop, 1 for none; the calibration follows."""
     rotate: float = Field(0.0, ge=0, lt=45, serialization_alias="turn")
-    """Largest random rotation of the camera about each axis, degrees, 0 for none: other gimbal
-    angles."""
+    """Largest random rotation of the camera about each axis, degrees; 0 for none."""
 
 
 class PoseSettings(Settings):
     """Where relative poses come from."""
 
     source: Literal["two_view", "colmap", "learned"] = "two_view"
-    """Initial poses: `two_view` geometry of tracked corners, `colmap`, or `learned` from
-    nothing."""
+    """Initial poses: `two_view` geometry of tracked corners, `colmap`, or `learned`."""
     refine: bool = False
     """The pose decoder corrects the given pose (two_view, colmap)."""
     rotation_limit: float = Field(0.01, ge=0)
@@ -88,8 +82,7 @@ class PoseSettings(Settings):
     minimum_inliers: int = 50
     """Two-view pairs with fewer inliers are not used."""
     rescale_scenes: bool = Field(True, serialization_alias="centre_units")
-    """Scale each scene so that its median depth is the decoder's initial depth; else a step is
-    about 1."""
+    """Scale scenes to the decoder's initial depth in the median; else a step is about 1."""
 
     @property
     def predicted(self) -> bool:
@@ -109,8 +102,7 @@ class WatchdogSettings(Settings):
     enabled: bool = True
     """Watch the training."""
     action: Literal["stop", "rewind"] = "stop"
-    """`stop` ends the run with an error; `rewind` resumes from the last checkpoint at half the
-    learning rate."""
+    """`stop` with an error; `rewind` to the last checkpoint at half the learning rate."""
     rewinds: int = 3
     """Rewinds before it stops after all."""
     patience: int = Field(20, ge=1)
@@ -165,13 +157,11 @@ class TrainSettings(Settings):
     gradient_clip: float = Field(1.0, ge=0, serialization_alias="clip")
     """Largest norm of the gradient; 0 for none."""
     ema: Annotated[float, Mark.SPEED] = Field(0.0, ge=0, lt=1)
-    """Decay of the exponential moving average of the weights that is validated and kept; 0 for
-    none."""
+    """Decay of the moving average of the weights that is validated and kept; 0 for none."""
     precision: Annotated[Literal["auto", "bf16", "32"], Mark.SPEED] = "auto"
     """`bf16` mixed, `32`, or `auto`: bf16 where the hardware supports it."""
     compile: Annotated[Literal["auto", True, False], Mark.SPEED] = "auto"
-    """torch.compile for network and loss; `auto`: only for the slowest loops of the loss, on CPUs
-    and in long trainings."""
+    """torch.compile; `auto`: only the slowest loops of the loss, on CPUs, in long trainings."""
     seed: int = 0
     """Random seed; with the same thread count the loss curve is the same, bit by bit."""
     threads: Annotated[int, Mark.MACHINE] = 0
@@ -196,11 +186,9 @@ class TrainSettings(Settings):
     early_stopping: int = Field(0, ge=0)
     """Validations without a better `monitor` after which training ends; 0 for never."""
     monitor: str = "photometric"
-    """Validation metric that chooses the best, smaller is better: `photometric`, or a depth metric
-    such as `abs_rel`."""
+    """Validation metric for the best, smaller is better: `photometric`, `abs_rel`, …"""
     resume: Annotated[Literal["auto", True, False], Mark.NO_EFFECT] = "auto"
-    """`auto` resumes a killed run of the same settings and data, `true` insists on one, `false`
-    starts anew."""
+    """`auto`: a killed run of the same settings and data; `true`: insist on one; `false`: anew."""
     cache_gigabytes: Annotated[float, Mark.NO_EFFECT] = 8.0
     """Memory for decoded images; beyond it they are decoded for every step in the background."""
     accelerator: Annotated[str, Mark.MACHINE, Mark.SPEED] = "auto"

@@ -54,8 +54,7 @@ class TripletSettings(Settings):
     max_epipolar_error: float = Field(0.4, gt=0)
     """MAGSAC's inlier threshold, pixels of the frames."""
     max_exposure_change: float = Field(0.2, gt=0)
-    """Change of brightness between target and source above which a target is rejected, as a
-    share."""
+    """Largest change of brightness between target and source, as a share."""
     attitude: Literal["auto", "telemetry", "none"] = "auto"
     """Source of the up vector. `telemetry`: gimbal angles of log or EXIF; `auto`: these, else the
     video's own motion; `none`."""
