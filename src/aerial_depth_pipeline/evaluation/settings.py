@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Rules, Settings
+from aerial_depth_pipeline.configuration import Mark, Rules, Settings
 from aerial_depth_pipeline.evaluation.method_table import CONVENTIONAL, RESERVED_NAMES
 
 Positive = Annotated[float, Field(gt=0)]
@@ -99,7 +99,7 @@ class EvaluationSettings(Settings):
     """Frames of each domain's video of input and depth, at most; 0 for none."""
     video_fps: float = Field(15.0, gt=0)
     """Frames per second of the video."""
-    workers: int = Field(0, ge=0)
+    workers: Annotated[int, Mark.NO_EFFECT] = Field(0, ge=0)
     """Threads; 0 for one per core, eight at most."""
     size: list[Annotated[int, Field(ge=2)]] = Field([384, 224], min_length=2, max_length=2)
     """Width and height of the mean depth map, pixels; references of any size are resized to it."""

@@ -1,10 +1,10 @@
 """Settings of structure from motion."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Settings
+from aerial_depth_pipeline.configuration import Mark, Settings
 
 
 class SfmSettings(Settings):
@@ -56,9 +56,9 @@ class SfmSettings(Settings):
     """Median triangulation angle below which a model is refused for its parallax, degrees."""
     mask_folder: str = ""
     """Folder with a `NNNNNN.jpg.png` per frame, black where features are unwanted."""
-    threads: int = -1
+    threads: Annotated[int, Mark.NO_EFFECT] = -1
     """Threads of features and matching, −1 for all cores."""
-    mapping_threads: int = 1
+    mapping_threads: Annotated[int, Mark.MACHINE] = 1
     """Threads of mapping. 1 is reproducible; more, −1 for all cores, are faster and differ in last
     digits from run to run."""
     seed: int = 0

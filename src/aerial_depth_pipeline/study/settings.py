@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Rules, Settings
+from aerial_depth_pipeline.configuration import Mark, Rules, Settings
 from aerial_depth_pipeline.evaluation.settings import Alignment
 
 PARTS = ("generalization", "fine_tuning", "ablation")
@@ -78,7 +78,7 @@ class StudySettings(Settings):
     """Metrics of the tables; figures show the first of which less is better."""
     test_frames: int = Field(0, ge=0)
     """Test frames of each domain at most, evenly spread; 0 for all."""
-    workers: int = Field(0, ge=0)
+    workers: Annotated[int, Mark.NO_EFFECT] = Field(0, ge=0)
     """Runs at a time; 0 for one per CUDA device, one on a CPU."""
     fine_tuning: FineTuningSettings = FineTuningSettings()
     """Fine-tuning on a new domain."""
