@@ -130,7 +130,7 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
             f"Parameter group '{where}' must be a mapping of keys to values, not {values!r}."
         )
     fields = settings_class.model_fields
-    values = _present_names(fields, values, where)
+    values = present_names(settings_class, values, where)
     for key in values:
         if key not in fields:
             raise UserError(
@@ -153,16 +153,20 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
         raise UserError(f"Parameter group '{where}': {error}") from error
 
 
-def _present_names(
-    fields: Mapping[str, FieldInfo], values: Mapping[str, Any], where: str
+def present_names(
+    settings_class: type[Settings], values: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
-    """The values by present keys. A former key is the user's and wins over that of conf/base."""
+    """Nested values by present keys. A former key is the user's and wins over that of conf/base;
+    changes of several origins are renamed before they are merged."""
     result = dict(values)
-    for name, field in fields.items():
-        former = field.serialization_alias
+    for name, field in settings_class.model_fields.items():
+        former, kind = field.serialization_alias, field.annotation
         if former and former in values:
             _warn_of_name(f"{where}.{former}", f"{where}.{name}")
             result[name] = result.pop(former)
+        nested = isinstance(kind, type) and issubclass(kind, Settings)
+        if nested and isinstance(result.get(name), Mapping):
+            result[name] = present_names(kind, result[name], f"{where}.{name}")
     return result
 
 

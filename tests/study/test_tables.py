@@ -47,6 +47,15 @@ def test_parts_share_their_cells(domains, measuring):
     )
 
 
+def test_an_axis_changes_what_the_study_gives_by_a_former_name(domains, measuring):
+    axes = {"jitter": {"none": {"train": {"augmentation": {"color_jitter": 0.0}}}, "default": {}}}
+    study = {"axes": axes, "ablation": {"axes": ["jitter"]}}
+    plans = planner(domains, measuring, train={"augmentation": {"colour": 0.5}}, **study)
+    cells = ablation.plan(plans)
+    jitter = {name: cell.train.augmentation.color_jitter for (_, name, _), cell in cells.items()}
+    assert jitter == {"none": 0.0, "default": 0.5}
+
+
 def test_an_axis_takes_three_lines_and_unknown_names_are_errors(domains, measuring):
     axes = {
         "rate": {

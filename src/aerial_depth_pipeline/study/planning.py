@@ -6,11 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from aerial_depth_pipeline.configuration import present_names
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.study.cells import Cell, Footage, changed, train_settings
 from aerial_depth_pipeline.study.measuring import Measuring
 from aerial_depth_pipeline.study.run_study import Outcome
 from aerial_depth_pipeline.study.settings import StudySettings
+from aerial_depth_pipeline.training.settings import TrainSettings
 
 CELLS = ["part", "cell", "status", "reason", "samples", "seconds", "triplets"]
 
@@ -53,7 +55,9 @@ class Planner:
         Raises:
             UserError: for a change that `train` does not know.
         """
-        train = train_settings(changed(self.train, self.settings.train, *changes), seed)
+        layers = (self.train, self.settings.train, *changes)
+        present = [present_names(TrainSettings, layer, "train") for layer in layers]
+        train = train_settings(changed({}, *present), seed)
         data = fingerprint_of(
             {name: f.fingerprint for name, f in self.footage.items()},
             {
