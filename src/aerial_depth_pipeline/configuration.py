@@ -164,9 +164,9 @@ def present_names(
         if former and former in values:
             _warn_of_name(f"{where}.{former}", f"{where}.{name}")
             result[name] = result.pop(former)
-        nested = isinstance(kind, type) and issubclass(kind, Settings)
-        if nested and isinstance(result.get(name), Mapping):
-            result[name] = present_names(kind, result[name], f"{where}.{name}")
+        inner = result.get(name)
+        if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(inner, Mapping):
+            result[name] = present_names(kind, inner, f"{where}.{name}")
     return result
 
 
