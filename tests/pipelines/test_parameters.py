@@ -80,6 +80,11 @@ def test_each_yaml_file_fits_the_schema_that_it_names(path: Path) -> None:
     jsonschema.validate(yaml.safe_load(path.read_text()), schema())
 
 
+def test_reference_and_schema_know_no_former_names() -> None:
+    former = ("centre_units", "taught_until", "guide_until", "contestants")
+    assert not [name for name in former if name in reference() or name in json.dumps(schema())]
+
+
 def test_the_schema_refuses_a_misspelt_key_and_a_value_out_of_its_range() -> None:
     for wrong in ({"train": {"stepps": 3}}, {"train": {"steps": 0}}, {"trian": {}}):
         with pytest.raises(jsonschema.ValidationError):

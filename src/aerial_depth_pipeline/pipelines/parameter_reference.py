@@ -44,7 +44,9 @@ def schema() -> dict[str, Any]:
     fields: dict[str, Any] = {group: (settings, settings()) for group, settings in GROUPS.items()}
     fields["simulate"] = (dict[str, dict[str, FlightSettings]], {})
     fields |= {name: (str, "") for name in FOLDERS}
-    return create_model("Parameters", __config__={"extra": "forbid"}, **fields).model_json_schema()
+    return create_model("Parameters", __config__={"extra": "forbid"}, **fields).model_json_schema(
+        by_alias=False
+    )
 
 
 def main() -> None:
