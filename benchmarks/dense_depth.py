@@ -13,9 +13,9 @@ import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import invert, look_at, relative_pose
-from aerial_depth_pipeline.mvs.backends.plane_sweep import plane_homographies
+from aerial_depth_pipeline.mvs.backends.plane_sweep import sweep_view
 from aerial_depth_pipeline.mvs.backends.sgbm import sgbm_view
-from aerial_depth_pipeline.mvs.dense import sweep_view
+from aerial_depth_pipeline.mvs.matching_scores import plane_homographies
 from aerial_depth_pipeline.mvs.planes import displacement_per_unit, make_planes, visible_points
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 from aerial_depth_pipeline.sfm.scene_model import SceneModel

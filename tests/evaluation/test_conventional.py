@@ -123,7 +123,7 @@ def test_patch_match_takes_part_where_it_can_run(scene_with_sweep, tmp_path, mon
     )
     settings = SETTINGS.model_copy(update={"conventional": ["patch_match"]})
     assert conventional_methods({"flight": scene_with_sweep}, settings, tmp_path) == []
-    monkeypatch.setattr(conventional, "_patch_match_available", lambda: True)
+    monkeypatch.setattr(conventional, "why_not_here", lambda name: "")
     (method,) = conventional_methods({"flight": scene_with_sweep}, settings, tmp_path)
     assert (
         method.name == "patch_match"

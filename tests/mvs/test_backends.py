@@ -8,13 +8,14 @@ from tests.worlds import block_world
 
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.geometry.poses import invert, look_at, relative_pose
+from aerial_depth_pipeline.mvs.backend_table import backend
 from aerial_depth_pipeline.mvs.backends.patch_match import (
     patch_match,
     patch_match_available,
     read_colmap_map,
 )
 from aerial_depth_pipeline.mvs.backends.sgbm import match_pair, rectify, sgbm_view
-from aerial_depth_pipeline.mvs.dense import choose_backend, dense_depth
+from aerial_depth_pipeline.mvs.dense import dense_depth
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 
 
@@ -82,11 +83,11 @@ def test_every_backend_passes_the_same_filter(flown, tmp_path):
 
 def test_auto_works_without_a_gpu_and_patch_match_says_what_it_needs():
     if patch_match_available():
-        assert choose_backend("auto") == "patch_match"
+        assert backend("auto").name == "patch_match"
         return
-    assert choose_backend("auto") == "plane_sweep"
+    assert backend("auto").name == "plane_sweep"
     with pytest.raises(UserError, match="CUDA"):
-        choose_backend("patch_match")
+        backend("patch_match")
 
 
 def program(tmp_path, text):

@@ -6,9 +6,10 @@ import torch
 from tests.worlds import block_world
 
 from aerial_depth_pipeline.geometry.poses import relative_pose
-from aerial_depth_pipeline.mvs.backends.plane_sweep import matching_scores, plane_homographies
+from aerial_depth_pipeline.mvs.backends.plane_sweep import sweep_view
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
-from aerial_depth_pipeline.mvs.dense import confirm, sweep_view
+from aerial_depth_pipeline.mvs.dense import confirm
+from aerial_depth_pipeline.mvs.matching_scores import matching_scores, plane_homographies
 from aerial_depth_pipeline.mvs.planes import (
     PlaneFamily,
     displacement_per_unit,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from aerial_depth_pipeline.mvs.backend_table import BACKENDS
+
 Kind = Literal["model", "blind", "conventional", "oracle"]
 
 
@@ -26,6 +28,7 @@ class MethodRow:
     dense: bool = False
 
 
+_DENSE_COLOURS = {"plane_sweep": "#1a7f37", "sgbm": "#7bc96f", "patch_match": "#0b3d1e"}
 METHODS: list[MethodRow] = [
     MethodRow("model", "model", "#7e03a8"),
     MethodRow("model_picture_alone", "model"),
@@ -35,9 +38,10 @@ METHODS: list[MethodRow] = [
     MethodRow("mean_depth_map", "blind", "#8fb8de", baseline=True),
     MethodRow("tilted_plane", "oracle", "#f89540", baseline=True),
     MethodRow("colmap_sparse", "conventional", "#8c564b"),
-    MethodRow("plane_sweep", "conventional", "#1a7f37", dense=True),
-    MethodRow("sgbm", "conventional", "#7bc96f", dense=True),
-    MethodRow("patch_match", "conventional", "#0b3d1e", dense=True),
+    *(
+        MethodRow(name, "conventional", _DENSE_COLOURS.get(name, ""), dense=True)
+        for name in BACKENDS
+    ),
 ]
 
 MODEL, PICTURE_ALONE, MIRRORED, LEVEL_GROUND = (row.name for row in METHODS[:4])

@@ -4,7 +4,7 @@ little farther."""
 import cv2
 import numpy as np
 
-from aerial_depth_pipeline.mvs.backends.plane_sweep import BestOf, window_statistics, zncc
+from aerial_depth_pipeline.mvs.matching_scores import BestOf, window_statistics, zncc
 
 # The parabola's three scores are averaged over so many pixels: one pixel's alone are too noisy for
 # fractions of a step.

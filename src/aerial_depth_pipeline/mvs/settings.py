@@ -4,14 +4,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from aerial_depth_pipeline.configuration import Rules, Settings
+from aerial_depth_pipeline.configuration import Rules, Settings, did_you_mean
+from aerial_depth_pipeline.mvs.backend_table import BACKENDS
 from aerial_depth_pipeline.sfm.settings import SfmSettings
+
+
+def _known(name: str, *names: str) -> Rules:
+    sentence = f"there is no backend '{name}'; there are {', '.join(names)}."
+    yield name in names, sentence + did_you_mean(name, names)
 
 
 class DenseSettings(Settings):
     """How dense depth is found."""
 
-    backend: Literal["auto", "plane_sweep", "sgbm", "patch_match"] = "auto"
+    backend: str = "auto"
     """`plane_sweep` (CPU, GPU), `sgbm` (OpenCV on rectified pairs), `patch_match` (COLMAP with
     CUDA); `auto`: patch_match where it can run, else plane_sweep."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -61,6 +67,7 @@ class DenseSettings(Settings):
     """Views with a depth map, 0 for all; the others still serve as sources."""
 
     def _rules(self) -> Rules:
+        yield from _known(self.backend, "auto", *BACKENDS)
         yield self.best <= self.sources, "best must be at most sources"
         yield (
             self.windows and all(side >= 3 and side % 2 for side in self.windows),
@@ -79,5 +86,9 @@ class GroundTruthSettings(Settings):
     """Structure from motion."""
     dense: DenseSettings = DenseSettings()
     """Dense depth."""
-    compare: list[Literal["plane_sweep", "sgbm", "patch_match"]] = []
+    compare: list[str] = []
     """Further backends that are measured, not kept, where exact depth is known."""
+
+    def _rules(self) -> Rules:
+        for name in self.compare:
+            yield from _known(name, *BACKENDS)

@@ -21,7 +21,7 @@ from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_frame
 from aerial_depth_pipeline.geometry.poses import relative_pose
-from aerial_depth_pipeline.mvs.backends.plane_sweep import BestOf, window_statistics, zncc
+from aerial_depth_pipeline.mvs.matching_scores import BestOf, window_statistics, zncc
 from aerial_depth_pipeline.mvs.planes import fit_plane, visible_points
 from aerial_depth_pipeline.mvs.refinement import source_maps
 from aerial_depth_pipeline.mvs.sgm import aggregate, best_plane, to_cost

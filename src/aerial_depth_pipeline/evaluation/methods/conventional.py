@@ -17,6 +17,7 @@ from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.mvs.backend_table import BACKENDS, why_not_here
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.sfm.scene_model import SceneModel
@@ -51,8 +52,8 @@ def conventional_methods(
             scenes[name] = exact
     models, methods = _Models(scenes), []
     for method in settings.conventional if scenes else []:
-        if method == "patch_match" and not _patch_match_available():
-            log.info("patch_match is left out: it needs CUDA and a COLMAP built for it.")
+        if method in BACKENDS and (reason := why_not_here(method)):
+            log.info("%s is left out: %s", method, reason)
             continue
         predict = (
             models.sparse_depth
@@ -62,12 +63,6 @@ def conventional_methods(
         # Alone: the first frame of a scene reads its model, or computes the depth of all.
         methods.append(Method(method, predict, dense=False, alone=True))
     return methods
-
-
-def _patch_match_available() -> bool:
-    from aerial_depth_pipeline.mvs.backends.patch_match import patch_match_available
-
-    return patch_match_available()
 
 
 class _Models:

@@ -6,12 +6,14 @@ import logging
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.mvs.backends.backend import Backend, DenseScene
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, frame_of_name
 
@@ -24,6 +26,24 @@ def patch_match_available() -> bool:
 
     # The second name is missing in the CPU wheel.
     return bool(pycolmap.has_cuda and getattr(pycolmap, "get_num_cuda_devices", lambda: 0)() > 0)
+
+
+class PatchMatch(Backend):
+    """COLMAP's PatchMatch, for all views of a scene together."""
+
+    name = "patch_match"
+
+    def why_not_here(self) -> str:
+        if patch_match_available():
+            return ""
+        return (
+            "this COLMAP finds no CUDA device. Use auto or plane_sweep, or install the extra `cuda`"
+            " on a machine with an NVIDIA GPU."
+        )
+
+    def depths(self, scene: DenseScene, views: Sequence[int]) -> dict[int, RawDepth]:
+        sources = {view: scene.sources[view] for view in sorted(views)}
+        return patch_match(scene.model, scene.frames, scene.sfm, sources, scene.work)
 
 
 def patch_match(

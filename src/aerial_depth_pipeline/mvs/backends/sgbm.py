@@ -1,11 +1,13 @@
 """The fast backend: OpenCV's semi-global block matching on rectified pairs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose
+from aerial_depth_pipeline.mvs.backends.backend import Backend, DenseScene
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
 from aerial_depth_pipeline.mvs.planes import visible_points
 from aerial_depth_pipeline.mvs.settings import DenseSettings
@@ -170,9 +172,18 @@ def _warp(image: np.ndarray, H_33: np.ndarray, size: tuple[int, int]) -> np.ndar
     )
 
 
+class Sgbm(Backend):
+    """OpenCV's semi-global block matching: faster than the plane sweep, less complete."""
+
+    name = "sgbm"
+
+    def depth_of_view(self, scene: DenseScene, view: int) -> RawDepth:
+        return sgbm_view(scene.model, scene.images, view, scene.sources[view], scene.settings)
+
+
 def sgbm_view(
     model: SceneModel,
-    images: dict[int, np.ndarray],
+    images: Mapping[int, np.ndarray],
     frame: int,
     sources: list[int],
     settings: DenseSettings,
