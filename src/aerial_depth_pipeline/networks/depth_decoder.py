@@ -26,8 +26,8 @@ class DepthDecoder(nn.Module):
     The sigmoid's range is mapped to inverse depth between 1 / max_depth and 1 / min_depth, as in
     Godard et al., Digging into Self-Supervised Monocular Depth Estimation, ICCV 2019.
 
-    With `level_ground` the sigmoid's argument counts from that of level ground, whose slope is
-    given, or estimated from the deepest features.
+    With `level_ground` the sigmoid's argument is relative to that of level ground, whose slope is
+    given or estimated from the deepest features.
     """
 
     def __init__(

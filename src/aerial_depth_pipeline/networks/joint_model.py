@@ -34,7 +34,7 @@ class JointModel(nn.Module):
 
     Attributes:
         depth: encoder and depth decoder.
-        pose_encoder: a second encoder, or None where the depth encoder's features are shared.
+        pose_encoder: a second encoder, or None where features are shared.
         pose_decoder: six numbers a pair, or None where poses are given and not refined.
     """
 
@@ -51,8 +51,7 @@ class JointModel(nn.Module):
             self.pose_decoder = PoseDecoder(channels, settings.pose_channels)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch between training and evaluation; normalisation layers whose weights are frozen
-        keep their statistics."""
+        """Switch between training and evaluation; frozen normalisation keeps its statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, _BatchNorm) and module.affine and not module.weight.requires_grad:
@@ -73,8 +72,7 @@ class JointModel(nn.Module):
             images_BL3HW: the frames of a triplet (or longer sequence), RGB in 0..1.
             sources: positions of the sources along L.
             target: position of the target along L.
-            slope_B2: slope of level ground in the target, NaN where it is unknown; None where it is
-                unknown throughout.
+            slope_B2: slope of level ground in the target, NaN where it is unknown.
         """
         batch, size = len(images_BL3HW), images_BL3HW.shape[-2:]
         of_target, of_sources = images_BL3HW[:, target], [images_BL3HW[:, s] for s in sources]

@@ -16,8 +16,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def replace_batch_norm(module: nn.Module) -> None:
-    """Replace every batch normalisation by group normalisation, in place, with its scales and
-    shifts."""
+    """Replace batch by group normalisation, in place, with the scales and shifts."""
     for name, child in module.named_children():
         if not isinstance(child, nn.BatchNorm2d):
             replace_batch_norm(child)
@@ -32,8 +31,7 @@ def replace_batch_norm(module: nn.Module) -> None:
 
 
 def freeze_batch_norm(module: nn.Module) -> None:
-    """Freeze scales and shifts of batch normalisation, in place; the joint model then keeps its
-    statistics as well."""
+    """Freeze scales and shifts of batch normalisation; JointModel then keeps its statistics."""
     for layer in module.modules():
         if isinstance(layer, _BatchNorm) and layer.affine:
             layer.requires_grad_(False)
