@@ -27,7 +27,7 @@ def progress_bar(
     On a terminal the bar stays in its line; in a log file it leaves a line every fifteen seconds.
     """
     terminal = sys.stderr.isatty()
-    return tqdm(
+    bar: tqdm[Any] = tqdm(
         items,
         desc=description,
         total=total,
@@ -41,6 +41,7 @@ def progress_bar(
         ncols=None if terminal else 100,
         leave=terminal,
     )
+    return bar
 
 
 class _Lines:
@@ -71,8 +72,7 @@ def log_beside_bars() -> None:
     if not sys.stderr.isatty():
         return
     for handler in logging.getLogger().handlers:
-        stream: Any = getattr(handler, "stream", None)
-        if stream is sys.stderr:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
             handler.setStream(_BesideBars())
 
 

@@ -33,7 +33,7 @@ class ResultFolderDataset(AbstractDataset[Path, dict[str, Any]]):
     def load(self) -> dict[str, Any]:
         storage = Storage(self._filepath)
         if self._name is not None:
-            return json.loads(storage.read_text(self._name, self._table))
+            return json.loads(storage.read_text(self._name, self._table) or "")
         found = {name: storage.read_text(name, self._table) for name in storage.folders()}
         return {name: json.loads(text) for name, text in found.items() if text is not None}
 

@@ -39,12 +39,12 @@ class VideoWriter:
     def __init__(self, path: Path, width: int, height: int, fps: float, purpose: Purpose) -> None:
         self._footage = purpose == "footage"
         # What people open in a browser has its index in front.
-        options = {} if self._footage else {"movflags": "+faststart"}
+        options: dict[str, str] = {} if self._footage else {"movflags": "+faststart"}
         self._container = av.open(str(path), "w", options=options)
         rate = Fraction(fps).limit_denominator(1000 if purpose == "report" else 1001)
         self._stream = self._container.add_stream("libx264", rate=rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        self._stream.options = _OPTIONS[purpose]
+        self._stream.options = dict(_OPTIONS[purpose])
 
     def write(self, image_HW3: np.ndarray) -> None:
         """Append a frame."""

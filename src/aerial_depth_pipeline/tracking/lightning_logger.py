@@ -23,7 +23,7 @@ class MlflowLogger(Logger):
 
     @property
     def version(self) -> str:
-        return mlflow.active_run().info.run_id
+        return tracking.active_run_id()
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         tracking.log_metrics(

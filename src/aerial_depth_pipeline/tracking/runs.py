@@ -15,6 +15,13 @@ def is_tracking() -> bool:
     return mlflow.active_run() is not None
 
 
+def active_run_id() -> str:
+    """Identity of the open run; there has to be one."""
+    run = mlflow.active_run()
+    assert run is not None
+    return str(run.info.run_id)
+
+
 def log_metrics(metrics: dict[str, float], step: int = 0) -> None:
     """Log metrics in one request; values that are not finite are left out, since the UI cannot plot
     them."""
@@ -24,7 +31,7 @@ def log_metrics(metrics: dict[str, float], step: int = 0) -> None:
     if not is_tracking() or not finite:
         return
     now = int(time.time() * 1000)
-    run_id = mlflow.active_run().info.run_id
+    run_id = active_run_id()
     records = [Metric(name, value, now, step) for name, value in finite.items()]
     client = mlflow.MlflowClient()
     for start in range(0, len(records), 900):  # a request holds at most 1,000

@@ -11,6 +11,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from aerial_depth_pipeline.study.cells import Cell
+from aerial_depth_pipeline.tracking.runs import active_run_id
 
 _CELL = "study.cell"
 _KEPT_PARAMETERS = ("batch_size", "accumulate", "learning_rate", "schedule", "seed", "trainable")
@@ -25,7 +26,7 @@ class CellRuns:
     """
 
     def __init__(self) -> None:
-        parent = mlflow.active_run()
+        parent = mlflow.get_run(active_run_id())
         self._client = mlflow.MlflowClient()
         self._parent, self._experiment = parent.info.run_id, parent.info.experiment_id
 

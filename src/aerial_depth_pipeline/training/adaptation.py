@@ -2,7 +2,7 @@
 convolutions."""
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import nn
@@ -65,7 +65,7 @@ def merge(network: nn.Module) -> nn.Module:
     """Put low-rank changes into the plain weights of a network, in place; returns the network."""
     for module in list(network.modules()):
         if parametrize.is_parametrized(module, "weight"):
-            weight = module.weight.detach()
+            weight = cast(torch.Tensor, module.weight).detach()
             # torch's own removal changes the class of the layer, which a copy shares with the layer
             # that it was copied from.
             del module.parametrizations

@@ -3,11 +3,18 @@ logger."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lightning.pytorch.loggers import Logger
 
 _POINTS = 20
+
+
+class MetricsLogger(Protocol):
+    """What takes the curves of a training, such as one of Lightning's loggers."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Take figures of a step."""
 
 
 class Curve(Logger):
@@ -20,7 +27,7 @@ class Curve(Logger):
         forward: a logger that gets everything as well, or None.
     """
 
-    def __init__(self, path: Path, forward: Logger | None = None) -> None:
+    def __init__(self, path: Path, forward: MetricsLogger | None = None) -> None:
         super().__init__()
         self._path, self._forward, self._started = Path(path), forward, False
 
@@ -60,8 +67,9 @@ class Curve(Logger):
 
     def log_image(self, name: str, image_HW3: Any, step: int) -> None:
         """Hand a picture on, where the other logger takes pictures."""
-        if hasattr(self._forward, "log_image"):
-            self._forward.log_image(name, image_HW3, step)
+        draw = getattr(self._forward, "log_image", None)
+        if draw is not None:
+            draw(name, image_HW3, step)
 
     def points(self) -> dict[str, list[tuple[int, float]]]:
         """Loss and validation figures: name → at most 20 points (step, value), evenly spread, the

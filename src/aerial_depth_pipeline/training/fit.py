@@ -5,14 +5,14 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import Logger
+from tqdm import tqdm
 
 from aerial_depth_pipeline.configuration import Mark
 from aerial_depth_pipeline.errors import UserError
@@ -32,6 +32,7 @@ from aerial_depth_pipeline.training.callbacks.watchdog import (
     WatchdogCallback,
 )
 from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoint
+from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.module import TrainingModule
 from aerial_depth_pipeline.training.probe import make_probe
 from aerial_depth_pipeline.training.sampler import TripletBatches
@@ -52,7 +53,7 @@ def fit(
     domains: dict[str, Path],
     settings: TrainSettings,
     checkpoints: Path,
-    logger: Logger | None = None,
+    logger: MetricsLogger | None = None,
     validate: ValidateDepth | None = None,
     fingerprint: str = "",
     initial: DepthModel | None = None,
@@ -98,7 +99,7 @@ def fit(
     model = model.to(memory_format=torch.channels_last)
     probe = make_probe(triplets, scale.depths) if settings.watchdog.enabled else None
     module = TrainingModule(model, settings, store, _metadata(triplets, scale.factors, settings))
-    bar = progress_bar(None, "training", total=settings.steps, unit="step")
+    bar: tqdm[Any] = progress_bar(None, "training", total=settings.steps, unit="step")
     if content is not None:
         module.restore(content)
         bar.update(module.step)
@@ -201,7 +202,7 @@ def _run(
     module: TrainingModule,
     store: TripletStore,
     settings: TrainSettings,
-    callbacks: list[L.Callback],
+    callbacks: Sequence[L.Callback],
 ) -> None:
     if module.step >= settings.steps or module.stopped:
         return
@@ -218,7 +219,7 @@ def _run(
         max_epochs=1,
         accumulate_grad_batches=settings.accumulate,
         use_distributed_sampler=False,
-        callbacks=callbacks,
+        callbacks=list(callbacks),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -21,17 +21,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import read_json, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.fit import fit
 from aerial_depth_pipeline.training.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import Logger
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +52,7 @@ def train_in_ranks(
     domains: dict[str, Path],
     settings: TrainSettings,
     checkpoints: Path,
-    logger: "Logger | None",
+    logger: MetricsLogger | None,
     validate: Callable[[DepthModel], dict[str, float]] | None,
     fingerprint: str,
     initial: DepthModel | None = None,
@@ -131,7 +129,7 @@ def _launcher(settings: TrainSettings) -> list[str]:
     ]
 
 
-def _forward(path: Path, done: int, logger: "Logger | None") -> int:
+def _forward(path: Path, done: int, logger: MetricsLogger | None) -> int:
     """Hand complete new lines of the metrics file to the logger; returns how many bytes have been
     handed on."""
     if logger is None or not path.is_file():

@@ -34,8 +34,9 @@ class Probe:
 
     def to(self, device: torch.device) -> "Probe":
         """The probe on another device."""
-        tensors = (self.images_B3HW, self.nearness_BHW, self.mask_BHW, self.slope_B2)
-        return Probe(*(t if t is None else t.to(device) for t in tensors), self.measured)
+        images, nearness = self.images_B3HW.to(device), self.nearness_BHW.to(device)
+        slope = None if self.slope_B2 is None else self.slope_B2.to(device)
+        return Probe(images, nearness, self.mask_BHW.to(device), slope, self.measured)
 
     def correlation(self, inverse_depth_B1HW: torch.Tensor) -> float:
         """Mean over the images of the correlation of inverse depth with nearness; 0 where either is
@@ -76,5 +77,5 @@ def make_probe(triplets: Sequence[Triplet], depths: dict[str, float], count: int
         K = torch.tensor(triplet.K_33[None]).float()
         rows.append((image, nearness, mask, ground_slope(up, K, *size)[0]))
     images, nearness_rows, masks, slopes = zip(*rows, strict=True)
-    stacks = (torch.stack(part) for part in (images, nearness_rows, masks, slopes))
-    return Probe(*stacks, measured)
+    images_B3HW, nearness_BHW = torch.stack(images), torch.stack(nearness_rows)
+    return Probe(images_B3HW, nearness_BHW, torch.stack(masks), torch.stack(slopes), measured)

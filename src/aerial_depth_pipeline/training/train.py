@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from lightning.pytorch.loggers import Logger
-
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.training.callbacks.validation import ValidateDepth
+from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.fit import fit
 from aerial_depth_pipeline.training.launch import in_a_rank, train_in_ranks
 from aerial_depth_pipeline.training.settings import TrainSettings
@@ -15,7 +14,7 @@ def train(
     domains: dict[str, Path],
     settings: TrainSettings,
     checkpoints: Path,
-    logger: Logger | None = None,
+    logger: MetricsLogger | None = None,
     validate: ValidateDepth | None = None,
     fingerprint: str = "",
     initial: DepthModel | None = None,

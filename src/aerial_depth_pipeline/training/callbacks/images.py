@@ -4,13 +4,13 @@ count."""
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import Logger
 
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.reporting.colours import colour_map
 from aerial_depth_pipeline.training.batch import Batch
 from aerial_depth_pipeline.training.callbacks.step import StepCallback
+from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.kernels.minimum_reprojection import minimum_reprojection
 from aerial_depth_pipeline.training.kernels.photometric_error import interior, photometric_error
 from aerial_depth_pipeline.training.module import TrainingModule, compose_poses
@@ -23,7 +23,7 @@ class TrainingImages(StepCallback):
     """Logs images of three held-out triplets every `images_every` steps and at the end, to loggers
     that take images."""
 
-    def __init__(self, store: TripletStore | None, logger: Logger | None) -> None:
+    def __init__(self, store: TripletStore | None, logger: MetricsLogger | None) -> None:
         self.store, self.draw = store, getattr(logger, "log_image", None)
 
     @torch.no_grad()

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-from lightning.pytorch.loggers import Logger
+
+from aerial_depth_pipeline.training.curve import MetricsLogger
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.training.module import TrainingModule
@@ -49,7 +50,7 @@ class StepMetrics(StepCallback):
 class StepLog(StepCallback):
     """Logs `train/…` every `log_every` steps."""
 
-    def __init__(self, logger: Logger | None) -> None:
+    def __init__(self, logger: MetricsLogger | None) -> None:
         self.logger = logger
 
     def after_step(self, trainer: L.Trainer, module: "TrainingModule") -> None:

@@ -33,7 +33,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     # It misses CUDA where nobody asked for it.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # No pool of compiler processes for a handful of loops.
-    torch._inductor.config.compile_threads = 1  # type: ignore[attr-defined]
+    torch._inductor.config.compile_threads = 1
     fast = torch.compile(function, dynamic=False)
     failed = False
 

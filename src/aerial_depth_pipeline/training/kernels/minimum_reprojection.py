@@ -39,7 +39,7 @@ def mean_reprojection(
 
 class _Minimum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, error, usable):  # type: ignore[no-untyped-def]
+    def forward(ctx, error, usable):
         # Pair by pair: with a handful of sources that is faster than a reduction.
         candidates = error.masked_fill(~usable, torch.inf).unbind(1)
         smallest, nearer = candidates[0], []
@@ -53,7 +53,7 @@ class _Minimum(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient, _):  # type: ignore[no-untyped-def]
+    def backward(ctx, gradient, _):
         any_usable, *nearer = ctx.saved_tensors
         rest = gradient * as_numbers(any_usable)
         result = rest.new_empty((len(rest), len(nearer) + 1, *rest.shape[1:]))

@@ -16,7 +16,7 @@ class _AsStored:
     def _init_group(
         self, group: dict[str, Any], weights: list[torch.Tensor], *others: list[torch.Tensor]
     ) -> Any:
-        result = super()._init_group(group, weights, *others)
+        result = super()._init_group(group, weights, *others)  # type: ignore[misc]
         swapped = [
             w.ndim == 4
             and not w.is_contiguous()

@@ -128,7 +128,7 @@ class _Similarity:
         return to_mean, structure, q.mul_(structure)
 
 
-def _error(prediction, target, ssim_weight, value_range):  # type: ignore[no-untyped-def]
+def _error(prediction, target, ssim_weight, value_range):
     channels = prediction.shape[-3]
     error, similarity = 0, None
     if ssim_weight > 0:
@@ -143,19 +143,19 @@ def _error(prediction, target, ssim_weight, value_range):  # type: ignore[no-unt
     return error, similarity
 
 
-def _error_alone(prediction, target, ssim_weight, value_range):  # type: ignore[no-untyped-def]
+def _error_alone(prediction, target, ssim_weight, value_range):
     return _error(prediction, target, ssim_weight, value_range)[0]
 
 
-def _derivatives(gradient, similarity, ssim_weight):  # type: ignore[no-untyped-def]
+def _derivatives(gradient, similarity, ssim_weight):
     return similarity.derivatives(gradient * (-ssim_weight / similarity.n1.shape[-3]))
 
 
-def _derivatives_anew(gradient, prediction, target, ssim_weight, value_range):  # type: ignore[no-untyped-def]
+def _derivatives_anew(gradient, prediction, target, ssim_weight, value_range):
     return _derivatives(gradient, _Similarity.of(target, prediction, value_range), ssim_weight)
 
 
-def _gradient(gradient, prediction, target, ssim_weight, derivatives):  # type: ignore[no-untyped-def]
+def _gradient(gradient, prediction, target, ssim_weight, derivatives):
     """Gradient with respect to the prediction, from that with respect to its error and the windows'
     derivatives, both padded by 2. The mean over windows is its own adjoint: what windows have for
     their pixels is summed as the pixels of a window are."""
@@ -175,7 +175,7 @@ def _padded(window_map: torch.Tensor) -> torch.Tensor:
 
 class _PhotometricError(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, prediction, target, ssim_weight, value_range, fast):  # type: ignore[no-untyped-def]
+    def forward(ctx, prediction, target, ssim_weight, value_range, fast):
         ctx.similarity, ctx.constants, ctx.fast = None, (ssim_weight, value_range), fast
         ctx.save_for_backward(prediction, target)
         if fast:
@@ -185,7 +185,7 @@ class _PhotometricError(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx, gradient):
         prediction, target = ctx.saved_tensors
         ssim_weight, derivatives, padded = ctx.constants[0], None, _padded(gradient)
         if ctx.fast and ssim_weight > 0:

@@ -22,6 +22,7 @@ class Consistency(Term):
     def __call__(self, context: Context) -> torch.Tensor:
         K, usable = context.batch["K"], context.batch["usable"]
         inverse, source_inverse = context.inverse_depths[0], context.source_inverse_BSHW
+        assert source_inverse is not None
         errors, masks = [], []
         for s in range(usable.shape[1]):
             T = context.T_BS44[:, s]

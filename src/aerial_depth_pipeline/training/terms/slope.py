@@ -20,6 +20,6 @@ class Slope(Term):
         return context.estimated_slope_B2 is not None
 
     def __call__(self, context: Context) -> torch.Tensor:
-        slope = context.slope_B2
-        difference = (context.estimated_slope_B2 - slope.nan_to_num()).abs()
-        return masked_mean(difference, slope.isfinite())
+        slope, estimated = context.slope_B2, context.estimated_slope_B2
+        assert estimated is not None
+        return masked_mean((estimated - slope.nan_to_num()).abs(), slope.isfinite())
