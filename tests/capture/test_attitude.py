@@ -14,8 +14,8 @@ from aerial_depth_pipeline.capture.motion.video_attitude import up_over_time
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources import open_source
 from aerial_depth_pipeline.capture.sources.exif import read_exif
+from aerial_depth_pipeline.capture.telemetry import read_srt, read_table
 from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, up_at_times
-from aerial_depth_pipeline.capture.telemetry.telemetry_files import read_srt, read_table
 from aerial_depth_pipeline.geometry.poses import angle_between, camera_center
 from aerial_depth_pipeline.triplets.make import make_triplets
 from aerial_depth_pipeline.triplets.settings import TripletSettings

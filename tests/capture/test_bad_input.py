@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tests.worlds.footage import CAMERA, bracketed_srt, no_calibration, write_camera, write_video
 
-from aerial_depth_pipeline.capture import extraction
+from aerial_depth_pipeline.capture import frame_writer
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources import open_source
@@ -143,7 +143,7 @@ def test_audio_only(raw, out):
         frame.sample_rate = 16000
         for packet in [*stream.encode(frame), *stream.encode()]:
             container.mux(packet)
-    _refused(raw, out, "video.mp4", "no picture", "audio")
+    _refused(raw, out, "video.mp4", "no images", "audio")
 
 
 def test_frames_of_changing_size_are_left_out_with_their_size(flight, raw, out):
@@ -409,7 +409,7 @@ def test_full_disk_ends_in_a_sentence(flight, out, monkeypatch):
         if len(written) > 5:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(extraction, "write_jpeg", full)
+    monkeypatch.setattr(frame_writer, "write_jpeg", full)
     out.mkdir()
     with pytest.raises(UserError, match=r"disk that holds .* is full; free some space") as caught:
         extract_frames(flight.raw, out, SETTINGS, no_calibration)

@@ -10,7 +10,7 @@ import pytest
 from tests.worlds.footage import CAMERA, no_calibration, straight_flight, write_camera, write_video
 
 from aerial_depth_pipeline.capture.extraction import calibration_frames, extract_frames
-from aerial_depth_pipeline.capture.selection import Considered
+from aerial_depth_pipeline.capture.selection import FrameRecord
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.undistortion import distort, plan_undistortion, undistort
 from aerial_depth_pipeline.errors import SceneError
@@ -196,7 +196,7 @@ def test_unknown_camera_is_calibrated_from_a_spread_of_frames(flight, tmp_path):
 
 
 def test_calibration_frames_of_a_long_capture_still_overlap():
-    rows = [Considered(i, i / 10, "", None, kept=True, motion=0.05) for i in range(1000)]
+    rows = [FrameRecord(i, i / 10, "", None, kept=True, motion=0.05) for i in range(1000)]
     chosen = [row.frame for row in calibration_frames(rows, 40)]
     assert len(chosen) == 40 and max(np.diff(chosen)) * 0.05 <= 0.151
 

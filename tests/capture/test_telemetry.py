@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
+from aerial_depth_pipeline.capture.telemetry import (
+    find_telemetry,
+    read_srt,
+    read_table,
+)
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
     at_times,
     smooth_positions,
-)
-from aerial_depth_pipeline.capture.telemetry.telemetry_files import (
-    find_telemetry,
-    read_srt,
-    read_table,
 )
 from aerial_depth_pipeline.geometry.geodesy import local_metres
 

@@ -20,8 +20,8 @@ from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
-from aerial_depth_pipeline.prediction.attitude import Attitude
-from aerial_depth_pipeline.prediction.footage import open_footage
+from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
+from aerial_depth_pipeline.prediction.input_frames import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 

@@ -21,7 +21,7 @@ from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
-from aerial_depth_pipeline.prediction.footage import open_footage
+from aerial_depth_pipeline.prediction.input_frames import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.reporting.colours import plasma
@@ -431,10 +431,10 @@ def test_memory_does_not_grow_with_length(tmp_path):
     ("name", "content", "message"),
     [
         ("gone.mp4", None, r"gone\.mp4 is not there"),
-        ("notes.txt", b"hello", r"notes\.txt is neither a video nor a picture"),
+        ("notes.txt", b"hello", r"notes\.txt is neither a video nor an image"),
         ("empty.mp4", b"", r"empty\.mp4 is empty"),
         ("broken.mp4", b"not a video at all", r"broken\.mp4 cannot be opened as a video"),
-        ("broken.jpg", b"not a picture", r"broken\.jpg cannot be read as a picture"),
+        ("broken.jpg", b"not a picture", r"broken\.jpg cannot be read as an image"),
         ("folder", "folder", r"folder holds no footage"),
     ],
 )

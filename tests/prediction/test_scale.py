@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.prediction.footage import open_footage
+from aerial_depth_pipeline.prediction.input_frames import open_footage
 from aerial_depth_pipeline.prediction.scale import camera_height, find_scale, normalised_pixels
 
 

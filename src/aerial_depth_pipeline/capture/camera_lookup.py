@@ -13,12 +13,11 @@ logger = logging.getLogger(__name__)
 _ASPECT_TOLERANCE = 0.01
 
 
-def known_camera(raw: Path, source: Source, choice: str) -> tuple[Camera, str] | None:
-    """The camera at the source's size and where it comes from, or None where it has to be found by
-    self-calibration.
+def look_up_camera(folder: Path, source: Source, choice: str) -> tuple[Camera, str] | None:
+    """The camera at the source's size and its origin; None where self-calibration has to find it.
 
     Args:
-        raw: the scene's folder.
+        folder: where a camera.yaml may lie.
         source: the opened source.
         choice: `auto`, `file`, `exif` or `self_calibration`.
 
@@ -28,16 +27,17 @@ def known_camera(raw: Path, source: Source, choice: str) -> tuple[Camera, str] |
     """
     if choice == "self_calibration":
         return None
-    path = raw / "camera.yaml"
+    path = folder / "camera.yaml"
     if choice in ("auto", "file") and path.is_file():
         try:
             camera = read_camera(path)
         except (ValueError, OSError) as error:
-            told = " ".join(str(error).split())  # parsers draw pictures over several lines
+            reason = " ".join(str(error).split())  # parsers draw over several lines
             raise SceneError(
-                f"{told} Mend it or remove it; without it the camera is calibrated from the frames."
+                f"{reason} Mend it or remove it; without it the camera is calibrated from the"
+                " frames."
             ) from error
-        return fit_camera(camera, source.width, source.height, path), "camera.yaml"
+        return _fit(camera, source.width, source.height, path), "camera.yaml"
     if choice == "file":
         raise SceneError(
             f"{path} is not there, but the settings ask for it; add it or set camera: auto."
@@ -51,29 +51,18 @@ def known_camera(raw: Path, source: Source, choice: str) -> tuple[Camera, str] |
     return own
 
 
-def fit_camera(camera: Camera, width: int, height: int, path: Path) -> Camera:
-    """The camera rescaled to the source's size.
-
-    Raises:
-        SceneError: where the shape differs, since it cannot be known then what was cropped.
-    """
+def _fit(camera: Camera, width: int, height: int, path: Path) -> Camera:
+    """The camera rescaled to the source's size; an error for another shape, since it is not known
+    what was cropped."""
     if (camera.width, camera.height) == (width, height):
         return camera
-    aspect, wanted = camera.width / camera.height, width / height
-    if abs(aspect / wanted - 1) > _ASPECT_TOLERANCE:
+    of_file = f"{path} is for {camera.width}x{camera.height}"
+    if abs(camera.width / camera.height / (width / height) - 1) > _ASPECT_TOLERANCE:
         raise SceneError(
-            f"{path} is for {camera.width}x{camera.height}, but the images are {width}x{height},"
-            " another shape; write a camera for this size, or remove the file so that the camera"
-            " is calibrated from the frames."
+            f"{of_file}, but the images are {width}x{height}, another shape; write a camera for"
+            " this size, or remove the file so that the camera is calibrated from the frames."
         )
-    logger.info(
-        "%s is for %dx%d and is rescaled to %dx%d.",
-        path,
-        camera.width,
-        camera.height,
-        width,
-        height,
-    )
+    logger.info("%s and is rescaled to %dx%d.", of_file, width, height)
     return resize_camera(camera, width, height)
 
 
@@ -84,8 +73,6 @@ def resize_camera(camera: Camera, width: int, height: int) -> Camera:
         return camera.resized(width, height)
     except ValueError:
         scale = width / camera.width
-        params = list(camera.params)
-        params[0] *= scale
-        params[1] *= scale
-        params[2] *= height / camera.height
-        return Camera(camera.model, width, height, tuple(params))
+        focal, cx, cy, *distortion = camera.params
+        params = (focal * scale, cx * scale, cy * (height / camera.height), *distortion)
+        return Camera(camera.model, width, height, params)

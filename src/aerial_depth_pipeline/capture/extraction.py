@@ -1,52 +1,50 @@
-"""From a scene's footage to undistorted frames with a camera: one decode, every decision on
+"""From a scene's footage to undistorted frames with a camera: decoded once, every decision on
 record."""
 
-import json
 import logging
 import math
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from aerial_depth_pipeline.capture.camera_lookup import known_camera, resize_camera
-from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
-from aerial_depth_pipeline.capture.selection import Considered, reasons, select, thin_out
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.capture.sources import Fix, Source, open_source
-from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
-from aerial_depth_pipeline.capture.telemetry.telemetry import (
-    Telemetry,
-    at_times,
-    up_at_times,
+from aerial_depth_pipeline.capture.camera_lookup import resize_camera
+from aerial_depth_pipeline.capture.footage import Footage
+from aerial_depth_pipeline.capture.frame_writer import (
+    copy_depth,
+    copy_poses,
+    depth_files,
+    undistort_frames,
+    write_frame,
+    write_frame_table,
 )
-from aerial_depth_pipeline.capture.telemetry.telemetry_files import find_telemetry
+from aerial_depth_pipeline.capture.selection import FrameRecord, reasons, select, thin_out
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
+from aerial_depth_pipeline.capture.sources import Source, open_source
+from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence
-from aerial_depth_pipeline.formats.cameras import UP_COLUMNS, camera_to_yaml
-from aerial_depth_pipeline.formats.depth_maps import read_known_depth, write_depth
+from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence, write_json
+from aerial_depth_pipeline.formats.cameras import camera_to_yaml
 from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.formats.images import fit_width, read_image, write_jpeg
+from aerial_depth_pipeline.formats.images import fit_width
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.geometry.geodesy import local_metres
-from aerial_depth_pipeline.progress import progress_bar
+from aerial_depth_pipeline.progress import progress
 
 logger = logging.getLogger(__name__)
 
-_INTERIM_QUALITY = 98  # frames that are compressed once more after self-calibration
+SelfCalibration = Callable[[list[Path]], Camera]
+
+_INTERIM_QUALITY = 98  # of frames that are compressed once more after self-calibration
 # Flow between two calibration frames, share of the width, that matching still bridges with ease
 _CALIBRATION_STEP = 0.12
 _CANDIDATES_PER_SECOND = 15
 
 
 def extract_frames(
-    raw: Path,
-    folder: Path,
-    settings: FrameExtractionSettings,
-    self_calibrate: Callable[[list[Path]], Camera],
+    raw: Path, folder: Path, settings: FrameExtractionSettings, self_calibrate: SelfCalibration
 ) -> dict:
     """Decode a scene, choose its frames, undistort and write them.
 
@@ -56,8 +54,7 @@ def extract_frames(
             `camera.yaml`, `summary.json` and, where the raw scene has them, `depth/NNNNNN.tiff` and
             `poses.csv`.
         settings: see `FrameExtractionSettings`.
-        self_calibrate: finds the camera of images from the images alone; called only where nothing
-            else tells it.
+        self_calibrate: finds the camera from images alone; called only where nothing else tells it.
 
     Returns:
         The content of `summary.json`.
@@ -72,78 +69,43 @@ def extract_frames(
         return _extract(Path(raw), Path(folder), settings, self_calibrate)
 
 
-def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_calibrate) -> dict:
+def _extract(
+    raw: Path, folder: Path, settings: FrameExtractionSettings, self_calibrate: SelfCalibration
+) -> dict:
     source = open_source(raw)
-    width, height = fit_width(source.width, source.height, settings.max_width)
-    known = known_camera(raw, source, settings.camera)
-    telemetry, told = (
-        find_telemetry(raw, source.path if source.kind == "video" else None, source.fps)
-        if source.continuous
-        else (None, [])
-    )
-    depths = _depth_files(raw)
-    with_depth = set(depths) | source.depth_frames()
+    size = fit_width(source.width, source.height, settings.max_width)
+    footage = Footage.open(raw, source, size, settings.camera, videos_only=False)
+    undistortion = None if footage.camera is None else _plan(footage.camera, raw)
     stride = _stride(settings.stride, source)
-    camera, undistortion = None, None
-    if known is not None:
-        camera = resize_camera(known[0], width, height)
-        undistortion = _plan(camera, raw)
-
-    frames = folder / "frames"
-    frames.mkdir(parents=True)
-    focal = camera.K[0, 0] / width if camera else None
-    quality = settings.jpeg_quality if camera else max(settings.jpeg_quality, _INTERIM_QUALITY)
-    stream = source.frames(width, height, lambda index: index % stride == 0)
-    rows: list[Considered] = []
-    with (
-        BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer,
-        progress_bar(None, f"frames of {raw.name}", unit="frame") as bar,
-    ):
-        for row in select(stream, settings, focal, source.continuous, with_depth):
-            if row.kept:
-                writer.submit(
-                    _write_frame,
-                    frames / numbered(row.frame, ".jpg"),
-                    row.image,
-                    undistortion,
-                    quality,
-                )
-            row.image = None
-            rows.append(row)
-            bar.update()
-    for row in thin_out(rows, settings.max_frames, with_depth):
-        (frames / numbered(row.frame, ".jpg")).unlink()
+    rows = _write_selected(footage, folder / "frames", settings, stride, undistortion)
     kept = [row for row in rows if row.kept]
-    warnings = [*source.warnings, *told]
+    warnings = [*source.warnings, *footage.warnings]
     if len(kept) < 3:
-        found = ", ".join(f"{count} {reason}" for reason, count in reasons(rows).items())
-        told = f" {' '.join(warnings)}" if warnings else ""
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons(rows).items())
+        details = " ".join(["", *warnings])
         raise SceneError(
             f"{source.path} gives {len(kept)} usable frames of {len(rows)}"
-            f" considered{f' ({found})' if found else ''}; at least 3 are needed.{told} Use a"
+            f" considered{f' ({counts})' if counts else ''}; at least 3 are needed.{details} Use a"
             " longer capture in which the camera moves."
         )
-    if camera is None:
-        camera, origin_of_camera = _calibrate(
-            source, rows, frames, width, height, settings, self_calibrate, telemetry, warnings
-        )
-        undistortion = _plan(camera, raw)
-        _undistort_files(
-            [frames / numbered(row.frame, ".jpg") for row in kept],
-            undistortion,
-            settings.jpeg_quality,
-        )
-    else:
-        origin_of_camera = known[1]
-    (folder / "camera.yaml").write_text(camera_to_yaml(undistortion.camera), encoding="utf-8")
+    if footage.camera is None or undistortion is None:
+        calibrated = _calibrate(footage, rows, folder / "frames", settings, self_calibrate)
+        footage.camera, footage.camera_origin, problems = calibrated
+        warnings += problems
+        undistortion = _plan(footage.camera, raw)
+        paths = [folder / "frames" / numbered(row.frame, ".jpg") for row in kept]
+        undistort_frames(paths, undistortion, settings.jpeg_quality)
+    pinhole = undistortion.camera
+    (folder / "camera.yaml").write_text(camera_to_yaml(pinhole), encoding="utf-8")
 
-    positions, origin = _positions(source, rows, telemetry, warnings)
-    up = _attitude(source, rows, telemetry)
-    exact = _carry_depth(source, depths, kept, folder, undistortion)
-    _carry_poses(raw, folder, kept)
+    frames, times = [row.frame for row in rows], np.array([row.time for row in rows])
+    positions, origin = footage.positions(frames, times, warnings)
+    up = footage.up(frames, times)
+    exact = copy_depth(source, raw, [row.frame for row in kept], folder, undistortion)
+    copy_poses(raw, folder, [row.frame for row in kept])
     source.hand_on(folder)
-    _write_table(folder, rows, positions, up)
-    counts = reasons(rows)
+    write_frame_table(folder / "frames.parquet", rows, positions, up)
+    exif = "exif" if origin is not None else None
     summary = {
         "source": source.path.name,
         "kind": source.kind,
@@ -154,38 +116,25 @@ def _extract(raw: Path, folder: Path, settings: FrameExtractionSettings, self_ca
         "frames": len(rows),
         "kept": len(kept),
         "segments": len({row.segment for row in kept}),
-        "reasons": counts,
-        "width": undistortion.camera.width,
-        "height": undistortion.camera.height,
-        "camera_source": origin_of_camera,
-        "camera_model": camera.model,
-        "focal_length": undistortion.camera.params[0],
-        "telemetry": (
-            telemetry.source if telemetry is not None else ("exif" if origin is not None else None)
-        ),
-        "origin": (
-            None
-            if origin is None
-            else {
-                "latitude": origin.latitude,
-                "longitude": origin.longitude,
-                "altitude": origin.altitude,
-            }
-        ),
+        "reasons": reasons(rows),
+        "width": pinhole.width,
+        "height": pinhole.height,
+        "camera_source": footage.camera_origin,
+        "camera_model": footage.camera.model,
+        "focal_length": pinhole.params[0],
+        "telemetry": exif if footage.telemetry is None else footage.telemetry.source,
+        "origin": None if origin is None else origin._asdict(),
         "metric": origin is not None,
         "attitude": "telemetry" if np.isfinite(up).any() else None,
         "exact_depth": exact,
         "true_poses": (folder / "poses.csv").is_file(),
         "warnings": warnings,
     }
-    (folder / "summary.json").write_text(
-        json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    write_json(folder / "summary.json", summary)
     for warning in warnings:
         logger.warning("%s: %s", raw.name, warning)
-    logger.info(
-        "%s: %d of %d frames kept, camera from %s", raw.name, len(kept), len(rows), origin_of_camera
-    )
+    message = "%s: %d of %d frames kept, camera from %s"
+    logger.info(message, raw.name, len(kept), len(rows), footage.camera_origin)
     return summary
 
 
@@ -207,232 +156,85 @@ def _plan(camera: Camera, raw: Path) -> Undistortion:
         ) from error
 
 
-def _write_frame(
-    path: Path, image_HW3: np.ndarray, undistortion: Undistortion | None, quality: int
-) -> None:
-    if undistortion is not None and _moves_pixels(undistortion):
-        image_HW3 = undistortion.image(image_HW3)
-    write_jpeg(path, image_HW3, quality)
-
-
-def _moves_pixels(undistortion: Undistortion) -> bool:
-    """Whether undistortion changes anything: a pinhole camera's pixels stay where they are."""
-    same_size = (undistortion.camera.width, undistortion.camera.height) == (
-        undistortion.source_width,
-        undistortion.source_height,
-    )
-    return not (
-        same_size
-        and abs(undistortion.x_HW[0, 0] - 0.5) < 1e-3
-        and abs(undistortion.y_HW[-1, -1] - undistortion.source_height + 0.5) < 1e-3
-    )
-
-
-def _undistort_files(paths: list[Path], undistortion: Undistortion, quality: int) -> None:
-    if not _moves_pixels(undistortion):
-        return
+def _write_selected(
+    footage: Footage,
+    folder: Path,
+    settings: FrameExtractionSettings,
+    stride: int,
+    undistortion: Undistortion | None,
+) -> list[FrameRecord]:
+    """Write the frames that are kept; the decision on every frame."""
+    folder.mkdir(parents=True)
+    source, width = footage.source, footage.width
+    focal = None if footage.camera is None else footage.camera.K[0, 0] / width
+    quality = settings.jpeg_quality
+    if footage.camera is None:
+        quality = max(quality, _INTERIM_QUALITY)
+    with_depth = set(depth_files(footage.path)) | source.depth_frames()
+    stream = source.frames(width, footage.height, lambda index: index % stride == 0)
+    rows: list[FrameRecord] = []
+    selected = select(stream, settings, focal, source.continuous, with_depth)
     with BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer:
-        for path in paths:
-            writer.submit(lambda p: write_jpeg(p, undistortion.image(read_image(p)), quality), path)
+        for row in progress(selected, f"frames of {footage.path.name}", unit="frame"):
+            if row.kept:
+                path = folder / numbered(row.frame, ".jpg")
+                writer.submit(write_frame, path, row.image, undistortion, quality)
+            row.image = None
+            rows.append(row)
+    for row in thin_out(rows, settings.max_frames, with_depth):
+        (folder / numbered(row.frame, ".jpg")).unlink()
+    return rows
 
 
 def _calibrate(
-    source,
-    rows,
-    frames,
-    width,
-    height,
-    settings,
-    self_calibrate,
-    telemetry: Telemetry | None,
-    warnings,
-) -> tuple[Camera, str]:
+    footage: Footage,
+    rows: list[FrameRecord],
+    folder: Path,
+    settings: FrameExtractionSettings,
+    self_calibrate: SelfCalibration,
+) -> tuple[Camera, str, list[str]]:
+    """The camera by self-calibration, else by the focal length that is stated; its origin, and
+    warnings."""
+    name, size = footage.source.path.name, (footage.width, footage.height)
     chosen = calibration_frames(rows, settings.calibration_frames)
-    paths = [frames / numbered(row.frame, ".jpg") for row in chosen]
-    logger.info(
-        "%s: the camera is not known and is calibrated from %d frames", source.path.name, len(paths)
-    )
+    logger.info("%s: the camera is not known and is calibrated from %d frames", name, len(chosen))
     try:
-        camera = self_calibrate(paths)
+        camera = self_calibrate([folder / numbered(row.frame, ".jpg") for row in chosen])
     except SceneError as error:
-        stated = _stated_focal(source, telemetry)
+        stated = footage.stated_focal_35mm()
         if stated is None:
             raise SceneError(
-                f"The camera of {source.path} is not known and cannot be calibrated from its"
-                f" frames: {error} Add a camera.yaml."
+                f"The camera of {footage.source.path} is not known and cannot be calibrated from"
+                f" its frames: {error} Add a camera.yaml."
             ) from error
-        equivalent, told_by, origin = stated
-        warnings.append(
-            f"Self-calibration failed ({error}) and the camera is taken from the {equivalent:g} mm"
-            f" that {told_by} states, which may be off by a tenth."
+        focal, file, origin = stated
+        warning = (
+            f"Self-calibration failed ({error}) and the camera is taken from the {focal:g} mm"
+            f" that {file} states, which may be off by a tenth."
         )
-        return camera_from_35mm(equivalent, width, height), origin
-    if (camera.width, camera.height) != (width, height):
-        camera = resize_camera(camera, width, height)
-    return camera, "self_calibration"
+        return camera_from_35mm(focal, *size), origin, [warning]
+    if (camera.width, camera.height) != size:
+        camera = resize_camera(camera, *size)
+    return camera, "self_calibration", []
 
 
-def _stated_focal(source: Source, telemetry: Telemetry | None) -> tuple[float, str, str] | None:
-    """The 35 mm equivalent in millimetres, the file that states it or names the drone, and what the
-    report calls that."""
-    if telemetry is not None and telemetry.focal_35mm is not None:
-        return telemetry.focal_35mm, telemetry.source, "telemetry"
-    equivalent = source.stated_focal_35mm()
-    return None if equivalent is None else (equivalent, source.path.name, "drone_model")
-
-
-def calibration_frames(rows: list[Considered], limit: int) -> list[Considered]:
+def calibration_frames(rows: list[FrameRecord], limit: int) -> list[FrameRecord]:
     """At most `limit` kept frames for self-calibration: as widely spread as matching between
     neighbours allows.
 
     They lie in the segment with the most frames and are evenly spaced in accumulated motion; where
-    the capture is long, the spacing stops at what still overlaps well and a run in the middle is
-    taken.
+    the capture is long, the spacing stops at what still overlaps well and the middle is taken.
     """
     kept = [row for row in rows if row.kept]
-    counts = {
-        segment: sum(row.segment == segment for row in kept)
-        for segment in sorted({row.segment for row in kept})
-    }
-    longest = max(counts, key=counts.get)
-    run = [row for row in kept if row.segment == longest]
-    if len(run) <= limit:
-        return run
-    steps = np.array([row.motion if np.isfinite(row.motion) else 0.0 for row in run])
+    counts = Counter(row.segment for row in kept)
+    longest = max(sorted(counts), key=lambda segment: counts[segment])
+    members = [row for row in kept if row.segment == longest]
+    if len(members) <= limit:
+        return members
+    steps = np.array([row.motion if np.isfinite(row.motion) else 0.0 for row in members])
     steps[0] = 0.0
-    way = np.cumsum(steps) if steps.sum() > 0 else np.arange(len(run)) * _CALIBRATION_STEP
+    way = np.cumsum(steps) if steps.sum() > 0 else np.arange(len(members)) * _CALIBRATION_STEP
     length = min(way[-1], (limit - 1) * _CALIBRATION_STEP)
     start = (way[-1] - length) / 2
-    nearest = {
-        int(np.abs(way - place).argmin()) for place in np.linspace(start, start + length, limit)
-    }
-    return [run[i] for i in sorted(nearest)]
-
-
-def _positions(
-    source: Source, rows: list[Considered], telemetry: Telemetry | None, warnings: list[str]
-) -> tuple[np.ndarray, Fix | None]:
-    """East, north, up [N, 3] of every considered frame (NaN where unknown), and their origin."""
-    times = np.array([row.time for row in rows])
-    unknown = np.full((len(rows), 3), np.nan)
-    if telemetry is not None:
-        warnings += telemetry.warnings
-        positions = at_times(telemetry, times)
-        uncovered = int(np.isnan(positions[:, 0]).sum())
-        if uncovered:
-            warnings.append(
-                f"{telemetry.source} covers {len(rows) - uncovered} of {len(rows)} frames; the"
-                " others have no position."
-            )
-        first = telemetry.position_N3[0]
-        if uncovered == len(rows):
-            return unknown, None
-    else:
-        fixes = source.fixes()
-        if not fixes:
-            return unknown, None
-        positions = np.array(
-            [
-                (
-                    (f.latitude, f.longitude, f.altitude)
-                    if (f := fixes.get(row.frame))
-                    else (np.nan,) * 3
-                )
-                for row in rows
-            ]
-        )
-        uncovered = int(np.isnan(positions[:, 0]).sum())
-        if uncovered:
-            warnings.append(
-                f"{uncovered} of {len(rows)} photographs of {source.path.name} have no position."
-            )
-        first = next((p for p in positions if np.isfinite(p).all()), None)
-        if first is None:
-            return unknown, None
-    origin = Fix(*(float(value) for value in first))
-    return local_metres(positions, (origin.latitude, origin.longitude, origin.altitude)), origin
-
-
-def _attitude(source: Source, rows: list[Considered], telemetry: Telemetry | None) -> np.ndarray:
-    """The upward direction in the camera's axes [N, 3] of every considered frame, from a gimbal's
-    angles; NaN where these are not known."""
-    if telemetry is not None and not source.turned:
-        return up_at_times(telemetry, np.array([row.time for row in rows]))
-    stated = {} if source.continuous else source.angles()
-    return up_of_gimbal(*np.array([stated.get(row.frame, (np.nan, np.nan)) for row in rows]).T)
-
-
-def _depth_files(raw: Path) -> dict[int, Path]:
-    folder = raw / "depth"
-    if not folder.is_dir():
-        return {}
-    files = [
-        p
-        for p in sorted(folder.iterdir())
-        if p.suffix.lower() in (".png", ".tif", ".tiff") and p.stem.isdecimal()
-    ]
-    return {int(p.stem): p for p in files}
-
-
-def _carry_depth(
-    source: Source,
-    depths: dict[int, Path],
-    kept: list[Considered],
-    folder: Path,
-    undistortion: Undistortion,
-) -> int:
-    own = source.depth_frames()
-    chosen = [row.frame for row in kept if row.frame in depths or row.frame in own]
-    if not chosen:
-        return 0
-    (folder / "depth").mkdir()
-
-    def carry(frame: int) -> None:
-        depth = read_known_depth(depths[frame]) if frame in depths else source.read_depth(frame)
-        if depth is not None:
-            write_depth(folder / "depth" / numbered(frame, ".tiff"), undistortion.depth(depth))
-
-    with BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer:
-        for frame in chosen:
-            writer.submit(carry, frame)
-    return len(list((folder / "depth").iterdir()))
-
-
-def _carry_poses(raw: Path, folder: Path, kept: list[Considered]) -> None:
-    path = raw / "poses.csv"
-    if not path.is_file():
-        return
-    try:
-        poses = pd.read_csv(path)
-        poses[poses["frame"].isin([row.frame for row in kept])].to_csv(
-            folder / "poses.csv", index=False
-        )
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
-        raise SceneError(
-            f"{path} is not a table of poses ({error}); correct it or remove it: it is only used to"
-            " measure."
-        ) from error
-
-
-def _write_table(
-    folder: Path, rows: list[Considered], positions_N3: np.ndarray, up_N3: np.ndarray
-) -> None:
-    table = pd.DataFrame(
-        {
-            "frame": np.array([row.frame for row in rows], np.int64),
-            "time": [row.time for row in rows],
-            "segment": np.array([row.segment for row in rows], np.int64),
-            "sharpness": [row.sharpness for row in rows],
-            "brightness": [row.brightness for row in rows],
-            "motion": [row.motion for row in rows],
-            "parallax": [row.parallax for row in rows],
-            "kept": [row.kept for row in rows],
-            "reason": [row.reason for row in rows],
-            "name": [row.name for row in rows],
-            "east": positions_N3[:, 0],
-            "north": positions_N3[:, 1],
-            "up": positions_N3[:, 2],
-            **dict(zip(UP_COLUMNS, up_N3.T, strict=True)),
-        }
-    )
-    table.to_parquet(folder / "frames.parquet", index=False)
+    places = np.linspace(start, start + length, limit)
+    return [members[i] for i in sorted({int(np.abs(way - place).argmin()) for place in places})]

@@ -1,9 +1,8 @@
 """Which frames are worth keeping, and why the others are not."""
 
-import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -12,8 +11,6 @@ from aerial_depth_pipeline.capture.motion.corner_tracking import corners_of, mea
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
 
-logger = logging.getLogger(__name__)
-
 HOVERING, DUPLICATE, TOO_CLOSE, ROTATION = "hovering", "duplicate", "too close", "rotation"
 BLUR, EXPOSURE, FEATURELESS, THINNED = "blur", "exposure", "featureless", "thinned out"
 
@@ -21,25 +18,29 @@ _SMALL_WIDTH = 320  # pixels; enough to see motion of a tenth of a per cent of t
 _CORNERS = 300
 _BEFORE, _AFTER = 40, 12  # frames with which sharpness is compared
 _SHARP_PERCENTILE = 75
+_FINE, _COARSE = np.array([[1, 0, -2, 0, 1]], np.float32), np.array([[-1, 0, 1]], np.float32)
 _UNKNOWN_FOCALS = (0.6, 0.8, 1.1)  # shares of the width, 80 to 49 degrees across
-_LOST_OVERLAP = (
-    0.5  # share of the corners below which the last kept frame is no longer a useful reference
-)
+# Share of the corners below which the last kept frame is no longer a useful reference
+_LOST_OVERLAP = 0.5
 # A frame that moves by less than this part of min_motion since the frame before makes no progress,
 _STILL = 0.05
 _PATIENCE = 20  # nor do frames of which it would take more than this many to move by min_motion
 _SOME_MOTION = 0.3  # part of min_motion by which frames with known depth must differ
-_SAME_PICTURE = 0.6  # grey levels
+_SAME_IMAGE = 0.6  # grey levels
 _SAME_PLACE = 1e-4  # flow, share of the width
 _FEWEST_CORNERS = 20
-# Share of the flow that may be left over where the camera only turns: noise and an unknown focal
+# Share of the flow that may be left over where the camera only rotates: noise and an unknown focal
 # length
 _MOSTLY_ROTATION = 0.15
 
 
-@dataclass
-class Considered:
-    """One row of frames.parquet, with its picture until that is written."""
+def _empty() -> np.ndarray:
+    return np.empty(0)
+
+
+@dataclass(eq=False)
+class FrameRecord:
+    """One row of frames.parquet, with its image until that is written."""
 
     frame: int
     time: float
@@ -52,8 +53,8 @@ class Considered:
     parallax: float = float("nan")
     kept: bool = False
     reason: str = ""
-    gray: np.ndarray | None = None
-    corners: np.ndarray | None = None
+    gray: np.ndarray = field(default_factory=_empty)
+    corners: np.ndarray = field(default_factory=_empty)
 
 
 def select(
@@ -62,7 +63,7 @@ def select(
     focal: float | None,
     continuous: bool,
     wanted: set[int],
-) -> Iterator[Considered]:
+) -> Iterator[FrameRecord]:
     """Decide frame by frame what is kept; nothing is dropped, each comes out with its decision.
 
     Args:
@@ -74,18 +75,18 @@ def select(
         wanted: frames with known depth, kept although they are close to the last one.
     """
     judge = _Judge(settings, (focal,) if focal else _UNKNOWN_FOCALS, continuous, wanted)
-    holding: list[Considered] = []  # frames whose small picture may still be compared with
+    holding: list[FrameRecord] = []  # frames whose small image may still be compared with
     for item, sharp in _with_reference(map(_measure, frames)):
         judge.decide(item, sharp)
         for old in (*holding, item):
             if old is not judge.reference and old is not judge.previous:
-                old.gray = old.corners = None
-        holding = [old for old in (*holding, item) if old.gray is not None]
+                old.gray, old.corners = _empty(), _empty()
+        holding = [old for old in (*holding, item) if old.gray.size]
         yield item
 
 
-def _measure(frame: SourceFrame) -> Considered:
-    item = Considered(frame.index, frame.time, frame.name, frame.image, reason=frame.reason)
+def _measure(frame: SourceFrame) -> FrameRecord:
+    item = FrameRecord(frame.index, frame.time, frame.name, frame.image, reason=frame.reason)
     if frame.image is not None:
         gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         item.gray = _small(gray)
@@ -98,58 +99,50 @@ def _small(gray_HW: np.ndarray) -> np.ndarray:
     height, width = gray_HW.shape
     if width <= _SMALL_WIDTH:
         return gray_HW
-    return cv2.resize(
-        gray_HW,
-        (_SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))),
-        interpolation=cv2.INTER_AREA,
-    )
+    size = _SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))
+    return cv2.resize(gray_HW, size, interpolation=cv2.INTER_AREA)
 
 
 def sharpness(gray_HW: np.ndarray) -> float:
-    """Contrast of fine detail against contrast of coarse detail, in the blurrier of the two
-    directions.
+    """Contrast of fine detail against contrast of coarse detail, in the blurrier direction.
 
     Blur takes the fine detail only, and motion takes it in one direction; the coarse detail stands
-    for what the picture shows. A little smoothing first keeps a sensor's noise from passing as
+    for what the image shows. A little smoothing first keeps a sensor's noise from passing as
     detail. The number says nothing alone, but neighbours in a video show the same.
     """
     smooth = cv2.GaussianBlur(gray_HW, (5, 5), 1.0)
-    coarse = cv2.GaussianBlur(
-        cv2.resize(gray_HW, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), (5, 5), 1.0
-    )
+    quarter = cv2.resize(gray_HW, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    coarse = cv2.GaussianBlur(quarter, (5, 5), 1.0)
     return min(
-        _response(smooth, _FINE, along) / max(_response(coarse, _COARSE, along), 1.0)
-        for along in (True, False)
+        _response(smooth, fine) / max(_response(coarse, broad), 1.0)
+        for fine, broad in ((_FINE, _COARSE), (_FINE.T, _COARSE.T))
     )
 
 
-_FINE, _COARSE = np.array([[1, 0, -2, 0, 1]], np.float32), np.array([[-1, 0, 1]], np.float32)
-
-
-def _response(gray_HW: np.ndarray, kernel_1N: np.ndarray, along_rows: bool) -> float:
-    """Root mean square of a filter's response along the rows or the columns, in grey levels."""
-    filtered = cv2.filter2D(gray_HW, cv2.CV_16S, kernel_1N if along_rows else kernel_1N.T)
+def _response(gray_HW: np.ndarray, kernel: np.ndarray) -> float:
+    """Root mean square of a filter's response, in grey levels."""
+    filtered = cv2.filter2D(gray_HW, cv2.CV_16S, kernel)
     return cv2.norm(filtered, cv2.NORM_L2) / filtered.size**0.5
 
 
-def _with_reference(items: Iterator[Considered]) -> Iterator[tuple[Considered, float]]:
+def _with_reference(items: Iterator[FrameRecord]) -> Iterator[tuple[FrameRecord, float]]:
     """Each frame with the sharpness that frames around it reach (75th percentile), looking a few
     frames ahead."""
     past: deque[float] = deque(maxlen=_BEFORE)
-    ahead: deque[Considered] = deque()
+    ahead: deque[FrameRecord] = deque()
+
+    def first() -> tuple[FrameRecord, float]:
+        around = [s for s in (*past, *(a.sharpness for a in ahead)) if np.isfinite(s)]
+        item = ahead.popleft()
+        past.append(item.sharpness)
+        return item, float(np.percentile(around, _SHARP_PERCENTILE)) if around else float("nan")
+
     for item in items:
         ahead.append(item)
         if len(ahead) > _AFTER:
-            yield _judged(past, ahead)
+            yield first()
     while ahead:
-        yield _judged(past, ahead)
-
-
-def _judged(past: "deque[float]", ahead: "deque[Considered]") -> tuple[Considered, float]:
-    around = [s for s in (*past, *(a.sharpness for a in ahead)) if np.isfinite(s)]
-    item = ahead.popleft()
-    past.append(item.sharpness)
-    return item, float(np.percentile(around, _SHARP_PERCENTILE)) if around else float("nan")
+        yield first()
 
 
 class _Judge:
@@ -162,22 +155,17 @@ class _Judge:
         continuous: bool,
         wanted: set[int],
     ) -> None:
-        self.settings, self.focals, self.continuous, self.wanted = (
-            settings,
-            focals,
-            continuous,
-            wanted,
-        )
+        self.settings, self.focals = settings, focals
+        self.continuous, self.wanted = continuous, wanted
         self.segment = 0
-        self.reference: Considered | None = (
-            None  # the last kept frame, or what stands in for it after a rotation
-        )
-        self.previous: Considered | None = None  # the last frame that could be tracked
-        self.flash: Considered | None = None  # the last frame, where its brightness had jumped
+        # The last kept frame, or what stands in for it after a rotation
+        self.reference: FrameRecord | None = None
+        self.previous: FrameRecord | None = None  # the last frame that could be tracked
+        self.flash: FrameRecord | None = None  # the last frame, where its brightness had jumped
         self.since_reference = 0  # frames
         self.broken = False  # the next kept frame starts a new segment
 
-    def decide(self, item: Considered, sharp: float) -> None:
+    def decide(self, item: FrameRecord, sharp: float) -> None:
         item.segment = self.segment
         if item.image is None:
             return
@@ -204,74 +192,68 @@ class _Judge:
         if item.reason != EXPOSURE:
             self.previous = item
 
-    def _refer_to(self, item: Considered) -> None:
+    def _refer_to(self, item: FrameRecord) -> None:
         self.reference, self.since_reference = item, 0
 
-    def _reason(self, item: Considered) -> str:
-        settings, previous, reference = self.settings, self.previous, self.reference
+    def _reason(self, item: FrameRecord) -> str:
+        previous, reference = self.previous, self.reference
         if previous is None or reference is None:
             return ""
         step = measure_motion(previous.gray, item.gray, previous.corners, self.focals)
         jump = self._exposure_changes(previous, item)
-        if step.tracked < settings.min_tracked and not (
+        if step.tracked < self.settings.min_tracked and not (
             jump and _same_after_gain(previous.gray, item.gray)
         ):
             self.broken = True
             return ""
         if jump and (self.flash is None or self._exposure_changes(self.flash, item)):
             return EXPOSURE  # what stays as bright as the frame that jumped is no flash
-        since = (
-            step
-            if reference is previous
-            else measure_motion(reference.gray, item.gray, reference.corners, self.focals)
-        )
+        since = step
+        if reference is not previous:
+            since = measure_motion(reference.gray, item.gray, reference.corners, self.focals)
         if not np.isfinite(since.flow):
             self.broken = True  # the way from the last kept frame is lost, as after a cut
             return ""
         item.motion, item.parallax = since.flow, since.parallax
+        min_motion = self.settings.min_motion
         wanted = item.frame in self.wanted and (
-            reference.frame not in self.wanted or since.flow > _SOME_MOTION * settings.min_motion
+            reference.frame not in self.wanted or since.flow > _SOME_MOTION * min_motion
         )
-        if since.flow < settings.min_motion:
+        if since.flow < min_motion:
             if wanted:
                 return ""
-            if (
-                step.flow < _SAME_PLACE
-                and np.abs(item.gray.astype(np.int16) - previous.gray).mean() < _SAME_PICTURE
-            ):
+            if step.flow < _SAME_PLACE and _same_image(item, previous):
                 return DUPLICATE
-            gets_on = since.flow * _PATIENCE > settings.min_motion * self.since_reference
-            return TOO_CLOSE if gets_on and step.flow > _STILL * settings.min_motion else HOVERING
-        if since.parallax < settings.min_parallax:
+            progresses = since.flow * _PATIENCE > min_motion * self.since_reference
+            return TOO_CLOSE if progresses and step.flow > _STILL * min_motion else HOVERING
+        if since.parallax < self.settings.min_parallax:
             if since.parallax > _MOSTLY_ROTATION * since.flow:
-                return (
-                    "" if wanted else TOO_CLOSE
-                )  # too little has moved to tell; with more way the parallax will show
+                # Too little has moved to tell; with more way the parallax will show.
+                return "" if wanted else TOO_CLOSE
             if since.tracked < _LOST_OVERLAP:
-                # The view has turned away from the reference: what comes next has little in common
-                # with what was kept.
+                # The camera has rotated away from the reference: what comes next has little in
+                # common with what was kept.
                 self._refer_to(item)
                 self.broken = True
             return ROTATION
         if self._exposure_changes(reference, item):
-            self.broken = (
-                True  # brightness jumped and stayed: comparing pictures across the jump is void
-            )
+            # Brightness jumped and stayed: comparing images across the jump is void.
+            self.broken = True
         return ""
 
-    def _exposure_changes(self, first: Considered, second: Considered) -> bool:
+    def _exposure_changes(self, first: FrameRecord, second: FrameRecord) -> bool:
         change = abs(np.log((second.brightness + 1) / (first.brightness + 1)))
         return bool(change > np.log1p(self.settings.max_exposure_change))
 
-    def _decide_photograph(self, item: Considered) -> None:
-        same = (
-            self.reference is not None
-            and np.abs(item.gray.astype(np.int16) - self.reference.gray).mean() < _SAME_PICTURE
-        )
-        item.reason = DUPLICATE if same else ""
-        item.kept = not same
+    def _decide_photograph(self, item: FrameRecord) -> None:
+        item.kept = self.reference is None or not _same_image(item, self.reference)
+        item.reason = "" if item.kept else DUPLICATE
         if item.kept:
             self.reference = item
+
+
+def _same_image(first: FrameRecord, second: FrameRecord) -> bool:
+    return bool(np.abs(first.gray.astype(np.int16) - second.gray).mean() < _SAME_IMAGE)
 
 
 def _same_after_gain(first_HW: np.ndarray, second_HW: np.ndarray) -> bool:
@@ -281,42 +263,36 @@ def _same_after_gain(first_HW: np.ndarray, second_HW: np.ndarray) -> bool:
     return float((a * b).mean()) > 0.5 * max(float(a.std() * b.std()), 1e-6)
 
 
-def thin_out(rows: list[Considered], limit: int | None, wanted: set[int]) -> list[Considered]:
+def thin_out(rows: list[FrameRecord], limit: int | None, wanted: set[int]) -> list[FrameRecord]:
     """Mark kept frames beyond `limit` as thinned out, evenly, those with known depth last. Returns
     the ones newly marked."""
     kept = [row for row in rows if row.kept]
     if limit is None or len(kept) <= limit:
         return []
-    precious = [row for row in kept if row.frame in wanted]
+    with_depth = [row for row in kept if row.frame in wanted]
     others = [row for row in kept if row.frame not in wanted]
-    room = max(0, limit - len(precious))
-    chosen = (
-        {id(row) for row in precious[:limit]}
-        if room
-        else {id(precious[i]) for i in _spread(len(precious), limit)}
-    )
-    chosen |= {id(others[i]) for i in _spread(len(others), room)}
+    room = max(0, limit - len(with_depth))
+    chosen = {id(row) for row in _spread(with_depth, limit) + _spread(others, room)}
     dropped = [row for row in kept if id(row) not in chosen]
     for row in dropped:
         row.kept, row.reason = False, THINNED
     return dropped
 
 
-def _spread(count: int, wanted: int) -> list[int]:
-    """`wanted` of `count` positions, evenly spread, both ends included."""
-    if wanted >= count:
-        return list(range(count))
-    return sorted({round(x) for x in np.linspace(0, count - 1, wanted)}) if wanted else []
+def _spread(rows: list[FrameRecord], count: int) -> list[FrameRecord]:
+    """`count` of the rows, evenly spread, both ends included."""
+    if count >= len(rows):
+        return rows
+    places = np.linspace(0, len(rows) - 1, count)
+    return [rows[i] for i in sorted({round(place) for place in places})]
 
 
-def reasons(rows: Iterable[Considered]) -> dict[str, int]:
+def reasons(rows: Iterable[FrameRecord]) -> dict[str, int]:
     """How many frames were left out for each reason; sizes are counted together."""
-    return dict(
-        sorted(
-            Counter(
-                row.reason.split(" ")[0] if row.reason.startswith("size") else row.reason
-                for row in rows
-                if row.reason
-            ).items()
-        )
-    )
+    names = (row.reason for row in rows if row.reason)
+    return dict(sorted(Counter(kind_of(name) for name in names).items()))
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its details: `size 640x480` is `size`."""
+    return reason.split(" ", maxsplit=1)[0] if reason.startswith("size") else reason

@@ -25,17 +25,22 @@ class Undistortion:
     source_width: int
     source_height: int
 
+    @property
+    def moves_pixels(self) -> bool:
+        """Whether undistortion changes anything: a pinhole camera's pixels stay where they are."""
+        size = self.camera.width, self.camera.height
+        return not (
+            size == (self.source_width, self.source_height)
+            and abs(self.x_HW[0, 0] - 0.5) < 1e-3
+            and abs(self.y_HW[-1, -1] - self.source_height + 0.5) < 1e-3
+        )
+
     def image(self, image_HW3: np.ndarray) -> np.ndarray:
         """The undistorted image, bilinear."""
         # OpenCV's first pixel has its centre at 0, COLMAP's at 0.5. Replication fills the half
         # pixel outside of the outermost centres.
-        return cv2.remap(
-            image_HW3,
-            self.x_HW - 0.5,
-            self.y_HW - 0.5,
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        x, y, border = self.x_HW - 0.5, self.y_HW - 0.5, cv2.BORDER_REPLICATE
+        return cv2.remap(image_HW3, x, y, cv2.INTER_LINEAR, borderMode=border)
 
     def depth(self, depth_HW: np.ndarray) -> np.ndarray:
         """Undistorted z-depth, from the nearest pixel; `depth_HW` may have any size that covers the
@@ -49,39 +54,39 @@ class Undistortion:
 
 
 def plan_undistortion(camera: Camera) -> Undistortion:
-    """Find the largest pinhole picture, of the same focal length and no larger than the original,
+    """Find the largest pinhole image, of the same focal length and no larger than the original,
     that is filled everywhere.
 
     Raises:
         ValueError: where the distortion folds the image over itself or sees behind the camera, as
-            no undistorted picture exists then.
+            there is no undistorted image then.
     """
     K = camera.K
-    if not camera.is_distorted:
-        pinhole = Camera.from_K(K, camera.width, camera.height)
-    else:
-        left, top, right, bottom = _inner_rectangle(camera)
-        scale_x, scale_y = K[0, 0], K[1, 1]
-        # The border of the original is rarely wider than the original itself, but where it is, no
-        # pixels are invented.
-        shrink = min(
-            1.0,
-            camera.width / ((right - left) * scale_x),
-            camera.height / ((bottom - top) * scale_y),
-        )
-        fx, fy = scale_x * shrink, scale_y * shrink
-        width, height = int((right - left) * fx) // 2 * 2, int((bottom - top) * fy) // 2 * 2
-        if width < 32 or height < 32:
-            raise ValueError("the distortion leaves no rectangle without a black border")
-        pinhole = Camera.pinhole(width, height, fx, fy, -left * fx, -top * fy)
-    columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
-    fx, fy, cx, cy = pinhole.params
     if camera.is_distorted:
+        pinhole = _inner_pinhole(camera)
+    else:
+        pinhole = Camera.from_K(K, camera.width, camera.height)
+    columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
+    if camera.is_distorted:
+        fx, fy, cx, cy = pinhole.params
         x, y = distort(camera, (columns - cx) / fx, (rows - cy) / fy)
         columns, rows = K[0, 0] * x + K[0, 2], K[1, 1] * y + K[1, 2]
-    return Undistortion(
-        pinhole, columns.astype(np.float32), rows.astype(np.float32), camera.width, camera.height
-    )
+    x_HW, y_HW = columns.astype(np.float32), rows.astype(np.float32)
+    return Undistortion(pinhole, x_HW, y_HW, camera.width, camera.height)
+
+
+def _inner_pinhole(camera: Camera) -> Camera:
+    left, top, right, bottom = _inner_rectangle(camera)
+    fx, fy = camera.K[0, 0], camera.K[1, 1]
+    # The border of the original is rarely wider than the original itself, but where it is, no
+    # pixels are invented.
+    fits = camera.width / ((right - left) * fx), camera.height / ((bottom - top) * fy)
+    shrink = min(1.0, *fits)
+    fx, fy = fx * shrink, fy * shrink
+    width, height = int((right - left) * fx) // 2 * 2, int((bottom - top) * fy) // 2 * 2
+    if width < 32 or height < 32:
+        raise ValueError("the distortion leaves no rectangle without a black border")
+    return Camera.pinhole(width, height, fx, fy, -left * fx, -top * fy)
 
 
 def _inner_rectangle(camera: Camera) -> tuple[float, float, float, float]:
@@ -109,23 +114,16 @@ def distort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
     if model in ("SIMPLE_PINHOLE", "PINHOLE"):
         return x, y
     if model.endswith("FISHEYE"):
-        k = {"OPENCV_FISHEYE": p[4:8], "SIMPLE_RADIAL_FISHEYE": p[3:4], "RADIAL_FISHEYE": p[3:5]}[
-            model
-        ]
+        k = p[4:8] if model == "OPENCV_FISHEYE" else p[3:]
         radius = np.hypot(x, y)
         angle = np.arctan(radius)
         square = angle**2
-        bent = angle * (
-            1 + sum(coefficient * square ** (power + 1) for power, coefficient in enumerate(k))
-        )
-        factor = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), 1.0)
+        powers = sum(coefficient * square ** (n + 1) for n, coefficient in enumerate(k))
+        factor = np.where(radius > 1e-9, angle * (1 + powers) / np.maximum(radius, 1e-9), 1.0)
         return x * factor, y * factor
-    k1, k2, p1, p2, k3, k4, k5, k6 = {
-        "SIMPLE_RADIAL": lambda: (p[3], 0, 0, 0, 0, 0, 0, 0),
-        "RADIAL": lambda: (p[3], p[4], 0, 0, 0, 0, 0, 0),
-        "OPENCV": lambda: (p[4], p[5], p[6], p[7], 0, 0, 0, 0),
-        "FULL_OPENCV": lambda: p[4:12],
-    }[model]()
+    coefficients = p[3:] if model in ("SIMPLE_RADIAL", "RADIAL") else p[4:]
+    padded = list(coefficients) + [0.0] * (8 - len(coefficients))
+    k1, k2, p1, p2, k3, k4, k5, k6 = padded
     square = x * x + y * y
     radial = (1 + square * (k1 + square * (k2 + square * k3))) / (
         1 + square * (k4 + square * (k5 + square * k6))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.prediction.footage import Footage
 
 _MANIFEST = "ground_truth.json"
 _FEWEST_POINTS = 20

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.capture.sources.source import SourceFrame
+from aerial_depth_pipeline.capture.footage import USUAL_FPS, Footage
+from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence, write_json
 from aerial_depth_pipeline.formats.depth_maps import write_depth, write_depth_png
@@ -20,15 +21,9 @@ from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
-from aerial_depth_pipeline.prediction.attitude import Attitude
+from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
-from aerial_depth_pipeline.prediction.footage import (
-    USUAL_FPS,
-    Footage,
-    batches,
-    open_footage,
-    sample_frames,
-)
+from aerial_depth_pipeline.prediction.input_frames import batches, open_footage, sample_frames
 from aerial_depth_pipeline.prediction.scale import Scale, find_scale, normalised_pixels
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.prediction.writers import write_points

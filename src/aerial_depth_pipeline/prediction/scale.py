@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.telemetry.telemetry import at_times
 from aerial_depth_pipeline.capture.undistortion import undistort
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.prediction.colmap_scale import ColmapRatios
-from aerial_depth_pipeline.prediction.footage import Footage
 
 logger = logging.getLogger(__name__)
 

@@ -256,7 +256,7 @@ def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
     dump = read_dump(frames / FOLDER)
 
     def look(triplet: DumpedTriplet) -> tuple[int, list[TwoView | None]]:
-        image = read_image(triplet.picture)
+        image = read_image(triplet.path)
         parts = [] if image is None else parts_of(image, triplet.K)
         if len(parts) != settings.sequence_length or parts[0].shape[:2] != (
             settings.height,
@@ -268,7 +268,7 @@ def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
                 else f"{len(parts)} frames of {parts[0].shape[1]}x{parts[0].shape[0]}"
             )
             raise SceneError(
-                f"{triplet.picture.name} of the dump in {frames.name} is {size}, the settings say"
+                f"{triplet.path.name} of the dump in {frames.name} is {size}, the settings say"
                 f" {settings.sequence_length} of {settings.width}x{settings.height}; set"
                 " triplets.width, height and sequence_length to the dump's."
             )
@@ -278,8 +278,8 @@ def _use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
         ]
         target = len(views) // 2
         others = [view for index, view in enumerate(views) if index != target]
-        shutil.copyfile(triplet.picture, folder / numbered(triplet.number, ".jpg"))
-        calibration = triplet.picture.with_name(f"{triplet.picture.stem}{CALIBRATION_SUFFIX}")
+        shutil.copyfile(triplet.path, folder / numbered(triplet.number, ".jpg"))
+        calibration = triplet.path.with_name(f"{triplet.path.stem}{CALIBRATION_SUFFIX}")
         shutil.copyfile(calibration, folder / numbered(triplet.number, CALIBRATION_SUFFIX))
         return triplet.number, [
             relative_pose(views[target], other, triplet.K, settings.max_epipolar_error)

@@ -1,22 +1,22 @@
 """Where up is in a camera's axes: from what a gimbal reports, or from how the camera moved."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, View, prepare, relative_pose
-from aerial_depth_pipeline.formats.images import fit_width, read_image, scale_down
+from aerial_depth_pipeline.formats.images import fit_width, read_frame, scale_down
 
 _FEWEST_FRAMES = 8  # kept frames of a segment, and frames of a chain, from which on motion is used
-CHAIN = 40  # frames of a chain, more where they would lie further apart than
-WIDEST_STEP, NARROWEST_STEP = (
-    0.08,
-    0.015,
-)  # flow from one frame of a chain to the next, share of the width
-MATCHED_WIDTH = 768  # of the pictures that are matched, pixels
+CHAIN = 40  # frames of a chain, more where they would lie further apart than WIDEST_STEP
+# Flow from one frame of a chain to the next, share of the width
+WIDEST_STEP, NARROWEST_STEP = 0.08, 0.015
+MATCHED_WIDTH = 768  # of the images that are matched, pixels
 _CORNERS, _THRESHOLD, _FEWEST_INLIERS = 1000, 0.4, 50
 _LEVEL = np.radians(1.0)  # by how much a gimbal's x axis is off level, one standard deviation
 _HEIGHT = 0.5  # metres by which smoothed heights are off
@@ -25,20 +25,20 @@ _KNOWN = np.radians(3.0)  # standard deviation above which up is not known
 _ROUNDS = 30
 
 
-def up_of_gimbal(pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
+def up_of_gimbal(pitch: ArrayLike, roll: ArrayLike) -> np.ndarray:
     """The upward direction in the camera's axes (x right, y down, z forward) from a gimbal's
     angles.
 
     Args:
         pitch: [...] degrees, 0 looks at the horizon, -90 straight down.
-        roll: [...] degrees, positive where the camera is turned clockwise about its line of sight,
-            seen from behind: its right side is lower, and the horizon appears turned
-                counter-clockwise in the picture.
+        roll: [...] degrees, positive where the camera is rotated clockwise about its line of
+            sight, seen from behind: its right side is lower, and the horizon appears rotated
+            counter-clockwise in the image.
 
     Returns:
         [..., 3] of length 1, NaN where an angle is.
     """
-    p, r = np.radians(pitch), np.radians(roll)
+    p, r = np.radians(np.asarray(pitch)), np.radians(np.asarray(roll))
     return np.stack([-np.sin(r) * np.cos(p), -np.cos(r) * np.cos(p), np.sin(p) + 0 * r], -1)
 
 
@@ -60,10 +60,10 @@ def up_from_motion(
     positions_N3: np.ndarray | None,
     alike: float = ALIKE,
 ) -> np.ndarray | None:
-    """The upward direction of a chain of cameras, from level picture rows and, where positions are
+    """The upward direction of a chain of cameras, from level image rows and, where positions are
     known, from heights.
 
-    A gimbal keeps the picture's rows level, so up is perpendicular to all x axes; and the component
+    A gimbal keeps the image's rows level, so up is perpendicular to all x axes; and the component
     along up of the way that the cameras took is their gain in height. Both are met by least
     squares.
 
@@ -77,38 +77,30 @@ def up_from_motion(
         [3] of length 1 in the chain's axes; None where it is not determined to within about three
         degrees.
     """
-    rows, heights, weights = (
-        [rotations_N33[:, 0]],
-        [np.zeros(len(rotations_N33))],
-        [np.full(len(rotations_N33), 1 / _LEVEL)],
-    )
+    count = len(rotations_N33)
+    A, b, weight = rotations_N33[:, 0], np.zeros(count), np.full(count, 1 / _LEVEL)
     if positions_N3 is not None:
-        rows.append(_way(directions_M3, positions_N3))
-        heights.append(positions_N3[:, 2] - positions_N3[:, 2].mean())
-        weights.append(np.full(len(positions_N3), 1 / _HEIGHT))
-    weight = np.concatenate(weights)
-    A, b = np.concatenate(rows) * weight[:, None], np.concatenate(heights) * weight
-    # Up is up in the picture or, looking down, towards the camera; that settles the sign, which a
+        heights = positions_N3[:, 2] - positions_N3[:, 2].mean()
+        A = np.concatenate([A, _way(directions_M3, positions_N3)])
+        b = np.concatenate([b, heights])
+        weight = np.concatenate([weight, np.full(len(positions_N3), 1 / _HEIGHT)])
+    A, b = A * weight[:, None], b * weight
+    # Up is up in the image or, looking down, towards the camera; that settles the sign, which a
     # level flight leaves open.
     upright = -(rotations_N33[:, 1] + rotations_N33[:, 2]).mean(0)
     axes = np.linalg.eigh(A.T @ A)[1].T
-    found = [
-        up
-        for start in (upright, *axes, *-axes)
-        if (up := _nearest_minimum(A, b, start)) @ upright > 0
-    ]
-    if not found:
+    minima = [_nearest_minimum(A, b, start) for start in (upright, *axes, *-axes)]
+    minima = [up for up in minima if up @ upright > 0]
+    if not minima:
         return None
-    costs = np.array([((A @ up - b) ** 2).sum() for up in found])
-    up = found[int(costs.argmin())]
+    costs = np.array([((A @ up - b) ** 2).sum() for up in minima])
+    up = minima[int(costs.argmin())]
     scale = alike * max(1.0, costs.min() / max(len(A) - 3, 1))
     across = _across(up)
     information = np.linalg.eigvalsh(across.T @ A.T @ A @ across)[0] / scale
     if information < _KNOWN**-2:
         return None
-    rivals = [
-        other for other, cost in zip(found, costs, strict=True) if cost - costs.min() < 9 * scale
-    ]
+    rivals = [minima[i] for i in np.flatnonzero(costs - costs.min() < 9 * scale)]
     return up if all(other @ up > np.cos(_KNOWN) for other in rivals) else None
 
 
@@ -167,46 +159,52 @@ def up_of_frames(
             continue
         way = way_N[members] - way_N[members[0]]
         step = float(np.clip(way[-1] / (CHAIN - 1), NARROWEST_STEP, WIDEST_STEP))
-        chosen = np.unique(
-            np.searchsorted(way, np.arange(0, way[-1] + step / 2, step) - 1e-9).clip(
-                max=len(way) - 1
-            )
-        )
-        links = _links([paths[members[i]] for i in chosen], K_33)
-        for first, last in _runs(links):
-            run = chosen[first : last + 1]
-            up = up_of_chain(links[first:last], positions_N3[members[run]])
+        places = np.searchsorted(way, np.arange(0, way[-1] + step / 2, step) - 1e-9)
+        chosen = np.unique(places.clip(max=len(way) - 1))
+        for first, links in _chains(_links([paths[members[i]] for i in chosen], K_33)):
+            chain = chosen[first : first + len(links) + 1]
+            up = up_of_chain(links, positions_N3[members[chain]])
             if up is not None:
-                near = (way >= way[run[0]] - step) & (way <= way[run[-1]] + step)
-                up_N3[members[near]] = between(way[near], way[run], up)
+                near = (way >= way[chain[0]] - step) & (way <= way[chain[-1]] + step)
+                up_N3[members[near]] = between(way[near], way[chain], up)
     return up_N3
 
 
 def _links(paths: list[Path], K_33: np.ndarray) -> list[TwoView | None]:
     """The relative pose of each frame and the next; None where it does not hold."""
-
-    def look(path: Path) -> View:
-        return matchable(
-            cv2.cvtColor(scale_down(read_image(path), width, height), cv2.COLOR_RGB2GRAY)
-        )
-
-    written_height, written_width = read_image(paths[0]).shape[:2]
+    written_height, written_width = read_frame(paths[0]).shape[:2]
     width, height = fit_width(written_width, written_height, MATCHED_WIDTH)
     K = np.diag([width / written_width, height / written_height, 1.0]) @ K_33
+
+    def view(path: Path) -> View:
+        image = scale_down(read_frame(path), width, height)
+        return matchable(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
-        views = list(pool.map(look, paths))
-        return list(pool.map(lambda pair: link(*pair, K), zip(views[:-1], views[1:], strict=True)))
+        views = list(pool.map(view, paths))
+        return list(pool.map(lambda first, second: link(first, second, K), views, views[1:]))
+
+
+def _chains(links: list[TwoView | None]) -> Iterator[tuple[int, list[TwoView]]]:
+    """The unbroken runs of links and the place of the first frame of each."""
+    chain: list[TwoView] = []
+    for place, two_view in enumerate([*links, None]):
+        if two_view is not None:
+            chain.append(two_view)
+            continue
+        yield place - len(chain), chain
+        chain = []
 
 
 def matchable(gray_HW: np.ndarray) -> View:
-    """A picture, at most `MATCHED_WIDTH` wide, prepared for `link`."""
+    """An image, at most `MATCHED_WIDTH` wide, prepared for `link`."""
     return prepare(gray_HW, _CORNERS)
 
 
 def link(first: View, second: View, K_33: np.ndarray) -> TwoView | None:
     """The relative pose of a frame of a chain and the next; None where it does not hold."""
-    found = relative_pose(first, second, K_33, _THRESHOLD)
-    return found if found is not None and found.inliers >= _FEWEST_INLIERS else None
+    two_view = relative_pose(first, second, K_33, _THRESHOLD)
+    return two_view if two_view is not None and two_view.inliers >= _FEWEST_INLIERS else None
 
 
 def up_of_chain(
@@ -225,15 +223,10 @@ def up_of_chain(
     if len(links) + 1 < _FEWEST_FRAMES:
         return None
     rotations, directions = _chain(links)
-    known = positions_N3 is not None and np.isfinite(positions_N3).all()
-    up = up_from_motion(rotations, directions, positions_N3 if known else None, alike)
+    if positions_N3 is not None and not np.isfinite(positions_N3).all():
+        positions_N3 = None
+    up = up_from_motion(rotations, directions, positions_N3, alike)
     return None if up is None else rotations @ up
-
-
-def _runs(links: list[TwoView | None]) -> list[tuple[int, int]]:
-    """First and last frame of each unbroken run of links."""
-    breaks = [-1, *(i for i, link in enumerate(links) if link is None), len(links)]
-    return [(before + 1, after) for before, after in zip(breaks[:-1], breaks[1:], strict=True)]
 
 
 def _chain(links: list[TwoView]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,8 @@ _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
 def corners_of(gray_HW: np.ndarray, count: int, spacing: float) -> np.ndarray:
     """Up to `count` corners at least `spacing` pixels apart, [N, 2] float32 in OpenCV's pixels
     (first centre at 0)."""
-    found = cv2.goodFeaturesToTrack(gray_HW, count, 0.005, spacing, blockSize=5)
-    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+    corners = cv2.goodFeaturesToTrack(gray_HW, count, 0.005, spacing, blockSize=5)
+    return np.zeros((0, 2), np.float32) if corners is None else corners.reshape(-1, 2)
 
 
 def follow(
@@ -22,55 +22,49 @@ def follow(
     points_N2: np.ndarray,
     levels: int = 4,
     tolerance: float = 1.0,
-    guess_N2: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Follow points with pyramidal Lucas-Kanade, forwards and back (Bouguet 2000; Kalal et al.
-    2010).
+    """Follow points with pyramidal Lucas-Kanade (Bouguet 2000) and check them by following them
+    back (Kalal et al. 2010).
 
     Args:
         from_HW, to_HW: grey images of one size.
         points_N2: OpenCV's pixels.
         levels: levels of the pyramid above the image.
-        tolerance: how far a point may come out from where it started after the way forwards and
-            back, in pixels.
-        guess_N2: where the points are expected.
+        tolerance: forward-backward error in pixels up to which a point is trusted.
 
     Returns:
         Points in the second image [N, 2], and which of them can be trusted [N].
     """
     if len(points_N2) == 0:
         return points_N2, np.zeros(0, bool)
-    options = {"winSize": _WINDOW, "maxLevel": levels, "criteria": _CRITERIA}
     start = points_N2.reshape(-1, 1, 2)
-    if guess_N2 is None:
-        there, found, _ = cv2.calcOpticalFlowPyrLK(from_HW, to_HW, start, None, **options)
-    else:
-        guess = np.ascontiguousarray(guess_N2, np.float32).reshape(-1, 1, 2)
-        there, found, _ = cv2.calcOpticalFlowPyrLK(
-            from_HW, to_HW, start, guess, flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
-        )
+    ends, forward, _ = cv2.calcOpticalFlowPyrLK(
+        from_HW,
+        to_HW,
+        start,
+        np.zeros_like(start),
+        winSize=_WINDOW,
+        maxLevel=levels,
+        criteria=_CRITERIA,
+    )
     # The way back starts at the origin's place, so that it converges at once where the track is
     # good.
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(
+    back, backward, _ = cv2.calcOpticalFlowPyrLK(
         to_HW,
         from_HW,
-        there,
+        ends,
         start.copy(),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         winSize=_WINDOW,
         maxLevel=1,
         criteria=_CRITERIA,
     )
-    there = there.reshape(-1, 2)
+    ends_N2 = ends.reshape(-1, 2)
     height, width = to_HW.shape
-    inside = (
-        (there[:, 0] >= 0)
-        & (there[:, 1] >= 0)
-        & (there[:, 0] <= width - 1)
-        & (there[:, 1] <= height - 1)
-    )
+    inside = ((ends_N2 >= 0) & (ends_N2 <= (width - 1, height - 1))).all(1)
     returned = np.linalg.norm(back.reshape(-1, 2) - points_N2, axis=1) <= tolerance
-    return there, found.ravel().astype(bool) & found_back.ravel().astype(bool) & returned & inside
+    tracked = forward.ravel().astype(bool) & backward.ravel().astype(bool)
+    return ends_N2, tracked & returned & inside
 
 
 @dataclass(frozen=True)
@@ -101,18 +95,18 @@ def measure_motion(
         focals: focal lengths to try, as shares of the width, principal point in the middle; the one
             that leaves least is taken.
     """
-    there, good = follow(from_HW, to_HW, points_N2)
+    ends, good = follow(from_HW, to_HW, points_N2)
     if good.sum() < 8:
         return Motion(float(good.sum()) / max(len(points_N2), 1), float("nan"), float("nan"))
     height, width = from_HW.shape
-    here, there = points_N2[good], there[good]
-    flow = float(np.median(np.linalg.norm(there - here, axis=1))) / width
-    left = min(_left_by_rotation(here, there, focal * width, width, height) for focal in focals)
+    starts, ends = points_N2[good], ends[good]
+    flow = float(np.median(np.linalg.norm(ends - starts, axis=1))) / width
+    left = min(_left_by_rotation(starts, ends, focal * width, width, height) for focal in focals)
     return Motion(float(good.mean()), flow, left / width)
 
 
 def _left_by_rotation(
-    here_N2: np.ndarray, there_N2: np.ndarray, focal: float, width: int, height: int
+    starts_N2: np.ndarray, ends_N2: np.ndarray, focal: float, width: int, height: int
 ) -> float:
     """Median displacement in pixels after the best rotation, which is found robustly by reweighting
     (Wahba's problem by SVD)."""
@@ -122,7 +116,7 @@ def _left_by_rotation(
         along = np.concatenate([(points - middle) / focal, np.ones((len(points), 1))], 1)
         return along / np.linalg.norm(along, axis=1, keepdims=True)
 
-    first, second = rays(here_N2), rays(there_N2)
+    first, second = rays(starts_N2), rays(ends_N2)
     weights = np.ones(len(first))
     error = weights
     for _ in range(6):

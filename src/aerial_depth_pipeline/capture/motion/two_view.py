@@ -13,9 +13,8 @@ _LEVELS = 5  # of the pyramid: flow of a tenth of the width is found
 _RETURN_TOLERANCE = 0.7  # pixels between a corner and where the way forwards and back ends
 _ROUNDS = 8  # of refinement
 _MINIMUM_TRACKS = 20
-_PLANAR = (
-    0.8  # share of the corners on one plane from which on its two-fold ambiguity is looked into
-)
+# Share of the corners on one plane from which on its two-fold ambiguity is looked into
+_PLANAR = 0.8
 _APART = np.radians(15)  # directions of two motions that are not the same one
 
 
@@ -56,6 +55,51 @@ def prepare(gray_HW: np.ndarray, corners: int) -> View:
     return View(gray_HW, corners_of(gray_HW, corners, spacing))
 
 
+@dataclass(frozen=True)
+class _Tracks:
+    """Corners of two frames on the plane at depth 1, and what epipolar errors are measured with.
+
+    Attributes:
+        x1, x2: [N, 3] in the first and the second frame.
+        focal: in pixels.
+        threshold: epipolar error in pixels up to which a corner agrees.
+    """
+
+    x1: np.ndarray
+    x2: np.ndarray
+    focal: float
+    threshold: float
+
+    def __getitem__(self, mask_N: np.ndarray) -> "_Tracks":
+        return replace(self, x1=self.x1[mask_N], x2=self.x2[mask_N])
+
+    def errors(self, R: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Signed Sampson distances in pixels [N]."""
+        E = np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]]) @ R
+        line2, line1 = self.x1 @ E.T, self.x2 @ E
+        norm = line2[:, 0] ** 2 + line2[:, 1] ** 2 + line1[:, 0] ** 2 + line1[:, 1] ** 2
+        return (self.x2 * line2).sum(1) / np.sqrt(norm + 1e-18) * self.focal
+
+    def cost(self, R: np.ndarray, t: np.ndarray) -> float:
+        """Cauchy's loss of the Sampson distances, in units of the threshold."""
+        return float(np.log1p((self.errors(R, t) / self.threshold) ** 2).sum())
+
+    def in_front(self, R: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Which points lie in front of both cameras: the depths a, b of b x2 = a R x1 + t in the
+        least-squares sense."""
+        ray, x2 = self.x1 @ R.T, self.x2
+        rr, xx, rx = (ray * ray).sum(1), (x2 * x2).sum(1), (ray * x2).sum(1)
+        rt, xt = ray @ t, x2 @ t
+        determinant = rr * xx - rx * rx  # never negative (Cauchy-Schwarz)
+        a = -xx * rt + rx * xt
+        b = rr * xt - rx * rt
+        return (a > 0) & (b > 0) & (determinant > 0)
+
+
+Motion = tuple[np.ndarray, np.ndarray]
+"""Rotation [3, 3] and direction [3] of length 1."""
+
+
 def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float) -> TwoView | None:
     """Estimate the pose of the second camera relative to the first.
 
@@ -71,16 +115,16 @@ def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float)
     Returns:
         None where too few corners can be followed or no pose is found.
     """
-    there, good = follow(first.gray, second.gray, first.corners, _LEVELS, _RETURN_TOLERANCE)
+    ends, good = follow(first.gray, second.gray, first.corners, _LEVELS, _RETURN_TOLERANCE)
     if good.sum() < _MINIMUM_TRACKS:
         return None
     # OpenCV's first pixel has its centre at 0, ours at 0.5.
-    here_N2, there_N2 = first.corners[good] + 0.5, there[good] + 0.5
-    x1, x2 = _plane(here_N2, K_33), _plane(there_N2, K_33)
+    starts_N2, ends_N2 = first.corners[good] + 0.5, ends[good] + 0.5
     focal = float(np.sqrt(K_33[0, 0] * K_33[1, 1]))
+    tracks = _Tracks(_plane(starts_N2, K_33), _plane(ends_N2, K_33), focal, threshold)
     E, mask = cv2.findEssentialMat(
-        x1[:, :2],
-        x2[:, :2],
+        tracks.x1[:, :2],
+        tracks.x2[:, :2],
         np.eye(3),
         method=cv2.USAC_MAGSAC,
         prob=0.9999,
@@ -89,55 +133,45 @@ def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float)
     )
     if E is None or E.shape != (3, 3) or mask is None or mask.sum() < _MINIMUM_TRACKS:
         return None
-    inlier = mask.ravel().astype(bool)
-    poses = _motions(E, x1, x2, inlier, focal, threshold)
-    # Where a plane is all there is to see, two motions explain it alike; a camera on a gimbal turns
-    # little from frame to frame.
-    poses.sort(key=lambda found: rotation_angle(found[0]))
-    views = [
-        view
-        for R, t in poses
-        if (view := _view(R, t, x1, x2, there_N2, K_33, focal, threshold)) is not None
-    ]
+    motions = _motions(E, tracks, mask.ravel().astype(bool))
+    # Where a plane is all there is to see, two motions explain it alike; a camera on a gimbal
+    # rotates little from frame to frame.
+    motions.sort(key=lambda motion: float(rotation_angle(motion[0])))
+    views = []
+    for R, t in motions:
+        inliers = (np.abs(tracks.errors(R, t)) < 2 * threshold) & tracks.in_front(R, t)
+        count = int(inliers.sum())
+        if count >= _MINIMUM_TRACKS:
+            parallax = _parallax(R, tracks.x1[inliers], ends_N2[inliers], K_33)
+            views.append(TwoView(pose(R, t), count, len(inliers), parallax))
     return replace(views[0], rivals=tuple(views[1:])) if views else None
 
 
-def _motions(
-    E_33, x1, x2, inlier, focal: float, threshold: float
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def _motions(E_33: np.ndarray, tracks: _Tracks, inliers: np.ndarray) -> list[Motion]:
     """The motion, and others that explain the corners about as well: they exist where all is in one
     plane (Longuet-Higgins 1986)."""
-    found = _pose_in_front(E_33, x1[inlier], x2[inlier])
-    starts = [] if found is None else [found]
+    best = _pose_in_front(E_33, tracks[inliers])
+    starts = [] if best is None else [best]
     H, mask = cv2.findHomography(
-        x1[:, :2], x2[:, :2], cv2.RANSAC, 2 * threshold / focal, maxIters=200
+        tracks.x1[:, :2],
+        tracks.x2[:, :2],
+        cv2.RANSAC,
+        2 * tracks.threshold / tracks.focal,
+        maxIters=200,
     )
     if H is not None and mask is not None and mask.mean() >= _PLANAR:
         for R, t in zip(*cv2.decomposeHomographyMat(H, np.eye(3))[1:3], strict=True):
-            direction = t.ravel() / max(np.linalg.norm(t), 1e-12)
-            if _depth_signs(R, direction, x1, x2).mean() >= 0.9:
+            direction = t.ravel() / max(float(np.linalg.norm(t)), 1e-12)
+            if tracks.in_front(R, direction).mean() >= 0.9:
                 starts.append((R, direction))
-    motions: list[tuple[float, np.ndarray, np.ndarray]] = []
+    motions: list[Motion] = []
     for start in starts:
-        R, t = _refine(*start, x1, x2, focal, threshold)
-        if all(angle_between(t, known) > _APART for _, _, known in motions):
-            motions.append((_cost(R, t, x1, x2, focal, threshold), R, t))
-    least = min((cost for cost, _, _ in motions), default=0.0)
-    return [(R, t) for cost, R, t in motions if cost <= 1.15 * least + 5]
-
-
-def _view(R, t, x1, x2, there_N2, K_33, focal: float, threshold: float) -> TwoView | None:
-    inlier = (np.abs(_sampson(R, t, x1, x2)) * focal < 2 * threshold) & _depth_signs(R, t, x1, x2)
-    if inlier.sum() < _MINIMUM_TRACKS:
-        return None
-    return TwoView(
-        pose(R, t), int(inlier.sum()), len(x1), _parallax(R, x1[inlier], there_N2[inlier], K_33)
-    )
-
-
-def _cost(R, t, x1, x2, focal: float, threshold: float) -> float:
-    """Cauchy's loss of the Sampson distances, in units of the threshold."""
-    return float(np.log1p((_sampson(R, t, x1, x2) * focal / threshold) ** 2).sum())
+        R, t = _refine(*start, tracks)
+        if all(angle_between(t, other) > _APART for _, other in motions):
+            motions.append((R, t))
+    costs = [tracks.cost(*motion) for motion in motions]
+    least = min(costs, default=0.0)
+    return [motion for motion, cost in zip(motions, costs, strict=True) if cost <= 1.15 * least + 5]
 
 
 def _plane(points_N2: np.ndarray, K_33: np.ndarray) -> np.ndarray:
@@ -147,9 +181,7 @@ def _plane(points_N2: np.ndarray, K_33: np.ndarray) -> np.ndarray:
     return np.stack([x, y, np.ones_like(x)], 1)
 
 
-def _pose_in_front(
-    E_33: np.ndarray, x1: np.ndarray, x2: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _pose_in_front(E_33: np.ndarray, inliers: _Tracks) -> Motion | None:
     """Of the four poses of an essential matrix the one that has most points in front of both
     cameras, at whatever distance.
 
@@ -157,46 +189,19 @@ def _pose_in_front(
     flight high up.
     """
     R1, R2, t = cv2.decomposeEssentialMat(E_33)
-    best, most, second = None, 0, 0
-    for R in (R1, R2):
-        for direction in (t.ravel(), -t.ravel()):
-            count = int(_depth_signs(R, direction, x1, x2).sum())
-            if count > most:
-                best, most, second = (R, direction), count, most
-            else:
-                second = max(second, count)
+    motions = [(R, direction) for R in (R1, R2) for direction in (t.ravel(), -t.ravel())]
+    counts = [int(inliers.in_front(*motion).sum()) for motion in motions]
+    second, most = sorted(counts)[-2:]
     # Where two poses see about as many points in front, the sign of the direction is a guess.
-    return best if most > 1.5 * second else None
+    return motions[counts.index(most)] if most > 1.5 * second else None
 
 
-def _depth_signs(R: np.ndarray, t: np.ndarray, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
-    """Which points lie in front of both cameras: the depths a, b of b x2 = a R x1 + t in the
-    least-squares sense."""
-    ray = x1 @ R.T
-    rr, xx, rx = (ray * ray).sum(1), (x2 * x2).sum(1), (ray * x2).sum(1)
-    rt, xt = ray @ t, x2 @ t
-    determinant = rr * xx - rx * rx  # never negative (Cauchy-Schwarz)
-    a = -xx * rt + rx * xt
-    b = rr * xt - rx * rt
-    return (a > 0) & (b > 0) & (determinant > 0)
-
-
-def _sampson(R: np.ndarray, t: np.ndarray, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
-    """Signed Sampson distance on the plane at depth 1."""
-    E = np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]]) @ R
-    line2, line1 = x1 @ E.T, x2 @ E
-    return (x2 * line2).sum(1) / np.sqrt(
-        line2[:, 0] ** 2 + line2[:, 1] ** 2 + line1[:, 0] ** 2 + line1[:, 1] ** 2 + 1e-18
-    )
-
-
-def _refine(R, t, x1, x2, focal: float, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def _refine(R: np.ndarray, t: np.ndarray, tracks: _Tracks) -> Motion:
     """Gauss-Newton on the Sampson distance over rotation and direction, reweighted by Cauchy's
     function."""
-    near = np.abs(_sampson(R, t, x1, x2)) * focal < 3 * threshold
-    x1, x2 = x1[near], x2[near]
+    tracks = tracks[np.abs(tracks.errors(R, t)) < 3 * tracks.threshold]
 
-    def moved(change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def moved(change: np.ndarray) -> Motion:
         rotated = cv2.Rodrigues(change[:3])[0] @ R
         across = np.linalg.svd(t[None])[2][1:]  # two directions at right angles to t
         direction = t + change[3:] @ across
@@ -205,30 +210,26 @@ def _refine(R, t, x1, x2, focal: float, threshold: float) -> tuple[np.ndarray, n
     step = 1e-6
     cost = np.inf
     for _ in range(_ROUNDS):
-        residual = _sampson(R, t, x1, x2) * focal
-        new_cost = float(np.log1p((residual / threshold) ** 2).sum())
+        residual = tracks.errors(R, t)
+        new_cost = float(np.log1p((residual / tracks.threshold) ** 2).sum())
         if not new_cost < cost * (1 - 1e-6):
             break
         cost = new_cost
-        jacobian = np.stack(
-            [(_sampson(*moved(step * row), x1, x2) * focal - residual) / step for row in np.eye(5)],
-            1,
-        )
-        weight = 1 / (1 + (residual / threshold) ** 2)
+        steps = [(tracks.errors(*moved(step * row)) - residual) / step for row in np.eye(5)]
+        jacobian = np.stack(steps, 1)
+        weight = 1 / (1 + (residual / tracks.threshold) ** 2)
         normal = jacobian.T @ (jacobian * weight[:, None])
-        change = np.linalg.lstsq(
-            normal + 1e-12 * np.trace(normal) * np.eye(5),
-            -jacobian.T @ (weight * residual),
-            rcond=None,
-        )[0]
+        damped = normal + 1e-12 * np.trace(normal) * np.eye(5)
+        change = np.linalg.lstsq(damped, -jacobian.T @ (weight * residual), rcond=None)[0]
         candidate = moved(change)
-        if _cost(*candidate, x1, x2, focal, threshold) >= cost:
+        if tracks.cost(*candidate) >= cost:
             break
         R, t = candidate
     return R, t
 
 
-def _parallax(R: np.ndarray, x1: np.ndarray, there_N2: np.ndarray, K_33: np.ndarray) -> float:
-    turned = x1 @ R.T
-    unmoved = (turned[:, :2] / turned[:, 2:]) * [K_33[0, 0], K_33[1, 1]] + [K_33[0, 2], K_33[1, 2]]
-    return float(np.median(np.linalg.norm(there_N2 - unmoved, axis=1)))
+def _parallax(R: np.ndarray, x1_N3: np.ndarray, ends_N2: np.ndarray, K_33: np.ndarray) -> float:
+    rotated = x1_N3 @ R.T
+    unmoved = (rotated[:, :2] / rotated[:, 2:]) * [K_33[0, 0], K_33[1, 1]]
+    unmoved = unmoved + [K_33[0, 2], K_33[1, 2]]
+    return float(np.median(np.linalg.norm(ends_N2 - unmoved, axis=1)))

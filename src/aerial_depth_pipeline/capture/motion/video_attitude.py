@@ -1,7 +1,7 @@
 """Where up is in the camera's axes all along a video, from one look at its frames."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,13 +18,15 @@ from aerial_depth_pipeline.capture.motion.attitude import (
 from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, View
 
+PositionsAt = Callable[[np.ndarray], np.ndarray]
+
 _FOLLOWED = 0.5  # share of the corners that are to be found again
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """What hangs together: its last moment, and the upward directions at moments of it; None where
-    they are not determined."""
+    """Frames that one chain covers: the last moment, and the upward directions at moments; None
+    where they are not determined."""
 
     until: float
     time_M: np.ndarray
@@ -44,98 +46,82 @@ class UpOverTime:
         ends = np.array([stretch.until for stretch in self.stretches[:-1]])
         place = np.searchsorted(ends, time_N)
         for index, stretch in enumerate(self.stretches):
-            here = (place == index) & np.isfinite(time_N)
-            if stretch.up_M3 is not None and here.any():
-                up_N3[here] = between(time_N[here], stretch.time_M, stretch.up_M3)
+            inside = (place == index) & np.isfinite(time_N)
+            if stretch.up_M3 is not None and inside.any():
+                up_N3[inside] = between(time_N[inside], stretch.time_M, stretch.up_M3)
         return up_N3
+
+
+@dataclass
+class _Chain:
+    """Frames whose relative poses are known, each a step from the one before."""
+
+    last: View
+    times: list[float]
+    links: list[TwoView] = field(default_factory=list)
+    # The latest frame that has hardly moved since the last one of the chain
+    near: tuple[float, np.ndarray] | None = None
+
+    def flow(self, gray_HW: np.ndarray) -> float:
+        """Median flow since the last frame, share of the width; NaN where it cannot be followed."""
+        corners = self.last.corners
+        ends, good = follow(self.last.gray, gray_HW, corners)
+        if good.sum() <= _FOLLOWED * len(corners):
+            return float("nan")
+        flow = np.linalg.norm(ends[good] - corners[good], axis=1)
+        return float(np.median(flow)) / gray_HW.shape[1]
+
+    def stretch(self, positions_at: PositionsAt | None) -> _Stretch:
+        """What the chain says of up."""
+        times = np.array(self.times)
+        positions = None if positions_at is None else positions_at(times)
+        until = self.times[-1] if self.near is None else self.near[0]
+        # How long a chain will be is not known while it grows; a long one is denser than it had to
+        # be, and its frames err more alike.
+        denser = float(np.clip(len(times) / CHAIN, 1, WIDEST_STEP / NARROWEST_STEP))
+        return _Stretch(until, times, up_of_chain(self.links, positions, ALIKE * denser))
 
 
 def up_over_time(
     frames: Iterable[tuple[float, np.ndarray]],
     K_33: np.ndarray,
-    positions_at: Callable[[np.ndarray], np.ndarray] | None = None,
+    positions_at: PositionsAt | None = None,
 ) -> UpOverTime:
     """Chain the frames of a video by their relative poses and find up as `up_from_motion` does; one
-    picture is kept at a time.
+    image is kept at a time.
 
     Args:
-        frames: seconds and the undistorted grey picture, at most `MATCHED_WIDTH` wide, a few in
-            each second.
-        K_33: calibration matrix of these pictures, COLMAP's pixels.
+        frames: seconds and the undistorted grey image, at most `MATCHED_WIDTH` wide, a few in each
+            second.
+        K_33: calibration matrix of these images, COLMAP's pixels.
         positions_at: gives east, north, up in metres [N, 3] at seconds [N], freed of the receiver's
             noise, NaN where unknown.
     """
-    walk = _Walk(K_33, positions_at)
-    for time, gray in frames:
-        walk.look(time, gray)
-    walk.end()
-    return UpOverTime(tuple(walk.stretches))
+    chains: list[_Chain] = []  # the one that grows
+    stretches: list[_Stretch] = []
 
-
-class _Walk:
-    """Frames, one after the other, on their way to chains."""
-
-    def __init__(
-        self, K_33: np.ndarray, positions_at: Callable[[np.ndarray], np.ndarray] | None
-    ) -> None:
-        self.stretches: list[_Stretch] = []
-        self._K, self._positions_at = K_33, positions_at
-        self._last: View | None = None
-        self._near: tuple[float, np.ndarray] | None = (
-            None  # the latest frame that has hardly moved since the last one of the chain
-        )
-        self._times: list[float] = []
-        self._links: list[TwoView] = []
-
-    def look(self, time: float, gray_HW: np.ndarray) -> None:
-        if self._last is None:
-            self._begin(time, matchable(gray_HW))
+    def add(time: float, gray_HW: np.ndarray) -> None:
+        view, chain = matchable(gray_HW), chains[-1]
+        two_view = link(chain.last, view, K_33)
+        if two_view is None:
+            stretches.append(chains.pop().stretch(positions_at))
+            chains.append(_Chain(view, [time]))
             return
-        moved = self._moved(gray_HW)
-        if np.isnan(moved) and self._near is not None:
+        chain.last, chain.near = view, None
+        chain.times.append(time)
+        chain.links.append(two_view)
+
+    for time, gray_HW in frames:
+        if not chains:
+            chains.append(_Chain(matchable(gray_HW), [time]))
+            continue
+        flow = chains[-1].flow(gray_HW)
+        if np.isnan(flow) and chains[-1].near is not None:
             # Too far from the chain's end, but perhaps not from the frame before.
-            self._add(*self._near)
-            moved = self._moved(gray_HW)
-        if moved < NARROWEST_STEP:
-            self._near = time, gray_HW
+            add(*chains[-1].near)
+            flow = chains[-1].flow(gray_HW)
+        if flow < NARROWEST_STEP:
+            chains[-1].near = time, gray_HW
         else:
-            self._add(time, gray_HW)
-
-    def end(self) -> None:
-        """Close the last stretch."""
-        if not self._times:
-            return
-        times = np.array(self._times)
-        positions = self._positions_at(times) if self._positions_at is not None else None
-        until = self._times[-1] if self._near is None else self._near[0]
-        # How long a chain will be is not known while it grows; a long one is denser than it had to
-        # be, and its frames err more alike.
-        denser = float(np.clip(len(times) / CHAIN, 1, WIDEST_STEP / NARROWEST_STEP))
-        self.stretches.append(
-            _Stretch(until, times, up_of_chain(self._links, positions, ALIKE * denser))
-        )
-
-    def _begin(self, time: float, view: View) -> None:
-        self._last, self._near, self._times, self._links = view, None, [time], []
-
-    def _moved(self, gray_HW: np.ndarray) -> float:
-        """Median flow since the chain's last frame, share of the width; NaN where it cannot be
-        followed."""
-        corners = self._last.corners
-        there, good = follow(self._last.gray, gray_HW, corners)
-        if good.sum() <= _FOLLOWED * len(corners):
-            return float("nan")
-        return (
-            float(np.median(np.linalg.norm(there[good] - corners[good], axis=1))) / gray_HW.shape[1]
-        )
-
-    def _add(self, time: float, gray_HW: np.ndarray) -> None:
-        view = matchable(gray_HW)
-        found = link(self._last, view, self._K)
-        if found is None:
-            self.end()
-            self._begin(time, view)
-            return
-        self._last, self._near = view, None
-        self._times.append(time)
-        self._links.append(found)
+            add(time, gray_HW)
+    return UpOverTime((*stretches, *(chain.stretch(positions_at) for chain in chains)))

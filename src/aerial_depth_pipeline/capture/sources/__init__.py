@@ -33,8 +33,7 @@ def open_source(raw: Path) -> Source:
             f"{raw} is not a folder; a scene is a folder with a video or a folder images/ in it."
         )
     for kind in SOURCES:
-        source = kind.find(raw)
-        if source is not None:
+        if (source := kind.find(raw)) is not None:
             return source
     raise SceneError(
         f"{raw} holds no footage; put a video (video.mp4) or a folder images/ with photographs"

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -24,10 +25,8 @@ _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 _DIAGONAL_35MM = math.hypot(36.0, 24.0)
 # An attribute or an element
 _GIMBAL_ANGLE = rb"drone-dji:Gimbal%sDegree\s*(?:=\s*[\"']|>)\s*([-+]?\d+(?:\.\d*)?)"
-_SENSOR_WIDTHS_MM = (
-    3.2,
-    60.0,
-)  # from a phone's telephoto to medium format; outside of it the tag is wrong
+# From a phone's telephoto to medium format; outside of it the tag is wrong.
+_SENSOR_WIDTHS_MM = (3.2, 60.0)
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,18 @@ class Exif:
     time: float | None
     angles: tuple[float, float] | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
 
 def read_exif(path: Path) -> Exif | None:
     """Read a photograph's header; None where the file is not an image. Damaged or absent tags are
     left out."""
+    details: Any = {}
+    gps: Any = {}
+    orientation, model = 1, ""
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -67,20 +74,14 @@ def read_exif(path: Path) -> Exif | None:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     focal = _focal_pixels(details, model, max(width, height), min(width, height))
+    # Of an image that is rotated upright the angles would have to be rotated as well.
+    angles = _angles(xmp) if orientation in (0, 1) else None
     if orientation in (5, 6, 7, 8):
         width, height = height, width
-    # Of a picture that is turned upright the angles would have to be turned as well.
-    return Exif(
-        width,
-        height,
-        focal,
-        _fix(gps),
-        _time(details),
-        _angles(xmp) if orientation in (0, 1) else None,
-    )
+    return Exif(width, height, focal, _fix(gps), _time(details), angles)
 
 
-def _number(value) -> float | None:
+def _number(value: Any) -> float | None:
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):
@@ -88,7 +89,7 @@ def _number(value) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _focal_pixels(details, model: str, long_side: int, short_side: int) -> float | None:
+def _focal_pixels(details: Any, model: str, long_side: int, short_side: int) -> float | None:
     """Focal length in pixels: from the sensor's pixel pitch where it is plausible, else the 35 mm
     equivalent, else the drone."""
     focal_mm, pitch = _number(details.get(_FOCAL_MM)), _number(details.get(_PLANE_RESOLUTION))
@@ -103,55 +104,49 @@ def _focal_pixels(details, model: str, long_side: int, short_side: int) -> float
     if not equivalent and (drone := drone_in(model)):
         equivalent = drone[1]
     if equivalent and equivalent > 0:
-        return focal_from_35mm(equivalent, long_side, short_side)
+        return _focal_from_35mm(equivalent, long_side, short_side)
     return None
 
 
-def focal_from_35mm(equivalent_mm: float, long_side: int, short_side: int) -> float:
+def _focal_from_35mm(equivalent_mm: float, long_side: int, short_side: int) -> float:
     """Focal length in pixels from the 35 mm equivalent.
 
-    The equivalent is that of the whole sensor, 4:3 or 3:2. A wider picture (16:9) is a strip of the
-    same width, so the diagonal is taken of the 4:3 picture of that width.
+    The equivalent is that of the whole sensor, 4:3 or 3:2. A wider image (16:9) is a strip of the
+    same width, so the diagonal is taken of the 4:3 image of that width.
     """
-    full_short_side = (
-        max(short_side, 3 * long_side / 4) if long_side / short_side > 1.6 else short_side
-    )
+    is_strip = long_side / short_side > 1.6
+    full_short_side = max(short_side, 3 * long_side / 4) if is_strip else short_side
     return equivalent_mm * math.hypot(long_side, full_short_side) / _DIAGONAL_35MM
 
 
 def camera_from_35mm(equivalent_mm: float, width: int, height: int) -> Camera:
     """The pinhole camera of an upright image with this 35 mm equivalent, the principal point in its
     middle."""
-    focal = focal_from_35mm(equivalent_mm, max(width, height), min(width, height))
+    focal = _focal_from_35mm(equivalent_mm, max(width, height), min(width, height))
     return Camera.pinhole(width, height, focal, focal, width / 2, height / 2)
 
 
-def _fix(gps) -> Fix | None:
-    latitude, longitude = (
-        _degrees(gps.get(2), gps.get(1), "S"),
-        _degrees(gps.get(4), gps.get(3), "W"),
-    )
-    if (
-        latitude is None
-        or longitude is None
-        or abs(latitude) > 90
-        or abs(longitude) > 180
-        or (latitude == 0 and longitude == 0)
-    ):
-        return None  # zero, zero is what receivers without a fix write
+def _fix(gps: Any) -> Fix | None:
+    latitude = _degrees(gps.get(2), gps.get(1), "S")
+    longitude = _degrees(gps.get(4), gps.get(3), "W")
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    if latitude == 0 and longitude == 0:
+        return None  # what receivers without a fix write
     altitude = _number(gps.get(6)) or 0.0
     below = gps.get(5) in (1, b"\x01")
     return Fix(latitude, longitude, -altitude if below else altitude)
 
 
-def _degrees(value, reference, negative: str) -> float | None:
+def _degrees(value: Any, reference: Any, negative: str) -> float | None:
     try:
-        parts = [_number(part) for part in value]
+        numbers = [number for part in value if (number := _number(part)) is not None]
+        count = len(value)
     except TypeError:
         return None
-    if len(parts) != 3 or any(part is None for part in parts):
+    if (count, len(numbers)) != (3, 3):
         return None
-    degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
+    degrees = numbers[0] + numbers[1] / 60 + numbers[2] / 3600
     return -degrees if str(reference).upper().startswith(negative) else degrees
 
 
@@ -162,13 +157,12 @@ def _angles(xmp: bytes | str) -> tuple[float, float] | None:
     return None if pitch is None else (float(pitch.group(1)), float(roll.group(1)) if roll else 0.0)
 
 
-def _time(details) -> float | None:
+def _time(details: Any) -> float | None:
     try:
         moment = datetime.strptime(str(details[_DATE_TIME]).strip("\0 "), "%Y:%m:%d %H:%M:%S")
     except (KeyError, ValueError):
         return None
     fraction = str(details.get(_SUBSECOND, "")).strip("\0 ")
     # Only differences between photographs count, so the unknown time zone does not matter.
-    return (moment - datetime(1970, 1, 1)).total_seconds() + (
-        float(f"0.{fraction}") if fraction.isdigit() else 0.0
-    )
+    seconds = (moment - datetime(1970, 1, 1)).total_seconds()
+    return seconds + (float(f"0.{fraction}") if fraction.isdigit() else 0.0)

@@ -1,4 +1,4 @@
-"""GTAVisionExport archives: pictures of a game with its depth buffer, and the camera in a table of
+"""GTAVisionExport archives: images of a game with its depth buffer, and the camera in a table of
 snapshots."""
 
 import io
@@ -6,7 +6,7 @@ import logging
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from aerial_depth_pipeline.capture.sources.source import (
     Source,
     SourceFrame,
+    Wanted,
     the_only_one,
     visible_files,
 )
@@ -27,9 +28,21 @@ from aerial_depth_pipeline.geometry.cameras import Camera
 logger = logging.getLogger(__name__)
 
 _COLUMNS = ("imagepath", "timestamp", "width", "height", "proj_matrix")
-_LARGEST_PAGE_FILE = 1 << 30  # bytes; what unpacks to more is no picture of a game
+_LARGEST_PAGE_FILE = 1 << 30  # bytes; what unpacks to more is no image of a game
 _FARTHEST = 1e5  # metres; the sky lies at infinity
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+_PAGE_ERRORS = (
+    zipfile.BadZipFile,
+    UnidentifiedImageError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    SyntaxError,
+    TypeError,
+)
 
 
 @dataclass(frozen=True)
@@ -56,16 +69,13 @@ class GtaExport(Source):
         super().__init__(archive, kind="gta", continuous=False)
         try:
             self._zip = zipfile.ZipFile(archive)
-            entries = {
-                PurePosixPath(name.replace("\\", "/")).stem.lower(): name
-                for name in self._zip.namelist()
-                if name.lower().endswith((".tif", ".tiff"))
-            }
-            table = self._read_table(archive)
+            table = self._read_table()
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
             raise SceneError(
                 f"{archive} cannot be opened as a zip archive ({error}); copy it again."
             ) from error
+        names = self._zip.namelist()
+        entries = {_stem(n): n for n in names if n.lower().endswith((".tif", ".tiff"))}
         missing = [name for name in _COLUMNS if name not in table.columns]
         if missing:
             raise SceneError(
@@ -75,12 +85,12 @@ class GtaExport(Source):
         self._snapshots = self._read_snapshots(table, entries)
         if not self._snapshots:
             raise SceneError(
-                f"{archive} and its snapshots.csv have no picture in common ({len(entries)} TIFFs,"
+                f"{archive} and its snapshots.csv have no image in common ({len(entries)} TIFFs,"
                 f" {len(table)} rows)."
             )
-        (camera, count), *_ = Counter(s.camera for s in self._snapshots).most_common(1)
-        self._camera = camera
-        self.width, self.height = camera.width, camera.height
+        cameras = Counter(snapshot.camera for snapshot in self._snapshots)
+        (self._camera, count), *_ = cameras.most_common(1)
+        self.width, self.height = self._camera.width, self._camera.height
         if count < len(self._snapshots):
             self.warn(
                 f"{len(self._snapshots) - count} snapshots of {archive.name} have another camera"
@@ -92,40 +102,34 @@ class GtaExport(Source):
         path = the_only_one(raw, visible_files(raw, {".zip"}), "archives")
         return None if path is None else cls(path)
 
-    def _read_table(self, archive: Path) -> pd.DataFrame:
-        beside = archive.parent / "snapshots.csv"
-        inside = [
-            name for name in self._zip.namelist() if PurePosixPath(name).name == "snapshots.csv"
-        ]
+    def _read_table(self) -> pd.DataFrame:
+        beside = self.path.parent / "snapshots.csv"
+        names = self._zip.namelist()
+        inside = [name for name in names if PurePosixPath(name).name == "snapshots.csv"]
         if not beside.is_file() and not inside:
             raise SceneError(
-                f"{archive} has no snapshots.csv beside or inside of it; export the table snapshots"
-                " as CSV with a header."
+                f"{self.path} has no snapshots.csv beside or inside of it; export the table"
+                " snapshots as CSV with a header."
             )
         try:
-            table = pd.read_csv(
-                beside if beside.is_file() else io.BytesIO(self._zip.read(inside[0]))
-            )
+            file = beside if beside.is_file() else io.BytesIO(self._zip.read(inside[0]))
+            table = pd.read_csv(file)
         except ValueError as error:  # what pandas raises for every kind of damage
             raise SceneError(
-                f"The snapshots.csv of {archive} is not a table ({' '.join(str(error).split())})."
+                f"The snapshots.csv of {self.path} is not a table ({' '.join(str(error).split())})."
             ) from error
-        table.columns = [str(name).strip().lower() for name in table.columns]
-        return table
+        return table.rename(columns=lambda name: str(name).strip().lower())
 
     def _read_snapshots(self, table: pd.DataFrame, entries: dict[str, str]) -> list[Snapshot]:
         times = _seconds(table["timestamp"])
         snapshots, unusable = [], 0
         for time, row in zip(times, table.to_dict("records"), strict=True):
-            entry = entries.get(
-                PurePosixPath(str(row["imagepath"]).replace("\\", "/")).stem.lower()
-            )
+            entry = entries.get(_stem(str(row["imagepath"])))
             if entry is None:
                 continue
             try:
-                projection = perspective(
-                    _matrix(row["proj_matrix"]), _matrix(row.get("view_matrix"))
-                )
+                matrices = _matrix(row["proj_matrix"]), _matrix(row.get("view_matrix"))
+                projection = perspective(*matrices)
                 camera = camera_of(projection, int(row["width"]), int(row["height"]))
             except (ValueError, TypeError):
                 unusable += 1
@@ -141,9 +145,7 @@ class GtaExport(Source):
     def own_camera(self) -> tuple[Camera, str]:
         return self._camera, "archive"
 
-    def frames(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
+    def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         start = self._snapshots[0].time
         damaged = 0
         for index, snapshot in enumerate(self._snapshots):
@@ -160,14 +162,11 @@ class GtaExport(Source):
                 continue
             yield SourceFrame(index, time, scale_down(image, width, height), "", name)
         if damaged:
-            self.warn(f"{damaged} pictures in {self.path.name} cannot be read and are left out.")
+            self.warn(f"{damaged} images in {self.path.name} cannot be read and are left out.")
 
     def depth_frames(self) -> set[int]:
-        return {
-            index
-            for index, snapshot in enumerate(self._snapshots)
-            if snapshot.camera == self._camera
-        }
+        cameras = enumerate(snapshot.camera for snapshot in self._snapshots)
+        return {index for index, camera in cameras if camera == self._camera}
 
     def read_depth(self, index: int) -> np.ndarray | None:
         snapshot = self._snapshots[index]
@@ -192,17 +191,12 @@ class GtaExport(Source):
                     file.seek(number)
                     file.load()
                     yield file
-        except (
-            zipfile.BadZipFile,
-            UnidentifiedImageError,
-            OSError,
-            ValueError,
-            RuntimeError,
-            EOFError,
-            SyntaxError,
-            TypeError,
-        ) as error:
+        except _PAGE_ERRORS as error:
             logger.warning("%s in %s cannot be read: %s", snapshot.entry, self.path, error)
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).stem.lower()
 
 
 def _seconds(column: pd.Series) -> list[float]:
@@ -216,7 +210,7 @@ def _seconds(column: pd.Series) -> list[float]:
     return [float(i) for i in range(len(column))]
 
 
-def _matrix(text) -> np.ndarray | None:
+def _matrix(text: object) -> np.ndarray | None:
     """Sixteen numbers in any brackets, row by row; None where there is nothing."""
     if text is None or (isinstance(text, float) and np.isnan(text)):
         return None
@@ -231,9 +225,8 @@ def perspective(projection_44: np.ndarray | None, view_44: np.ndarray | None) ->
     calls its projection.
 
     Games multiply rows or columns, and some exports store the product with the view matrix. A
-    perspective projection is known by its last
-    row: the clip coordinate w is the distance along the optical axis, forwards or backwards, and
-        nothing else.
+    perspective projection is known by its last row: the clip coordinate w is the distance along the
+    optical axis, forwards or backwards, and nothing else.
 
     Raises:
         ValueError: where no reading of the matrices is a perspective projection.
@@ -246,13 +239,12 @@ def perspective(projection_44: np.ndarray | None, view_44: np.ndarray | None) ->
             if abs(np.linalg.det(view)) > 1e-12 and np.allclose(view[3], [0, 0, 0, 1], atol=1e-6):
                 candidates += [p @ np.linalg.inv(view) for p in (projection_44, projection_44.T)]
     for candidate in candidates:
-        others = np.abs(np.delete(candidate[3], 2)).max()
-        focal = np.abs(np.diag(candidate)[:2]).min()
+        others, forward = np.delete(candidate[3], 2), candidate[3, 2]
         # A transposed projection has (0, 0, near, 0) in its last row, a right one (0, 0, +-1, 0).
         if (
-            np.abs(np.abs(candidate[3, 2]) - 1) < 1e-3
-            and others < 1e-3
-            and focal > 1e-3
+            np.abs(np.abs(forward) - 1) < 1e-3
+            and np.abs(others).max() < 1e-3
+            and np.abs(np.diag(candidate)[:2]).min() > 1e-3
             and np.abs(candidate[2, 3]) > 1e-9
         ):
             return candidate
@@ -282,6 +274,5 @@ def depth_from_buffer(buffer_HW: np.ndarray, projection_44: np.ndarray) -> np.nd
     with np.errstate(divide="ignore", invalid="ignore"):
         z = P[2, 3] / (buffer * P[3, 2] - P[2, 2])
     depth = z * np.sign(P[3, 2])
-    return np.where(np.isfinite(depth) & (depth > 0) & (depth < _FARTHEST), depth, 0).astype(
-        np.float32
-    )
+    usable = np.isfinite(depth) & (depth > 0) & (depth < _FARTHEST)
+    return np.where(usable, depth, 0).astype(np.float32)

@@ -1,14 +1,19 @@
 """A folder in the original's layout: `NNNNNN.png` and `calib_cam_to_cam.txt` with `P_rect_00`."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from aerial_depth_pipeline.capture.sources.photographs import PhotographSource
-from aerial_depth_pipeline.capture.sources.source import IMAGE_SUFFIXES, SourceFrame, visible_files
+from aerial_depth_pipeline.capture.sources.source import (
+    IMAGE_SUFFIXES,
+    SourceFrame,
+    Wanted,
+    visible_files,
+)
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.cameras import Camera
 
@@ -19,15 +24,14 @@ class PreparedFolder(PhotographSource):
     """Numbered frames of a video, already extracted; a frame's number is its file's.
 
     Raises:
-        SceneError: where there are no numbered pictures, or the calibration has no P_rect_00 or is
-            for another size.
+        SceneError: where there are no numbered images.
     """
 
     def __init__(self, raw: Path) -> None:
         folder = next((f for f in (raw, raw / "images", raw / "frames") if _numbered(f)), None)
         if folder is None:
             raise SceneError(
-                f"{raw} has a {CALIBRATION} but no numbered pictures (000000.png, ...); put them"
+                f"{raw} has a {CALIBRATION} but no numbered images (000000.png, ...); put them"
                 " beside it."
             )
         files = _numbered(folder)
@@ -40,14 +44,12 @@ class PreparedFolder(PhotographSource):
     def find(cls, raw: Path) -> "PreparedFolder | None":
         return cls(raw) if (raw / CALIBRATION).is_file() else None
 
-    def frames(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
+    def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         for frame in super().frames(width, height, lambda index: wanted(self._numbers[index])):
             yield replace(frame, index=self._numbers[frame.index])
 
     def own_camera(self) -> tuple[Camera, str]:
-        return read_calibration(self._calibration, self.width, self.height), CALIBRATION
+        return _read_calibration(self._calibration, self.width, self.height), CALIBRATION
 
 
 def _numbered(folder: Path) -> list[Path]:
@@ -55,26 +57,17 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: int(path.stem))
 
 
-def read_calibration(path: Path, width: int, height: int) -> Camera:
-    """The camera of P_rect_00 (and S_rect_00, the size, where it is there), at the pictures' size.
-
-    Raises:
-        SceneError: where the file is not such a calibration, or for pictures of another shape.
-    """
+def _read_calibration(path: Path, width: int, height: int) -> Camera:
+    """The camera of P_rect_00 (and S_rect_00, the size, where it is there), at the images' size."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    values = {
-        key: numbers
-        for key, numbers in re.findall(r"^\s*(P_rect_00|S_rect_00)\s*:\s*(.*)$", text, re.MULTILINE)
-    }
+    lines = dict(re.findall(r"^\s*(P_rect_00|S_rect_00)\s*:\s*(.*)$", text, re.MULTILINE))
     try:
-        P = np.array([float(number) for number in values["P_rect_00"].split()]).reshape(3, 4)
-        size = [
-            round(float(number)) for number in values.get("S_rect_00", f"{width} {height}").split()
-        ]
-        camera = Camera.from_K(P[:, :3] / P[2, 2], *size)
+        P = np.array([float(number) for number in lines["P_rect_00"].split()]).reshape(3, 4)
+        size = lines.get("S_rect_00", f"{width} {height}").split()
+        camera = Camera.from_K(P[:, :3] / P[2, 2], *(round(float(number)) for number in size))
         if abs(camera.width / camera.height / (width / height) - 1) > 0.01:
             raise SceneError(
-                f"{path} is for {camera.width}x{camera.height}, but the pictures are"
+                f"{path} is for {camera.width}x{camera.height}, but the images are"
                 f" {width}x{height}; correct S_rect_00 and P_rect_00."
             )
         return camera.resized(width, height)

@@ -1,8 +1,10 @@
 """A folder of photographs as a source of frames."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.exif import Exif, read_exif
@@ -11,6 +13,7 @@ from aerial_depth_pipeline.capture.sources.source import (
     Fix,
     Source,
     SourceFrame,
+    Wanted,
     visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
@@ -31,8 +34,9 @@ class PhotographSource(Source):
     def __init__(self, folder: Path, files: list[Path]) -> None:
         super().__init__(folder, kind="photographs", continuous=False)
         self._files = files
-        self._exif: list[Exif | None] = [read_exif(path) for path in files]
-        sizes = Counter((e.width, e.height) for e in self._exif if e is not None)
+        headers = [read_exif(path) for path in files]
+        self._exif: dict[int, Exif] = {i: exif for i, exif in enumerate(headers) if exif}
+        sizes = Counter(exif.size for exif in self._exif.values())
         if not sizes:
             raise SceneError(
                 f"None of the {len(files)} files in {folder} is a readable image; copy them again"
@@ -58,20 +62,19 @@ class PhotographSource(Source):
                 return cls(folder, photographs)
         return None
 
-    def frames(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
-        times = [e.time for e in self._exif if e is not None and e.time is not None]
-        start = min(times, default=0.0)
+    def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
+        times = {i: exif.time for i, exif in self._exif.items() if exif.time is not None}
+        start = min(times.values(), default=0.0)
         damaged = 0
-        for index, (path, exif) in enumerate(zip(self._files, self._exif, strict=True)):
+        for index, path in enumerate(self._files):
             if not wanted(index):
                 continue
-            time = exif.time - start if exif is not None and exif.time is not None else float("nan")
-            if exif is not None and (exif.width, exif.height) != (self.width, self.height):
-                yield SourceFrame(index, time, None, f"size {exif.width}x{exif.height}", path.name)
+            exif, time = self._exif.get(index), times.get(index, float("nan")) - start
+            if exif is not None and exif.size != (self.width, self.height):
+                reason = f"size {exif.width}x{exif.height}"
+                yield SourceFrame(index, time, None, reason, path.name)
                 continue
-            image = read_image(path) if exif is not None else None
+            image = None if exif is None else read_image(path)
             if image is None or image.shape[:2] != (self.height, self.width):
                 damaged += 1
                 yield SourceFrame(index, time, None, "unreadable", path.name)
@@ -83,31 +86,18 @@ class PhotographSource(Source):
     def own_camera(self) -> tuple[Camera, str] | None:
         """A pinhole camera with the median focal length of the photographs that have one and the
         principal point in the middle."""
-        focals = sorted(
-            e.focal
-            for e in self._exif
-            if e is not None and e.focal and (e.width, e.height) == (self.width, self.height)
-        )
+        width, height = self.width, self.height
+        alike = (exif for exif in self._exif.values() if exif.size == (width, height))
+        focals = sorted(exif.focal for exif in alike if exif.focal)
         if not focals:
             return None
         focal = focals[len(focals) // 2]
-        return (
-            Camera.pinhole(self.width, self.height, focal, focal, self.width / 2, self.height / 2),
-            "exif",
-        )
+        return Camera.pinhole(width, height, focal, focal, width / 2, height / 2), "exif"
 
     def fixes(self) -> dict[int, Fix]:
-        return {
-            index: e.fix
-            for index, e in enumerate(self._exif)
-            if e is not None and e.fix is not None
-        }
+        return {i: exif.fix for i, exif in self._exif.items() if exif.fix is not None}
 
     def angles(self) -> dict[int, tuple[float, float]]:
-        stated = {
-            index: e.angles
-            for index, e in enumerate(self._exif)
-            if e is not None and e.angles is not None
-        }
-        angles = known_angles(list(stated.values()))
+        stated = {i: exif.angles for i, exif in self._exif.items() if exif.angles is not None}
+        angles = known_angles(np.array(list(stated.values())))
         return {} if angles is None else dict(zip(stated, map(tuple, angles.tolist()), strict=True))

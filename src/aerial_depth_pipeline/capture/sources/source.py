@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
+Wanted = Callable[[int], bool]
+"""Whether the frame of an index is to be read."""
+
 
 @dataclass(frozen=True)
 class SourceFrame:
@@ -25,8 +29,7 @@ class SourceFrame:
     Attributes:
         index: its number in the source, from 0.
         time: seconds since the first frame; NaN where the source has no times.
-        image: [H, W, 3] uint8 RGB at the size asked for, or None where the frame cannot be used;
-            `reason` then says why.
+        image: [H, W, 3] uint8 RGB at the size asked for; None where the frame cannot be used.
         reason: why the frame cannot be used, '' where it can.
         name: the file's name where every frame is a file.
     """
@@ -38,8 +41,7 @@ class SourceFrame:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Fix:
+class Fix(NamedTuple):
     """A position: WGS 84 degrees, metres above the ellipsoid or the sea, as the device says."""
 
     latitude: float
@@ -49,8 +51,7 @@ class Fix:
 
 @dataclass
 class Source(ABC):
-    """A scene's images: a reader of one kind of footage. What a reader does not know, it leaves as
-    it stands here.
+    """A reader of one kind of footage. What a reader does not know, it leaves as it stands here.
 
     Attributes:
         path: the file or folder, for messages.
@@ -58,8 +59,8 @@ class Source(ABC):
         width, height: size of the upright source image in pixels.
         fps: frames per second, or None.
         continuous: whether neighbours follow each other closely enough in time to be tracked.
-        turned: whether the images were turned upright, so that the gimbal's angles are not those of
-            the images.
+        rotated: whether the images were rotated upright, so that the gimbal's angles are not those
+            of the images.
         warnings: sentences for the report; complete once `frames` has been read to its end.
     """
 
@@ -69,7 +70,7 @@ class Source(ABC):
     height: int = 0
     fps: float | None = None
     continuous: bool = True
-    turned: bool = False
+    rotated: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -82,20 +83,15 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def frames(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
+    def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         """Read the frames for whose index `wanted` says yes, scaled to width x height."""
 
-    def keyframes(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
+    def keyframes(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         """Frames that are cheap to read, spread over the footage, numbered and chosen from 0."""
         return self.frames(width, height, wanted)
 
     def own_camera(self) -> tuple[Camera, str] | None:
-        """The camera that the source itself knows, at the source's size, and where it comes
-        from."""
+        """The camera that the source itself knows, at the source's size, and its origin."""
         return None
 
     def fixes(self) -> dict[int, Fix]:
@@ -107,8 +103,8 @@ class Source(ABC):
         return {}
 
     def stated_focal_35mm(self) -> float | None:
-        """The 35 mm equivalent focal length of the drone that the source names, in millimetres:
-        right to about a tenth."""
+        """The 35 mm equivalent focal length in mm of the drone that the source names: right to
+        about a tenth."""
         return None
 
     def depth_frames(self) -> set[int]:
@@ -140,12 +136,9 @@ def visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     out."""
     if not folder.is_dir():
         return []
-    found = [
-        p
-        for p in folder.iterdir()
-        if p.is_file() and p.suffix.lower() in suffixes and not p.name.startswith(".")
-    ]
-    return sorted(found, key=lambda p: natural_order(p.name))
+    files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    chosen = [p for p in files if p.suffix.lower() in suffixes]
+    return sorted(chosen, key=lambda p: natural_order(p.name))
 
 
 def the_only_one(raw: Path, files: list[Path], kind: str) -> Path | None:

@@ -1,8 +1,7 @@
 """Video through PyAV: any container and codec that FFmpeg decodes, each frame decoded once and
 scaled while it is converted."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +14,11 @@ from aerial_depth_pipeline.capture.sources.source import (
     VIDEO_SUFFIXES,
     Source,
     SourceFrame,
+    Wanted,
     the_only_one,
     visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
-
-logger = logging.getLogger(__name__)
 
 _PACKETS_FOR_RATE = 60
 _Item = TypeVar("_Item")
@@ -30,7 +28,7 @@ class VideoSource(Source):
     """A video file.
 
     Raises:
-        SceneError: where the file is empty, is not a video, has no picture, or is interlaced.
+        SceneError: where the file is empty, is not a video, has no images, or is interlaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,12 +36,10 @@ class VideoSource(Source):
         if path.stat().st_size == 0:
             raise SceneError(f"{path} is empty (0 bytes); copy it again from the camera.")
         first = self._first_frame()
-        self.turned = round(first.rotation / 90) % 4 != 0
-        rotation = first.rotation % 180
-        self.width, self.height = (
-            (first.height, first.width) if rotation == 90 else (first.width, first.height)
-        )
-        self._decoded_size = (first.width, first.height)
+        self._decoded_size = first.width, first.height
+        on_its_side = first.rotation % 180 == 90
+        self.width, self.height = self._decoded_size[:: -1 if on_its_side else 1]
+        self.rotated = round(first.rotation / 90) % 4 != 0
 
     @classmethod
     def find(cls, raw: Path) -> "VideoSource | None":
@@ -57,21 +53,18 @@ class VideoSource(Source):
             container = av.open(str(self.path))
         except (av.FFmpegError, OSError) as error:
             raise self._unreadable(_why(error)) from error
-        streams = [
-            s
-            for s in container.streams.video
-            if not s.disposition & av.stream.Disposition.attached_pic
-        ]
+        cover = av.stream.Disposition.attached_pic
+        streams = [s for s in container.streams.video if not s.disposition & cover]
         if not streams:
             others = ", ".join(sorted({s.type for s in container.streams if s.type != "data"}))
             container.close()
             if not others:  # FFmpeg takes some noise for a container
                 raise self._unreadable("nothing in it is known to FFmpeg")
             raise SceneError(
-                f"{self.path} has no picture, only {others}; put the video itself there."
+                f"{self.path} has no images, only {others}; put the video itself there."
             )
         streams[0].thread_type = "AUTO"
-        # Say so where data are damaged, instead of patching the picture up silently.
+        # Say so where data are damaged, instead of patching the image up silently.
         streams[0].codec_context.options = {"err_detect": "explode"}
         return container, streams[0]
 
@@ -87,7 +80,7 @@ class VideoSource(Source):
         with container:
             self._expected = stream.frames or 0
             steady = bool(nominal and self.fps and abs(nominal / self.fps - 1) < 0.05)
-            if not self._expected and steady and stream.duration and stream.time_base:
+            if not self._expected and nominal and steady and stream.duration and stream.time_base:
                 self._expected = round(float(stream.duration * stream.time_base) * nominal)
             for frame in _decode(container, stream, []):
                 return frame
@@ -99,9 +92,9 @@ class VideoSource(Source):
         """Set `fps` by the first packets' times, since what a container says may be its clock's
         rate; returns what it says."""
         container, stream = self._open()
+        times: list[float] = []
         with container:
-            nominal = stream.average_rate or stream.guessed_rate
-            times = []
+            rate = stream.average_rate or stream.guessed_rate
             try:
                 for packet in container.demux(stream):
                     if packet.pts is not None:
@@ -110,22 +103,20 @@ class VideoSource(Source):
                         break
             except (av.FFmpegError, OSError):
                 pass  # decoding will say what is wrong
-            nominal = float(nominal) if nominal else None
-            intervals = np.diff(np.unique(times))
-            usual = float(np.median(intervals)) if len(intervals) else 0.0
-            alike = np.abs(intervals - usual) < 0.15 * usual
-            # Containers round times to milliseconds, and a few intervals are longer where frames
-            # were lost.
-            self._steady = len(intervals) > 0 and bool(alike.mean() > 0.8)
-            if len(intervals):
-                self.fps = round(
-                    float(1 / (intervals[alike] if self._steady else intervals).mean()), 3
-                )
-            else:
-                self.fps = nominal
-            if nominal and self.fps and abs(nominal / self.fps - 1) < 0.02:
-                self.fps = nominal  # a steady rate, without the container's rounding of times
-            return nominal
+        nominal = float(rate) if rate else None
+        intervals = np.diff(np.unique(times))
+        usual = float(np.median(intervals)) if len(intervals) else 0.0
+        alike = np.abs(intervals - usual) < 0.15 * usual
+        # Containers round times to milliseconds, and a few intervals are longer where frames were
+        # lost.
+        self._steady = len(intervals) > 0 and bool(alike.mean() > 0.8)
+        self.fps = nominal
+        if len(intervals):
+            measured = intervals[alike] if self._steady else intervals
+            self.fps = round(float(1 / measured.mean()), 3)
+        if nominal and self.fps and abs(nominal / self.fps - 1) < 0.02:
+            self.fps = nominal  # a steady rate, without the container's rounding of times
+        return nominal
 
     def stated_focal_35mm(self) -> float | None:
         container, stream = self._open()
@@ -133,9 +124,7 @@ class VideoSource(Source):
             drone = drone_in("\n".join([*container.metadata.values(), *stream.metadata.values()]))
         return drone[1] if drone else None
 
-    def frames(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
+    def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         container, stream = self._open()
         damaged: list[str] = []
         numbering = _Numbering(self.fps)
@@ -156,20 +145,21 @@ class VideoSource(Source):
                     )
                 # What was predicted from damaged frames is damaged as well, until a key frame
                 # starts afresh.
-                smeared = (smeared or noted > places or frame.is_corrupt) and not (
-                    frame.key_frame and not frame.is_corrupt
-                )
+                smeared = smeared or noted > places or frame.is_corrupt
+                if frame.key_frame and not frame.is_corrupt:
+                    smeared = False
                 places = noted
                 # Some decoders (HEVC) patch up the frame before a hole without a word.
                 before_hole = following is not None and self._lies_apart(frame, following[0])
                 torn += before_hole or frame.is_corrupt
-                if wanted(index):
-                    if smeared or before_hole:
-                        yield SourceFrame(index, time, None, "corrupt")
-                    elif (frame.width, frame.height) != self._decoded_size:
-                        yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
-                    else:
-                        yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+                if not wanted(index):
+                    pass
+                elif smeared or before_hole:
+                    yield SourceFrame(index, time, None, "corrupt")
+                elif (frame.width, frame.height) != self._decoded_size:
+                    yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
+                else:
+                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
                 smeared = smeared or before_hole
         if damaged or torn:
             kind = damaged[0] if damaged else "frames are lost or patched up by the decoder"
@@ -186,31 +176,21 @@ class VideoSource(Source):
 
     def _lies_apart(self, frame: av.VideoFrame, following: av.VideoFrame) -> bool:
         """Whether frames are missing between two, which only a steady rate tells."""
-        return (
-            self._steady
-            and None not in (frame.time, following.time)
-            and (following.time - frame.time) * self.fps > 1.5
-        )
+        if not self._steady or frame.time is None or following.time is None or not self.fps:
+            return False
+        return (following.time - frame.time) * self.fps > 1.5
 
-    def keyframes(
-        self, width: int, height: int, wanted: Callable[[int], bool]
-    ) -> Iterator[SourceFrame]:
+    def keyframes(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         """The frames that decode on their own, for a quick look at the whole video; numbered and
-        chosen as keyframes, from 0.
-
-        Times count from the first of them.
-        """
+        chosen as keyframes, from 0. Times count from the first of them."""
         container, stream = self._open()
         stream.codec_context.skip_frame = "NONKEY"
         start = None
         with container:
             for index, frame in enumerate(_decode(container, stream, [])):
                 start = frame.time if start is None else start
-                time = (
-                    frame.time - start
-                    if frame.time is not None and start is not None
-                    else float("nan")
-                )
+                known = frame.time is not None and start is not None
+                time = frame.time - start if known else float("nan")
                 if wanted(index) and (frame.width, frame.height) == self._decoded_size:
                     yield SourceFrame(index, time, _upright_rgb(frame, width, height))
 
@@ -278,12 +258,10 @@ class _Numbering:
 
 def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     turns = round(frame.rotation / 90) % 4
-    size = (height, width) if turns % 2 else (width, height)
-    shrinks = size[0] < frame.width
-    interpolation = Interpolation.AREA if shrinks else Interpolation.BILINEAR
-    image = frame.reformat(
-        width=size[0], height=size[1], format="rgb24", interpolation=interpolation
-    ).to_ndarray()
+    columns, rows = (height, width) if turns % 2 else (width, height)
+    scaling = Interpolation.AREA if columns < frame.width else Interpolation.BILINEAR
+    scaled = frame.reformat(columns, rows, format="rgb24", interpolation=scaling)
+    image = scaled.to_ndarray()
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 

@@ -1,0 +1,43 @@
+"""Files that drones and their apps write beside a video, one reader a format."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aerial_depth_pipeline.capture.sources.source import visible_files
+from aerial_depth_pipeline.capture.telemetry.flight_log import read_table
+from aerial_depth_pipeline.capture.telemetry.srt import read_srt
+from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry
+
+READERS: dict[str, Callable[[Path, float | None], Telemetry]] = {
+    ".srt": read_srt,
+    ".csv": read_table,
+}
+"""By suffix, the first ones preferred; each takes the file and the video's frames per second."""
+
+
+def find_telemetry(
+    folder: Path, video: Path | None, fps: float | None
+) -> tuple[Telemetry | None, list[str]]:
+    """Read the telemetry beside a video: a file of the video's name, `telemetry.csv`, or the only
+    subtitle file there.
+
+    Args:
+        folder: where the file lies.
+        video: the video, if the footage is one.
+        fps: frames per second, for tables that count in frames.
+
+    Returns:
+        The telemetry, or None where there is none that can be read, and sentences for the report
+        that say what is wrong.
+    """
+    files = [path for suffix in READERS for path in visible_files(folder, {suffix})]
+    subtitles = visible_files(folder, {".srt"})
+    named = [path for path in files if video and path.stem.lower() == video.stem.lower()]
+    named += [path for path in files if path.name.lower() == "telemetry.csv"]
+    warnings: list[str] = []
+    for path in named or (subtitles if len(subtitles) == 1 else []):
+        try:
+            return READERS[path.suffix.lower()](path, fps), warnings
+        except ValueError as error:
+            warnings.append(f"{error} The scene has no positions from it.")
+    return None, warnings

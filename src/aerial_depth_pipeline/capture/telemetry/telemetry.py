@@ -31,15 +31,15 @@ class Telemetry:
     attitude_N2: np.ndarray | None = None
 
 
+def is_plausible(latitude: float, longitude: float) -> bool:
+    """Whether this is a place; zero, zero is what receivers without a fix write."""
+    return abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0.0, 0.0)
+
+
 def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     """Positions [N, 3] (degrees, degrees, metres) at frame times, linear in between; NaN more than
     a second outside of the telemetry."""
-    known = telemetry.time_N
-    positions = np.stack(
-        [np.interp(times, known, telemetry.position_N3[:, axis]) for axis in range(3)], 1
-    )
-    positions[~((times >= known[0] - 1.0) & (times <= known[-1] + 1.0))] = np.nan
-    return positions
+    return _between(times, telemetry.time_N, telemetry.position_N3)
 
 
 def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
@@ -50,14 +50,14 @@ def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     up = up_of_gimbal(*telemetry.attitude_N2.T)
     known = np.isfinite(up).all(1)
     # Directions and not angles: beyond straight down the roll jumps by half a turn.
-    between = np.stack(
-        [np.interp(times, telemetry.time_N[known], up[known, axis]) for axis in range(3)], 1
-    )
-    outside = ~(
-        (times >= telemetry.time_N[known][0] - 1.0) & (times <= telemetry.time_N[known][-1] + 1.0)
-    )
-    between[outside] = np.nan
+    between = _between(times, telemetry.time_N[known], up[known])
     return between / np.linalg.norm(between, axis=1, keepdims=True)
+
+
+def _between(times: np.ndarray, known_N: np.ndarray, values_N3: np.ndarray) -> np.ndarray:
+    values = np.stack([np.interp(times, known_N, column) for column in values_N3.T], 1)
+    values[~((times >= known_N[0] - 1.0) & (times <= known_N[-1] + 1.0))] = np.nan
+    return values
 
 
 def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float = 1.0) -> np.ndarray:

@@ -1,0 +1,208 @@
+"""Footage: the frames of whatever a user names, with the camera, telemetry and attitude that are
+known of them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from aerial_depth_pipeline.capture.camera_lookup import look_up_camera, resize_camera
+from aerial_depth_pipeline.capture.motion.attitude import MATCHED_WIDTH, up_of_gimbal
+from aerial_depth_pipeline.capture.motion.video_attitude import UpOverTime, up_over_time
+from aerial_depth_pipeline.capture.sources import Fix, Source
+from aerial_depth_pipeline.capture.sources.source import VIDEO_SUFFIXES, visible_files
+from aerial_depth_pipeline.capture.telemetry import find_telemetry
+from aerial_depth_pipeline.capture.telemetry.telemetry import (
+    Telemetry,
+    at_times,
+    smooth_positions,
+    up_at_times,
+)
+from aerial_depth_pipeline.capture.undistortion import plan_undistortion
+from aerial_depth_pipeline.formats.images import fit_width
+from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.geometry.geodesy import local_metres
+from aerial_depth_pipeline.progress import progress
+
+USUAL_FPS = 25.0
+_MOTION_FPS = 6.0  # frames a second from which the attitude is found
+# The names under which DJI's subtitles and the tables of flight logs give the barometer's height
+# above the start.
+_RELATIVE_HEIGHT = re.compile(
+    r"\brel_?alt|\bBAROMETER\b|\bH\s+-?\d+(?:\.\d+)?\s*m\b|relative_?\s*altitude"
+    r"|above\s*_?take_?\s*off",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Footage:
+    """A source of frames and what is known of the camera that took them.
+
+    Attributes:
+        path: what the user named: a scene's folder, a folder of images, an image or a video.
+        source: its frames.
+        width, height: size of the frames that are read, pixels.
+        camera: of frames of that size; None where nothing beside or in the source tells it.
+        camera_origin: `camera.yaml`, `exif`, `archive`, ...; '' without a camera.
+        telemetry: positions and attitudes over time from a file beside the source, or None.
+        warnings: what is wrong with files of telemetry that cannot be read.
+    """
+
+    path: Path
+    source: Source
+    width: int
+    height: int
+    camera: Camera | None = None
+    camera_origin: str = ""
+    telemetry: Telemetry | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls, path: Path, source: Source, size: tuple[int, int], camera: str, videos_only: bool
+    ) -> "Footage":
+        """Look up the camera and the telemetry of a source.
+
+        Args:
+            path: what the user named.
+            source: opened from it.
+            size: width and height of the frames that are read.
+            camera: `auto`, `file`, `exif` or `self_calibration`, see `look_up_camera`.
+            videos_only: telemetry counts for videos only, and not where it may belong to another
+                video of the folder.
+
+        Raises:
+            SceneError: as `look_up_camera`.
+        """
+        footage = cls(path, source, *size)
+        folder = path if path.is_dir() else path.parent
+        if (known := look_up_camera(folder, source, camera)) is not None:
+            footage.camera, footage.camera_origin = resize_camera(known[0], *size), known[1]
+        if source.kind == "video" or (source.continuous and not videos_only):
+            video = source.path if source.kind == "video" else None
+            telemetry, footage.warnings = find_telemetry(folder, video, source.fps)
+            if not (videos_only and telemetry and footage._of_another_video(telemetry)):
+                footage.telemetry = telemetry
+        return footage
+
+    def _of_another_video(self, telemetry: Telemetry) -> bool:
+        video = self.source.path
+        named_alike = Path(telemetry.source).stem.lower() == video.stem.lower()
+        return not named_alike and len(visible_files(video.parent, VIDEO_SUFFIXES)) > 1
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the source is a video file."""
+        return self.source.kind == "video"
+
+    @cached_property
+    def relative_height(self) -> bool:
+        """Whether the telemetry's altitude counts from the place of departure."""
+        if self.telemetry is None:
+            return False
+        path = self.source.path.parent / self.telemetry.source
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return _RELATIVE_HEIGHT.search(text) is not None
+
+    def stated_focal_35mm(self) -> tuple[float, str, str] | None:
+        """The 35 mm equivalent focal length in mm that telemetry states or that the drone named in
+        the source has, the file that says so, and `telemetry` or `drone_model`."""
+        if self.telemetry is not None and self.telemetry.focal_35mm is not None:
+            return self.telemetry.focal_35mm, self.telemetry.source, "telemetry"
+        focal = self.source.stated_focal_35mm()
+        return None if focal is None else (focal, self.source.path.name, "drone_model")
+
+    @cached_property
+    def attitude_origin(self) -> str | None:
+        """What states the gimbal's angles: `telemetry` or `photographs`; None where nothing does.
+        Angles do not count where the images were rotated upright."""
+        telemetry = None if self.source.rotated else self.telemetry
+        if telemetry is not None and telemetry.attitude_N2 is not None:
+            return "telemetry"
+        return "photographs" if self._angles else None
+
+    @cached_property
+    def _angles(self) -> dict[int, tuple[float, float]]:
+        return {} if self.source.continuous else self.source.angles()
+
+    def up(self, frames: Sequence[int], times_N: np.ndarray) -> np.ndarray:
+        """The upward direction in the camera's axes [N, 3] by the stated angles, at frames of these
+        indices and times in seconds; NaN where unknown."""
+        if self.attitude_origin == "telemetry" and self.telemetry is not None:
+            return up_at_times(self.telemetry, times_N)
+        unknown = np.nan, np.nan
+        return up_of_gimbal(*np.array([self._angles.get(frame, unknown) for frame in frames]).T)
+
+    def up_from_motion(self) -> UpOverTime:
+        """The upward direction by the motion of a video, which is read once for it."""
+        assert self.camera is not None
+        source = self.source
+        width, height = fit_width(source.width, source.height, MATCHED_WIDTH)
+        camera = resize_camera(self.camera, width, height)
+        try:
+            undistortion = plan_undistortion(camera) if camera.is_distorted else None
+        except ValueError:  # there is no undistorted image
+            return UpOverTime(())
+        every = max(1, round((source.fps or USUAL_FPS) / _MOTION_FPS))
+
+        def grays() -> Iterator[tuple[float, np.ndarray]]:
+            frames = source.frames(width, height, lambda index: index % every == 0)
+            for frame in progress(frames, f"attitude in {self.path.name}", unit="frame"):
+                if frame.image is not None and np.isfinite(frame.time):
+                    image = frame.image if undistortion is None else undistortion.image(frame.image)
+                    yield frame.time, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+        K_33 = camera.K if undistortion is None else undistortion.camera.K
+        if self.telemetry is None:
+            return up_over_time(grays(), K_33)
+        smooth = _smooth_metres(self.telemetry)
+        return up_over_time(grays(), K_33, lambda times: at_times(smooth, times))
+
+    def positions(
+        self, frames: Sequence[int], times_N: np.ndarray, warnings: list[str]
+    ) -> tuple[np.ndarray, Fix | None]:
+        """East, north, up [N, 3] in metres of frames (NaN where unknown), and their origin.
+
+        Args:
+            frames: indices [N].
+            times_N: seconds.
+            warnings: receives what is wrong with the positions.
+        """
+        unknown = np.full((len(frames), 3), np.nan)
+        telemetry, fixes = self.telemetry, {}
+        if telemetry is not None:
+            warnings += telemetry.warnings
+            positions = at_times(telemetry, times_N)
+        elif fixes := self.source.fixes():
+            positions = np.array([fixes.get(frame, (np.nan,) * 3) for frame in frames], float)
+        else:
+            return unknown, None
+        known = np.isfinite(positions[:, 0])
+        if not known.all() and telemetry is not None:
+            warnings.append(
+                f"{telemetry.source} covers {known.sum()} of {len(frames)} frames; the others have"
+                " no position."
+            )
+        elif not known.all():
+            warnings.append(
+                f"{(~known).sum()} of {len(frames)} photographs of {self.source.path.name} have no"
+                " position."
+            )
+        if not known.any():
+            return unknown, None
+        first = positions[known][0] if telemetry is None else telemetry.position_N3[0]
+        origin = Fix(*first.tolist())
+        return local_metres(positions, origin), origin
+
+
+def _smooth_metres(telemetry: Telemetry) -> Telemetry:
+    """The same with positions in metres, freed of the receiver's noise."""
+    known = np.isfinite(telemetry.position_N3).all(1)
+    origin = Fix(*telemetry.position_N3[known][0]) if known.any() else Fix(0.0, 0.0, 0.0)
+    metres = local_metres(telemetry.position_N3, origin)
+    return replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))

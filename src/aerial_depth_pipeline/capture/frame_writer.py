@@ -1,0 +1,99 @@
+"""Files of an extracted scene: frames, known depth, true poses and the table of frames."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aerial_depth_pipeline.capture.selection import FrameRecord
+from aerial_depth_pipeline.capture.sources import Source
+from aerial_depth_pipeline.capture.undistortion import Undistortion
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import BoundedExecutor
+from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
+from aerial_depth_pipeline.formats.depth_maps import read_known_depth, write_depth
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.images import read_frame, write_jpeg
+
+_DEPTH_SUFFIXES = (".png", ".tif", ".tiff")
+
+
+def write_frame(
+    path: Path, image_HW3: np.ndarray, undistortion: Undistortion | None, quality: int
+) -> None:
+    """Write a frame as JPEG, undistorted where that moves its pixels."""
+    if undistortion is not None and undistortion.moves_pixels:
+        image_HW3 = undistortion.image(image_HW3)
+    write_jpeg(path, image_HW3, quality)
+
+
+def undistort_frames(paths: list[Path], undistortion: Undistortion, quality: int) -> None:
+    """Undistort frames that were written before their camera was known."""
+    if not undistortion.moves_pixels:
+        return
+    with _executor() as writer:
+        for path in paths:
+            writer.submit(lambda p: write_frame(p, read_frame(p), undistortion, quality), path)
+
+
+def depth_files(raw: Path) -> dict[int, Path]:
+    """Known depth that came with a scene, by frame."""
+    files = sorted((raw / "depth").iterdir()) if (raw / "depth").is_dir() else []
+    known = [p for p in files if p.suffix.lower() in _DEPTH_SUFFIXES and p.stem.isdecimal()]
+    return {int(p.stem): p for p in known}
+
+
+def copy_depth(
+    source: Source, raw: Path, frames: list[int], folder: Path, undistortion: Undistortion
+) -> int:
+    """Write the known depth of frames, undistorted, below `folder/depth`; the number of maps."""
+    files, own = depth_files(raw), source.depth_frames()
+    chosen = [frame for frame in frames if frame in files or frame in own]
+    if not chosen:
+        return 0
+    (folder / "depth").mkdir()
+
+    def copy(frame: int) -> None:
+        depth = read_known_depth(files[frame]) if frame in files else source.read_depth(frame)
+        if depth is not None:
+            write_depth(folder / "depth" / numbered(frame, ".tiff"), undistortion.depth(depth))
+
+    with _executor() as writer:
+        for frame in chosen:
+            writer.submit(copy, frame)
+    return len(list((folder / "depth").iterdir()))
+
+
+def copy_poses(raw: Path, folder: Path, frames: list[int]) -> None:
+    """Copy the true poses of frames, where the scene has any.
+
+    Raises:
+        SceneError: where they are not a table of poses.
+    """
+    path = raw / "poses.csv"
+    if not path.is_file():
+        return
+    try:
+        poses = pd.read_csv(path)
+        poses[poses["frame"].isin(frames)].to_csv(folder / "poses.csv", index=False)
+    except (KeyError, ValueError, UnicodeDecodeError) as error:
+        raise SceneError(
+            f"{path} is not a table of poses ({error}); correct it or remove it: it is only used to"
+            " measure."
+        ) from error
+
+
+def write_frame_table(
+    path: Path, rows: list[FrameRecord], positions_N3: np.ndarray, up_N3: np.ndarray
+) -> None:
+    """Write `frames.parquet`: a row for every frame that was considered."""
+    columns = "frame time segment sharpness brightness motion parallax kept reason name".split()
+    table = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
+    table[["east", "north", "up"]] = positions_N3
+    table[UP_COLUMNS] = up_N3
+    table.astype({"frame": np.int64, "segment": np.int64}).to_parquet(path, index=False)
+
+
+def _executor() -> BoundedExecutor:
+    return BoundedExecutor(max(2, os.cpu_count() or 2), 32)

@@ -1,0 +1,98 @@
+"""DJI's subtitles in their dialects."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from aerial_depth_pipeline.capture.motion.attitude import known_angles
+from aerial_depth_pipeline.capture.sources.drone_models import drone_in
+from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, is_plausible
+
+_TIMES = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})\s*-->")
+_NUMBER = r"([-+]?\d+(?:\.\d*)?)"
+_FIELDS = {
+    name: re.compile(pattern)
+    for name, pattern in {
+        # [latitude: 44.05] [longitude: -123.06] [rel_alt: 75.2 abs_alt: 204.3]; some firmware
+        # writes longtitude, or a blank before a colon
+        "latitude": rf"\blatitude\s*:\s*{_NUMBER}",
+        "longitude": rf"\blongt?itude\s*:\s*{_NUMBER}",
+        "relative": rf"\brel_alt\s*:\s*{_NUMBER}",
+        "absolute": rf"\babs_alt\s*:\s*{_NUMBER}",
+        "altitude": rf"\baltitude\s*:\s*{_NUMBER}",
+        # GPS(149.02,-20.25,16) BAROMETER:1.9 of the older ones; GPS (120.35, 23.12, 26), D 499.16m,
+        # H 98.00m of the small ones
+        "barometer": rf"\bBAROMETER\s*:?\s*{_NUMBER}",
+        "height": rf"\bH\s+{_NUMBER}\s*m\b",
+        "focal": rf"\bfocal_len\s*:\s*{_NUMBER}",
+        # [gb_yaw: -31.9 gb_pitch: -45.0 gb_roll: 0.0] of the newer ones
+        "pitch": rf"\b(?:gb|gimbal)_pitch\s*:\s*{_NUMBER}",
+        "roll": rf"\b(?:gb|gimbal)_roll\s*:\s*{_NUMBER}",
+    }.items()
+}
+_GPS = re.compile(rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*[mM]?\s*)?\)")
+# Height above the start is the barometer's and steadier than the satellites'.
+_HEIGHTS = ("relative", "barometer", "height", "absolute", "altitude")
+
+
+def read_srt(path: Path, fps: float | None = None) -> Telemetry:
+    """Read DJI subtitles: bracketed `key: value`, or `GPS(longitude,latitude,...)`; one entry for
+    each frame or for each second.
+
+    Raises:
+        ValueError: where no entry holds a position.
+    """
+    # Universal newlines: whatever ends a line is \n.
+    text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
+    starts = list(_TIMES.finditer(text))
+    times: list[float] = []
+    fixes, angles, focal = [], [], None
+    for start, following in zip(starts, [*starts[1:], None], strict=True):
+        entry = text[start.end() : following.start() if following else len(text)]
+        fields = {
+            name: float(match.group(1))
+            for name, pattern in _FIELDS.items()
+            if (match := pattern.search(entry))
+        }
+        hours, minutes, seconds, fraction = start.groups()
+        time = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
+        fix = _fix(fields, entry)
+        if fix is None or (times and time <= times[-1]):
+            continue
+        times.append(time)
+        fixes.append(fix)
+        angles.append([fields.get("pitch", np.nan), fields.get("roll", np.nan)])
+        if focal is None and "focal" in fields:
+            focal = _plausible_focal(fields["focal"])
+    if not times:
+        raise ValueError(f"{path.name} holds no position that is understood.")
+    if focal is None and (drone := drone_in(text)):
+        focal = drone[1]
+    skipped, warnings = len(starts) - len(times), []
+    if skipped:
+        warnings = [
+            f"{skipped} of {len(starts)} entries of {path.name} hold no position and are skipped."
+        ]
+    positions, attitude = np.array(fixes), known_angles(np.array(angles))
+    return Telemetry(path.name, np.array(times), positions, focal, warnings, attitude)
+
+
+def _fix(fields: dict[str, float], entry: str) -> tuple[float, float, float] | None:
+    latitude, longitude, third = fields.get("latitude"), fields.get("longitude"), None
+    if latitude is None and (gps := _GPS.search(entry)):
+        longitude, latitude = float(gps.group(1)), float(gps.group(2))
+        third = float(gps.group(3)) if gps.group(3) else None
+        # A few write the latitude first, which shows where the other cannot be a latitude.
+        if abs(latitude) > 90:
+            longitude, latitude = latitude, longitude
+    if latitude is None or longitude is None or not is_plausible(latitude, longitude):
+        return None
+    # The third number in GPS() may be the satellites' count.
+    height = next((fields[name] for name in _HEIGHTS if name in fields), third)
+    return latitude, longitude, 0.0 if height is None else height
+
+
+def _plausible_focal(value: float) -> float | None:
+    value = value / 10 if value >= 150 else value  # some firmware writes tenths of a millimetre
+    return value if 8 <= value <= 200 else None
