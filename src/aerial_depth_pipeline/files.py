@@ -10,8 +10,8 @@ import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 from aerial_depth_pipeline.errors import UserError
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _SAMPLE_BYTES = 1 << 20
 
@@ -204,6 +205,20 @@ class BoundedExecutor:
         if kind is None:
             while self._futures:
                 self._futures.popleft().result()
+
+
+def bounded_map(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    """Results in order, with at most `ahead` items under work, so that neither items nor results
+    pile up."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(executor.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def evenly(items: Sequence[Item], count: int) -> list[Item]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from aerial_depth_pipeline.simulation.meshes import MeshBuilder, sphere
+from aerial_depth_pipeline.simulation.foliage import sphere
+from aerial_depth_pipeline.simulation.meshes import MeshBuilder
 from aerial_depth_pipeline.simulation.textures import Texture, fractal_noise
 from aerial_depth_pipeline.simulation.worlds import World
 

@@ -2,18 +2,10 @@
 
 import numpy as np
 
-from aerial_depth_pipeline.simulation.landscape import (
-    METAL,
-    Landscape,
-    all_textures,
-    bend,
-    corners,
-    dense,
-    field,
-    split_rectangle,
-    surroundings,
-)
+from aerial_depth_pipeline.simulation.landscape import METAL, Landscape, field, surroundings
+from aerial_depth_pipeline.simulation.layout import bend, corners, dense, split_rectangle
 from aerial_depth_pipeline.simulation.meshes import Mesh, MeshBuilder
+from aerial_depth_pipeline.simulation.palette import all_textures
 from aerial_depth_pipeline.simulation.terrain import NEAR_HALF, Ground, Terrain
 from aerial_depth_pipeline.simulation.textures import Texture
 

@@ -5,161 +5,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aerial_depth_pipeline.simulation.meshes import (
-    Foliage,
-    MeshBuilder,
-    gable_roof,
-    hip_roof,
-    rectangle,
-    vehicles,
+from aerial_depth_pipeline.simulation.foliage import Foliage
+from aerial_depth_pipeline.simulation.layout import bend, corners, dense, split_rectangle
+from aerial_depth_pipeline.simulation.meshes import MeshBuilder, rectangle, vehicles
+from aerial_depth_pipeline.simulation.palette import (
+    CAR_TINTS,
+    FAR,
+    FIELDS,
+    FIRST_FACADE,
+    FLAT,
+    LEAVES,
+    METAL,
+    NEAR,
+    PLAIN,
+    ROOF_TINTS,
+    SLATE,
+    TILES,
+    TREE_TINTS,
+    WALL_TINTS,
 )
+from aerial_depth_pipeline.simulation.roofs import gable_roof, hip_roof
 from aerial_depth_pipeline.simulation.terrain import (
     FAR_HALF,
-    FAR_SIZE,
-    NEAR_HALF,
-    NEAR_SIZE,
     Ground,
     Terrain,
 )
 from aerial_depth_pipeline.simulation.textures import (
     FACADES,
-    Texture,
-    facade,
-    flat_roof,
-    leaves,
-    metal_roof,
-    plain,
-    slate_roof,
-    tiled_roof,
 )
-
-NEAR, FAR, LEAVES, PLAIN, FIRST_FACADE = 0, 1, 2, 3, 4
-TILES = FIRST_FACADE + FACADES
-SLATE, METAL, FLAT = TILES + 2, TILES + 3, TILES + 4
-
-WALL_TINTS = np.array(
-    [[1.0, 0.97, 0.9], [0.98, 0.9, 0.74], [0.9, 0.82, 0.72], [0.86, 0.86, 0.88], [0.8, 0.52, 0.42], [0.72, 0.62, 0.54], [0.95, 0.84, 0.78],
-     [0.76, 0.82, 0.86], [0.66, 0.44, 0.36], [1.0, 0.94, 0.8]]
-)  # fmt: skip
-ROOF_TINTS = {
-    TILES: np.array(
-        [
-            [0.78, 0.36, 0.24],
-            [0.66, 0.32, 0.24],
-            [0.84, 0.46, 0.3],
-            [0.5, 0.3, 0.25],
-            [0.62, 0.42, 0.34],
-            [0.42, 0.36, 0.34],
-        ]
-    ),
-    SLATE: np.array([[0.42, 0.44, 0.5], [0.34, 0.35, 0.38], [0.5, 0.47, 0.46]]),
-    METAL: np.array([[0.75, 0.77, 0.8], [0.45, 0.55, 0.52], [0.62, 0.4, 0.34], [0.5, 0.56, 0.66]]),
-    FLAT: np.array([[0.85, 0.85, 0.85], [1.05, 1.03, 1.0], [0.62, 0.63, 0.66]]),
-}
-CAR_TINTS = np.array(
-    [[0.9, 0.9, 0.9], [0.9, 0.9, 0.92], [0.12, 0.12, 0.13], [0.35, 0.36, 0.38], [0.6, 0.62, 0.64], [0.65, 0.1, 0.1], [0.12, 0.2, 0.5],
-     [0.15, 0.3, 0.2], [0.75, 0.65, 0.2], [0.4, 0.3, 0.22]]
-)  # fmt: skip
-TREE_TINTS = np.array(
-    [[0.42, 0.5, 0.26], [0.34, 0.44, 0.22], [0.5, 0.56, 0.28], [0.38, 0.46, 0.32], [0.3, 0.38, 0.2], [0.6, 0.52, 0.26], [0.56, 0.36, 0.28],
-     [0.46, 0.55, 0.36]]
-)  # fmt: skip
-FIELDS = (
-    # colour, kind, row spacing in metres, depth of the rows
-    ((112, 122, 68), "meadow", 0.0, 0.0),
-    ((98, 116, 62), "meadow", 0.0, 0.0),
-    ((152, 138, 92), "crop", 3.2, 0.10),
-    ((164, 150, 106), "crop", 2.4, 0.08),
-    ((124, 100, 78), "soil", 1.6, 0.16),
-    ((106, 86, 68), "soil", 2.2, 0.18),
-    ((88, 110, 60), "crop", 1.8, 0.16),
-    ((114, 130, 76), "crop", 2.8, 0.13),
-    ((156, 150, 78), "crop", 4.5, 0.10),
-    ((136, 128, 86), "meadow", 6.0, 0.08),
-)
-
-
-def all_textures(ground: Ground, rng: np.random.Generator) -> list[Texture]:
-    """The textures in the order of this module's indices; the ground is painted near (fine) and far
-    (coarse)."""
-    return [
-        ground.paint(NEAR_SIZE, NEAR_HALF, rng),
-        ground.paint(FAR_SIZE, FAR_HALF, rng),
-        leaves(rng),
-        plain(rng),
-        *(facade(rng, kind) for kind in range(FACADES)),
-        tiled_roof(rng),
-        tiled_roof(rng),
-        slate_roof(rng),
-        metal_roof(rng),
-        *(flat_roof(rng, kind) for kind in range(3)),
-    ]
-
-
-def bend(seed: int, strength: float):
-    """A smooth displacement of the plane [..., 2] -> [..., 2], so that streets and hedges are not
-    ruled with a ruler."""
-    rng = np.random.default_rng([seed, 21])
-    wavelength, angle = rng.uniform(160, 420, 8), rng.uniform(0, 2 * np.pi, 8)
-    k = 2 * np.pi / wavelength[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-    phase, push = rng.uniform(0, 2 * np.pi, 8), rng.normal(size=(8, 2)) * strength * 0.4
-    turn = rng.uniform(0, np.pi)
-    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-
-    def apply(points):
-        points = np.asarray(points, float) @ rotation
-        return points + np.sin(points @ k.T + phase) @ push
-
-    return apply
-
-
-def dense(points_K2, closed: bool = True, spacing: float = 8.0) -> np.ndarray:
-    """The polyline with extra points, so that it bends with the plane."""
-    points = np.asarray(points_K2, float)
-    ends = np.roll(points, -1, axis=0) if closed else points[1:]
-    parts = []
-    for start, end in zip(points[: len(ends)], ends, strict=True):
-        count = max(1, int(np.ceil(np.linalg.norm(end - start) / spacing)))
-        parts.append(start + (end - start) * (np.arange(count) / count)[:, None])
-    if not closed:
-        parts.append(points[-1:])
-    return np.concatenate(parts)
-
-
-def split_rectangle(
-    low,
-    high,
-    smallest: float,
-    rng: np.random.Generator,
-    gap=lambda depth: 0.0,
-    depth: int = 0,
-    cuts=None,
-):
-    """Divide a rectangle again and again along its longer side; yields (low, high) corners.
-    `gap(depth)` metres are left at each cut."""
-    size = np.subtract(high, low)
-    axis = int(size[1] > size[0])
-    stop = size[axis] < 2 * smallest or (size[axis] < 2.9 * smallest and rng.uniform() < 0.25)
-    if stop:
-        yield np.asarray(low, float), np.asarray(high, float)
-        return
-    width = gap(depth)
-    cut = low[axis] + size[axis] * rng.uniform(0.36, 0.64)
-    first_high, second_low = np.array(high, float), np.array(low, float)
-    first_high[axis], second_low[axis] = cut - width / 2, cut + width / 2
-    if cuts is not None:
-        start, end = np.array(low, float), np.array(high, float)
-        start[axis] = end[axis] = cut
-        cuts.append((start, end, width))
-    yield from split_rectangle(low, first_high, smallest, rng, gap, depth + 1, cuts)
-    yield from split_rectangle(second_low, high, smallest, rng, gap, depth + 1, cuts)
-
-
-def corners(low, high) -> np.ndarray:
-    """The four corners of a rectangle, counter-clockwise."""
-    return np.array(
-        [[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]], float
-    )
 
 
 @dataclass

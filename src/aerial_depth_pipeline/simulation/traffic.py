@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from aerial_depth_pipeline.simulation.landscape import CAR_TINTS, PLAIN
+from aerial_depth_pipeline.simulation.landscape import PLAIN
 from aerial_depth_pipeline.simulation.meshes import Mesh, MeshBuilder, vehicles
+from aerial_depth_pipeline.simulation.palette import CAR_TINTS
 
 
 def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float) -> Mesh | None:

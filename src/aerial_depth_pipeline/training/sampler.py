@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from aerial_depth_pipeline.files import bounded_map
 from aerial_depth_pipeline.training.batch import RANDOM_NUMBERS, Batch
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.training.store import TripletStore
@@ -66,9 +67,4 @@ class TripletBatches:
                 yield self._part(step, part)
             return
         with ThreadPoolExecutor(_AHEAD) as pool:
-            waiting = [pool.submit(self._part, *w) for w in wanted[:_AHEAD]]
-            for index in range(len(wanted)):
-                batch = waiting.pop(0).result()
-                if index + _AHEAD < len(wanted):
-                    waiting.append(pool.submit(self._part, *wanted[index + _AHEAD]))
-                yield batch
+            yield from bounded_map(pool, lambda w: self._part(*w), wanted, _AHEAD)

@@ -3,13 +3,11 @@ small."""
 
 import os
 import tempfile
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +19,8 @@ from aerial_depth_pipeline.evaluation.measuring.alignment import (
 )
 from aerial_depth_pipeline.evaluation.measuring.breakdowns import looked_at, pixel_groups, sums_of
 from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
+from aerial_depth_pipeline.evaluation.measuring.predictions import Prediction, _attempt, _inverse
+from aerial_depth_pipeline.evaluation.measuring.reference_pixels import KnownPixels
 from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
@@ -31,10 +31,8 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import SceneGeometry
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
+from aerial_depth_pipeline.files import bounded_map
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Prediction = np.ndarray | PredictionError
 Key = tuple[str, str]
 """A method's name and a cap's."""
 
@@ -82,7 +80,7 @@ class SceneMeasurement:
         ):
             store = Path(folder) if _PER_SCENE in self.settings.alignments else None
             ratios = defaultdict(list)
-            for result in _map(
+            for result in bounded_map(
                 executor,
                 lambda item: self._measure_frame(*item, store),
                 self._predicted(),
@@ -93,7 +91,7 @@ class SceneMeasurement:
                 yield result
             if store is not None:
                 scales = {key: median(np.array(values)) for key, values in ratios.items()}
-                yield from _map(
+                yield from bounded_map(
                     executor,
                     lambda one: self._measure_again(one, store, scales),
                     self.references,
@@ -212,7 +210,7 @@ class SceneMeasurement:
         frame: Frame,
         inverse_HW: np.ndarray,
         cap: str,
-        known: "_Known",
+        known: "KnownPixels",
         scales: Mapping[Key, float] | None,
         groups: Mapping[str, np.ndarray],
         result: FrameResult,
@@ -322,7 +320,7 @@ class SceneMeasurement:
         middle = median(known_N) if len(known_N) else 1.0
         return middle / _RANGE, middle * _RANGE
 
-    def _known(self, frame: Frame, plane_HW: np.ndarray | None) -> dict[str, "_Known"]:
+    def _known(self, frame: Frame, plane_HW: np.ndarray | None) -> dict[str, "KnownPixels"]:
         """The reference's pixels by cap. A cap is a length: scenes that are not metric have
         none."""
         nearest, farthest = self._limits(frame)
@@ -333,7 +331,7 @@ class SceneMeasurement:
             where_HW = frame.depth > nearest
             if np.isfinite(cap):
                 where_HW &= frame.depth <= cap
-            known[name] = _Known(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
+            known[name] = KnownPixels(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
         return known
 
     def _problem(self, method: str, frame: Frame, problem: str, detail: str) -> dict:
@@ -347,95 +345,6 @@ class SceneMeasurement:
         }
 
 
-class _Pixels:
-    """Reference pixels with what is wanted of them again and again: their median, and the tilted
-    plane's error there."""
-
-    def __init__(self, depth_N: np.ndarray, plane_error_N: np.ndarray | None) -> None:
-        self.depth_N, self.plane_error_N = depth_N, plane_error_N
-        self.count = len(depth_N)
-
-    @cached_property
-    def median(self) -> float:
-        return median(self.depth_N)
-
-    @cached_property
-    def plane_abs_rel(self) -> float:
-        return float("nan") if self.plane_error_N is None else float(self.plane_error_N.mean())
-
-
-class _Known(_Pixels):
-    """All pixels of one image that carry a reference, under one cap."""
-
-    def __init__(
-        self,
-        depth_HW: np.ndarray,
-        where_HW: np.ndarray,
-        plane_HW: np.ndarray | None,
-        nearest: float,
-        farthest: float,
-    ) -> None:
-        self._where = slice(None) if where_HW.all() else where_HW.reshape(-1)
-        self.nearest, self.farthest = nearest, farthest
-        depth_N, plane_error_N = self._pick(depth_HW), None
-        if plane_HW is not None and len(depth_N):
-            plane_error_N = aligned_depth(self._pick(plane_HW), 1, 0, nearest, farthest)
-            plane_error_N -= depth_N
-            np.abs(plane_error_N, out=plane_error_N)
-            plane_error_N /= depth_N
-        super().__init__(depth_N, plane_error_N)
-
-    def common(self, inverse_HW: np.ndarray) -> tuple[_Pixels, np.ndarray]:
-        """The pixels that also carry a prediction, and the prediction there; itself where that is
-        all of them."""
-        inverse_N = self._pick(inverse_HW)
-        present_N = np.isfinite(inverse_N)
-        if present_N.all():
-            return self, inverse_N
-        return (
-            _Pixels(
-                self.depth_N[present_N],
-                None if self.plane_error_N is None else self.plane_error_N[present_N],
-            ),
-            inverse_N[present_N],
-        )
-
-    def _pick(self, values_HW: np.ndarray) -> np.ndarray:
-        return values_HW.reshape(-1)[self._where]
-
-
 def caps_of(settings: EvaluationSettings) -> dict[str, float]:
     """Names and depths of the caps, the first being none (infinite)."""
     return {NO_CAP: float("inf"), **{f"{cap:g}": float(cap) for cap in settings.caps}}
-
-
-def _inverse(method: Method, prediction: Prediction | None, frame: Frame) -> Prediction:
-    """A method's inverse depth, from what it predicted if it works alone."""
-    if not method.alone:
-        prediction = _attempt(method.predict, frame)
-    if isinstance(prediction, PredictionError):
-        return prediction
-    return _attempt(lambda frame: as_inverse(method, prediction, frame), frame)
-
-
-def _attempt(function: Callable[[Frame], np.ndarray], frame: Frame) -> Prediction:
-    try:
-        return function(frame)
-    except PredictionError as error:
-        return error
-    except SceneError as error:
-        return PredictionError("damaged", str(error))
-
-
-def _map(
-    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
-    """Results in order, with at most `ahead` items under work, so that neither items nor results
-    pile up."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(executor.submit(function, item))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -25,13 +25,10 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.poses.pose_errors import measure_poses, pose_metrics
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.panels import draw_panels, panel_frames
 from aerial_depth_pipeline.evaluation.report.point_clouds import write_point_cloud
-from aerial_depth_pipeline.evaluation.report.sections import (
-    DomainReport,
-    domain_section,
-    overview_section,
-)
+from aerial_depth_pipeline.evaluation.report.sections import domain_section, overview_section
 from aerial_depth_pipeline.evaluation.report.tables import (
     format_console,
     format_latex,

@@ -2,26 +2,28 @@
 the numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.evaluate import Measurements
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL
-from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
 from aerial_depth_pipeline.evaluation.report.charts import error_charts
-from aerial_depth_pipeline.evaluation.report.panels import PanelFrame, draw_panels
+from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
+from aerial_depth_pipeline.evaluation.report.number_tables import (
+    _all_tables,
+    _percent,
+    _pose_table,
+    _sweep_table,
+    _table,
+)
+from aerial_depth_pipeline.evaluation.report.panels import draw_panels
 from aerial_depth_pipeline.evaluation.report.tables import (
     ALIGNMENTS,
     SHOWN,
     caption_of,
     cell,
     describe_references,
-    methods_table,
-    photogrammetric,
     pivot,
     problem_notes,
 )
@@ -45,23 +47,6 @@ _PLACES = {
     "surface": "at",
     "texture": "where the image is",
 }
-
-
-@dataclass
-class DomainReport:
-    """One domain's results on their way into the report. `films` are captions and files of MP4."""
-
-    name: str
-    measured: Measurements
-    columns: list[PanelFrame]
-    poses: PoseErrors
-    sweeps: pd.DataFrame
-    films: list[tuple[str, Path]] = field(default_factory=list)
-
-    @property
-    def kinds(self) -> list[str]:
-        """What the references are."""
-        return sorted(self.measured.per_image["reference"].unique())
 
 
 def overview_section(domains: Sequence[DomainReport], alignment: str) -> Section:
@@ -260,148 +245,3 @@ def _matching_table(breakdowns: pd.DataFrame) -> Table | None:
         " it was computed for"
     )
     return Table(caption, ["pixels", "share", *order], rows) if rows else None
-
-
-def _table(
-    domain: DomainReport,
-    alignment: str,
-    cap: str = "none",
-    scene: str = "all",
-    metrics: Sequence[str] = SHOWN,
-    folded: bool = True,
-) -> Table:
-    caption = caption_of(domain.name, alignment, cap, domain.kinds, scene)
-    return methods_table(
-        domain.measured.table, domain.name, alignment, caption, cap, scene, metrics, folded
-    )
-
-
-def _all_tables(domain: DomainReport, settings: EvaluationSettings) -> list[Text | Table]:
-    per_image, main = domain.measured.per_image, settings.main_alignment
-    scenes = sorted(set(per_image["scene"]))
-    alignments = [main, *[alignment for alignment in settings.alignments if alignment != main]]
-    blocks: list[Text | Table] = []
-    shown = set(per_image.loc[per_image["alignment"] == main, "contestant"])
-    hidden = [one for one in dict.fromkeys(per_image["contestant"]) if one not in shown]
-    if hidden:
-        note = (
-            "inverse depth up to scale and shift, measured under least squares alone (see its"
-            " table)."
-        )
-        blocks.append(Text(f"{', '.join(hidden)}: {note}"))
-    photo = _table(domain, main, metrics=photogrammetric(settings.thresholds))
-    blocks.append(
-        Table(
-            f"Photogrammetric metrics: {photo.caption}",
-            photo.header,
-            photo.rows,
-            photo.intervals,
-            photo.best,
-            folded=True,
-        )
-    )
-    for cap in dict.fromkeys(per_image["cap"]):
-        blocks += [
-            _table(domain, alignment, cap)
-            for alignment in alignments
-            if (alignment, cap) != (main, "none")
-        ]
-    if len(scenes) > 1:
-        blocks += [_table(domain, main, scene=scene) for scene in scenes]
-    if len(domain.measured.problems):
-        blocks.append(_problem_table(domain.measured.problems))
-    return blocks
-
-
-def _pose_table(poses: PoseErrors) -> Table:
-    header = [
-        "poses",
-        "scene",
-        "against",
-        "frames",
-        "ATE",
-        "ATE / path",
-        "attitude (°)",
-        "RPE translation / step",
-        "RPE rotation (°)",
-    ]
-    header += ["pairs", "rotation (°)", "direction (°)", "reversed"]
-    rows = []
-    for row in poses.rows:
-        cells = [
-            row["estimate"],
-            row["scene"],
-            row["against"],
-            f"{row['frames']} of {row['of_frames']}",
-        ]
-        cells += [
-            cell(name, row[name])
-            for name in (
-                "ate_rmse",
-                "ate_share_of_path",
-                "ate_rotation_deg",
-                "rpe_translation_share",
-                "rpe_rotation_deg",
-            )
-        ]
-        cells += [
-            cell("images", row["pairs"]),
-            *[cell(name, row[name]) for name in ("pair_rotation_deg", "pair_direction_deg")],
-        ]
-        rows.append([*cells, cell("images", row["pairs_reversed"])])
-    caption = (
-        "sfm: structure from motion; two_view and colmap: the triplets' relative poses by origin,"
-        " chained to a path. Last columns: medians over single pairs"
-    )
-    return Table(caption, header, rows)
-
-
-def _sweep_table(sweeps: pd.DataFrame) -> Table:
-    names = {"plane": "the plane through the sparse points", "network": "the model's prediction"}
-    header = [
-        "sweep around",
-        "planes",
-        "abs rel",
-        "within 1 %",
-        "within 5 %",
-        "coverage",
-        "seconds",
-    ]
-    columns = ["abs_rel", "within_1pct", "within_5pct", "coverage", "seconds"]
-    means = sweeps.groupby(["around", "planes"], sort=False)[columns].mean()
-    rows = [
-        [names[around], str(planes), *[cell(c, row[c]) for c in columns]]
-        for (around, planes), row in means.iterrows()
-    ]
-    frames = sweeps.drop_duplicates(["scene", "frame"]).shape[0]
-    caption = (
-        f"Plane sweeps around two surfaces, median-aligned to exact depth, frames: {frames}. Who"
-        " needs fewer planes?"
-    )
-    return Table(caption, header, rows)
-
-
-def _problem_table(problems: pd.DataFrame) -> Table:
-    """One row for each kind of problem of a method in a scene; evaluation_problems.csv has
-    every frame."""
-    rows = []
-    for (method, scene, problem), group in problems.groupby(
-        ["contestant", "scene", "problem"], sort=False
-    ):
-        frames = group["frame"].drop_duplicates()
-        listed = ", ".join(map(str, frames[:8])) + (", …" if len(frames) > 8 else "")
-        rows.append([method, scene, problem, str(len(frames)), listed, group["detail"].iloc[0]])
-    caption = (
-        "Predictions and references with a problem: left out, or measured where they have a value"
-    )
-    return Table(
-        caption,
-        ["method", "scene", "problem", "count", "frames", "the first"],
-        rows,
-        folded=True,
-        words=True,
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"

@@ -1,0 +1,33 @@
+"""Predictions of a frame, or why there is none."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.evaluation.methods.method import (
+    Frame,
+    Method,
+    PredictionError,
+    as_inverse,
+)
+
+Prediction = np.ndarray | PredictionError
+
+
+def _inverse(method: Method, prediction: Prediction | None, frame: Frame) -> Prediction:
+    """A method's inverse depth, from what it predicted if it works alone."""
+    if not method.alone:
+        prediction = _attempt(method.predict, frame)
+    if isinstance(prediction, PredictionError):
+        return prediction
+    return _attempt(lambda frame: as_inverse(method, prediction, frame), frame)
+
+
+def _attempt(function: Callable[[Frame], np.ndarray], frame: Frame) -> Prediction:
+    try:
+        return function(frame)
+    except PredictionError as error:
+        return error
+    except SceneError as error:
+        return PredictionError("damaged", str(error))
