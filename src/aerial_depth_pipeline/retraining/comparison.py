@@ -124,7 +124,8 @@ def comparison_picture(
         for name, model in models.items():
             error = row["incumbent" if name == CHAMPION else "challenger"]
             title = (
-                f"{name}, {word}\n{row['domain']}/{row['scene']} {numbered(int(row['frame']))}\nabs rel"
+                f"{name}, {word}\n{row['domain']}/{row['scene']} {numbered(int(row['frame']))}"
+                "\nabs rel"
                 f" {error:.3f}"
             )
             columns += _column(title, row["scene"], model, reference)

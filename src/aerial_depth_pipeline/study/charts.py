@@ -164,8 +164,15 @@ def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -
             x, of_domain["value"], ".", markersize=4, alpha=0.5, color=_COLOURS[i % len(_COLOURS)]
         )
         mean = of_domain.groupby("setting", sort=False)["value"].mean().reindex(settings)
-        place.plot(np.arange(len(settings)) + shift, mean, marker="_", markersize=14, linewidth=0.6, color=_COLOURS[i % len(_COLOURS)],
-                   label=f"tested on {domain}")  # fmt: skip
+        place.plot(
+            np.arange(len(settings)) + shift,
+            mean,
+            marker="_",
+            markersize=14,
+            linewidth=0.6,
+            color=_COLOURS[i % len(_COLOURS)],
+            label=f"tested on {domain}",
+        )
     place.set_xticks(range(len(settings)), settings)
     place.legend(frameon=False, fontsize=8)
     finish(place, axis.replace("_", " "), label(metric))

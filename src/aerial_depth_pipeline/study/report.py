@@ -270,9 +270,16 @@ def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Sectio
 def _cells(cells: pd.DataFrame) -> Section:
     failed = cells[cells["status"] == "failed"] if len(cells) else cells
     rows = [
-        [f"{row.part.replace('_', ' ')}: {row.cell}", row.status, _count(row.samples), _count(row.seconds), _count(row.triplets),
-         str(row.reason)] for row in cells.fillna({"reason": ""}).itertuples()
-    ]  # fmt: skip
+        [
+            f"{row.part.replace('_', ' ')}: {row.cell}",
+            row.status,
+            _count(row.samples),
+            _count(row.seconds),
+            _count(row.triplets),
+            str(row.reason),
+        ]
+        for row in cells.fillna({"reason": ""}).itertuples()
+    ]
     header = ["cell", "status", "samples", "seconds of training", "different triplets", "why"]
     text = (
         f"{len(failed)} of {len(cells)} cells failed; a run of the same study tries them again."

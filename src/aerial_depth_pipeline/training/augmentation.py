@@ -1,4 +1,4 @@
-"""Changes to a batch of triplets, made on the device that trains. The geometry follows the image."""
+"""Changes to a batch of triplets on the device that trains; the geometry follows the image."""
 
 import math
 

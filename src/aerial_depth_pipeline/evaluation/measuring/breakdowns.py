@@ -42,7 +42,8 @@ _NEIGHBOURS = (  # along rows, along columns
 )
 
 Sums = dict[tuple[str, str], np.ndarray]
-"""(method, breakdown) → [bins, 4]: pixels, sum of relative errors, sum of errors in metres, pixels with δ<1.25."""
+"""(method, breakdown) → [bins, 4]: pixels, sum of relative errors, sum of errors in metres, pixels
+with δ<1.25."""
 
 
 @dataclass(frozen=True)

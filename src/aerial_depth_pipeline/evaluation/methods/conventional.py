@@ -94,7 +94,8 @@ class _Models:
         if frame.reference.frame not in model.poses:
             raise PredictionError(
                 "missing",
-                f"{frame.scene}/{numbered(frame.reference.frame)} was not registered by structure from"
+                f"{frame.scene}/{numbered(frame.reference.frame)} was not registered by structure"
+                " from"
                 " motion",
             )
         return model

@@ -80,7 +80,8 @@ def _from_folder(
                     return read_prediction(file) * np.float32(settings.scale)
         raise PredictionError(
             "missing",
-            f"there is no {frame.scene}/{numbered(frame.reference.frame)} ({', '.join(_SUFFIXES)}) in"
+            f"there is no {frame.scene}/{numbered(frame.reference.frame)}"
+            f" ({', '.join(_SUFFIXES)}) in"
             f" {path}",
         )
 
@@ -160,7 +161,7 @@ def _from_network(
         batch = ((image.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)[None]
         try:
             values = run(np.ascontiguousarray(batch))
-        except Exception as error:  # whatever a foreign network throws is its prediction's problem, not the evaluation's
+        except Exception as error:  # whatever a foreign network throws
             raise PredictionError(
                 "damaged",
                 f"{settings.path} fails on a picture of {wanted[0]}×{wanted[1]} pixels ({error})",

@@ -228,7 +228,8 @@ def _write_points(
         return
     yield (
         (
-            f"The points of {column.scene} {numbered(column.frame)} from other sides: predicted (left)"
+            f"The points of {column.scene} {numbered(column.frame)} from other sides: predicted"
+            " (left)"
             " and reference (right)."
         ),
         path,

@@ -2,7 +2,7 @@
 MLflow."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -76,13 +76,11 @@ def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[
     notes = []
     for method, rows in part.groupby("contestant", sort=False):
         counts = [
-            f"{int(row.value)}"
-            f" {row.metric.removeprefix('images_').replace('left_out', 'left out').replace('_', '-')}"
+            f"{int(row.value)} {row.metric.removeprefix('images_').replace('_', '-')}"
             for row in rows.itertuples()
         ]
         words = ", ".join(
-            "with holes".join(count.rsplit("holes", 1)) if count.endswith("holes") else count
-            for count in counts
+            count.replace("holes", "with holes").replace("left-out", "left out") for count in counts
         )
         notes.append(f"{method}: of {int(rows['images'].iloc[0])} predictions {words}.")
     return notes
@@ -126,8 +124,10 @@ def format_console(
         for name, row in wide.iterrows()
     ]
     widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
-             for line in [header, *body]]  # fmt: skip
+    lines = [
+        "  ".join([line[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(line[1:], widths[1:])])
+        for line in [header, *body]
+    ]
     notes = problem_notes(table, domain)
     return "\n".join(
         [
@@ -231,11 +231,10 @@ def _latex_label(column: str) -> str:
 
 def escape_latex(text: str) -> str:
     """Text with LaTeX's special characters made harmless."""
-    special: Mapping[str, str] = {
-        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$",
-    }  # fmt: skip
-    return "".join(special.get(character, character) for character in text)
+    special = {character: "\\" + character for character in "&%$#_{}"}
+    special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {"–": "--", "−": "$-$"}
+    return text.translate(str.maketrans(special))
 
 
 def cell(column: str, value: float) -> str:
