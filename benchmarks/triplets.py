@@ -23,12 +23,13 @@ from joblib import Parallel, delayed
 from PIL import Image
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings, TripletSettings
+from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.video import VideoSource
 from aerial_depth_pipeline.formats.cameras import camera_to_yaml, read_camera
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.triplets.images import write_pictures
 from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.settings import TripletSettings
+from aerial_depth_pipeline.triplets.triplet_files import write_triplets
 from frames import HEIGHT, WIDTH, write_clip
 
 SETTINGS = TripletSettings(width=384, height=224, frame_offset=2, min_inliers=0)
@@ -86,7 +87,7 @@ def main() -> None:
 
         def dump(folder: Path) -> None:
             with ThreadPoolExecutor(cores) as pool:
-                write_pictures(
+                write_triplets(
                     members,
                     ours / "frames",
                     folder,

@@ -19,7 +19,7 @@ from aerial_depth_pipeline.capture.sources import open_source
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.formats import depth_maps, images
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.triplets import images as triplet_pictures
+from aerial_depth_pipeline.triplets import triplet_files
 from aerial_depth_pipeline.triplets.make import make_triplets
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
@@ -433,7 +433,7 @@ def test_full_disk_while_triplets_are_written(flight, out, monkeypatch):
     def full(path, *arguments):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(triplet_pictures, "write_jpeg", full)
+    monkeypatch.setattr(triplet_files, "write_jpeg", full)
     out.mkdir()
     with pytest.raises(UserError, match=r"disk that holds .* is full"):
         make_triplets(

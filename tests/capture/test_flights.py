@@ -16,7 +16,8 @@ from aerial_depth_pipeline.geometry.poses import (
     relative_pose,
     rotation_angle,
 )
-from aerial_depth_pipeline.triplets.make import POSE_COLUMNS, make_triplets
+from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.pose_table import POSE_COLUMNS
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 FLIGHTS = ["autzen_woods", "autzen_stadium"]

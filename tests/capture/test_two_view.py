@@ -16,7 +16,7 @@ from aerial_depth_pipeline.geometry.poses import (
     relative_pose,
     rotation_angle,
 )
-from aerial_depth_pipeline.triplets.make import _find_doubtful, _Segment
+from aerial_depth_pipeline.triplets.pairs import Segment, find_doubtful
 
 
 def _see(world, poses, camera=CAMERA, noise=2.0):
@@ -122,20 +122,20 @@ def _pair(way, rivals=()) -> TwoView:
 
 
 def test_neighbours_decide_between_rivals_and_doubt_what_none_explains():
-    segment = _Segment(list(range(20)), [100.0] * 20)
+    segment = Segment(list(range(20)), [100.0] * 20)
     for i in range(18):
         segment.pairs[i, i + 2] = _pair((0, 0.1 * np.sin(i), 1))
     segment.pairs[5, 7] = _pair((0, 1, 0), [_pair((0, 0, 1))])
     segment.pairs[9, 11] = _pair((0, 0, -1))
     segment.pairs[13, 15] = None
-    _find_doubtful(segment)
+    find_doubtful(segment)
     assert segment.doubtful == {(9, 11)}
     assert segment.pairs[5, 7].T[2, 3] < -0.9
 
 
 def test_turning_round_is_not_doubted():
-    segment = _Segment(list(range(20)), [100.0] * 20)
+    segment = Segment(list(range(20)), [100.0] * 20)
     for i in range(19):
         segment.pairs[i, i + 1] = _pair((1, 0, 0) if i < 9 else (-1, 0, 0))
-    _find_doubtful(segment)
+    find_doubtful(segment)
     assert not segment.doubtful

@@ -8,7 +8,8 @@ import pytest
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.images import read_image, scale_down
 from aerial_depth_pipeline.geometry.poses import angle_between, relative_pose, rotation_angle
-from aerial_depth_pipeline.triplets.make import POSE_COLUMNS, make_triplets
+from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.pose_table import POSE_COLUMNS
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 SETTINGS = TripletSettings(width=160, height=96, min_inliers=60, corners=500)

@@ -35,6 +35,9 @@ from aerial_depth_pipeline.progress import progress
 
 logger = logging.getLogger(__name__)
 
+_DISK_FULL = (
+    "free some space, or lower max_width or max_frames, and run again: finished scenes are kept."
+)
 SelfCalibration = Callable[[list[Path]], Camera]
 
 _INTERIM_QUALITY = 98  # of frames that are compressed once more after self-calibration
@@ -64,8 +67,7 @@ def extract_frames(
             what to do.
         UserError: where the disk is full.
     """
-    advice = "free some space, or lower max_width or max_frames, and run again: finished scenes are kept."
-    with disk_full_as_sentence(folder, advice):
+    with disk_full_as_sentence(folder, _DISK_FULL):
         return _extract(Path(raw), Path(folder), settings, self_calibrate)
 
 

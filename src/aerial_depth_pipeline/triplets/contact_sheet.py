@@ -1,4 +1,4 @@
-"""One picture that shows what a domain's triplets look like, and what became of all frames and
+"""One image that shows what a domain's triplets look like, and what became of all frames and
 why."""
 
 import random
@@ -8,16 +8,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.capture.motion.corner_tracking import corners_of, follow
-from aerial_depth_pipeline.capture.sources.sfmlearner import parts_of
+from aerial_depth_pipeline.capture.selection import kind_of
+from aerial_depth_pipeline.capture.sources.sfmlearner import (
+    CALIBRATION_SUFFIX,
+    parts_of,
+    read_calibration,
+)
 from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.formats.images import read_image
+from aerial_depth_pipeline.formats.images import read_frame
 
 _ARROWS = 150  # corners whose flow is drawn
-_COLORS = {"kept": "#2a7f62", "left": "#b2452f", "flow": "#ffd400"}
+_KEPT, _LEFT_OUT, _FLOW = "#2a7f62", "#b2452f", (255, 212, 0)
 
 
 def draw_contact_sheet(
@@ -33,7 +39,7 @@ def draw_contact_sheet(
         rows: how many triplets are shown.
         seed: which ones.
     """
-    shown = _draw_lots(triplets, rows, seed)
+    shown = _sample(triplets, rows, seed)
     figure = Figure(figsize=(12, 1.0 + 2.3 * len(shown) + 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(len(shown) + 1, 3, height_ratios=[2.3] * len(shown) + [3.6])
@@ -42,30 +48,23 @@ def draw_contact_sheet(
         axes.imshow(_triplet_with_flow(triplets[scene], target))
         axes.set_title(f"{scene}, target {numbered(target)}", fontsize=9, loc="left")
         axes.set_axis_off()
-    tables = {
-        scene: pd.read_parquet(folder / "targets.parquet") for scene, folder in triplets.items()
-    }
-    _draw_parallax(figure.add_subplot(grid[-1, 0]), tables)
-    left_out = [
-        reason
-        for folder in frames.values()
-        for reason in pd.read_parquet(folder / "frames.parquet")["reason"]
-    ]
-    _draw_reasons(figure.add_subplot(grid[-1, 1]), left_out, "frames", "kept")
-    no_targets = [reason for table in tables.values() for reason in table["reason"]]
-    _draw_reasons(figure.add_subplot(grid[-1, 2]), no_targets, "kept frames", "target")
+    targets = pd.concat([pd.read_parquet(f / "targets.parquet") for f in triplets.values()])
+    table = pd.concat([pd.read_parquet(f / "frames.parquet") for f in frames.values()])
+    _draw_parallax(figure.add_subplot(grid[-1, 0]), targets)
+    _draw_reasons(figure.add_subplot(grid[-1, 1]), table["reason"], "frames", "kept")
+    _draw_reasons(figure.add_subplot(grid[-1, 2]), targets["reason"], "kept frames", "target")
     figure.savefig(path, dpi=100)
 
 
-def _draw_lots(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[str, int]]:
-    """Triplets by lot, scenes in turn so that each is seen."""
-    lots = random.Random(seed)
+def _sample(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[str, int]]:
+    """Random triplets, scenes in turn so that each is seen."""
+    rng = random.Random(seed)
     waiting = {
         scene: sorted(int(p.stem) for p in folder.glob("*.jpg"))
         for scene, folder in sorted(triplets.items())
     }
     for targets in waiting.values():
-        lots.shuffle(targets)
+        rng.shuffle(targets)
     shown: list[tuple[str, int]] = []
     while len(shown) < rows and any(waiting.values()):
         shown += [(scene, targets.pop()) for scene, targets in waiting.items() if targets]
@@ -75,68 +74,45 @@ def _draw_lots(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[st
 def _triplet_with_flow(folder: Path, target: int) -> np.ndarray:
     """The row of frames; in the target, arrows from its corners to where the next source sees
     them."""
-    row = read_image(folder / numbered(target, ".jpg"))
-    K = np.array(
-        [float(x) for x in (folder / numbered(target, "_cam.txt")).read_text().split(",")]
-    ).reshape(3, 3)
-    parts = parts_of(row, K)
-    grays = [cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY) for part in parts]
+    row = read_frame(folder / numbered(target, ".jpg"))
+    parts = parts_of(row, read_calibration(folder / numbered(target, CALIBRATION_SUFFIX)))
     middle = len(parts) // 2
-    drawn = np.ascontiguousarray(parts[middle])
-    color = tuple(int(_COLORS["flow"][i : i + 2], 16) for i in (1, 3, 5))
-    corners = corners_of(grays[middle], _ARROWS, max(4.0, grays[middle].shape[1] / 24))
-    ends, good = follow(grays[middle], grays[middle + 1], corners)
+    parts[middle] = drawn = np.ascontiguousarray(parts[middle])
+    first, second = (
+        cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
+        for part in parts[middle : middle + 2]
+    )
+    corners = corners_of(first, _ARROWS, max(4.0, first.shape[1] / 24))
+    ends, good = follow(first, second, corners)
     for start, end in zip(corners[good], ends[good], strict=True):
-        cv2.arrowedLine(
-            drawn,
-            *(tuple(int(round(float(v))) for v in point) for point in (start, end)),
-            color,
-            1,
-            cv2.LINE_AA,
-            tipLength=0.25,
-        )
+        (x1, y1), (x2, y2) = np.rint(start).astype(int).tolist(), np.rint(end).astype(int).tolist()
+        cv2.arrowedLine(drawn, (x1, y1), (x2, y2), _FLOW, 1, cv2.LINE_AA, tipLength=0.25)
     gap = np.full((row.shape[0], 4, 3), 255, np.uint8)
-    pictures = [*parts[:middle], drawn, *parts[middle + 1 :]]
-    return np.concatenate([piece for picture in pictures for piece in (picture, gap)][:-1], axis=1)
+    return np.concatenate([piece for part in parts for piece in (part, gap)][:-1], axis=1)
 
 
-def _draw_parallax(axes, tables: dict[str, pd.DataFrame]) -> None:
-    parallax = (
-        100 * pd.concat([table[["parallax", "target"]] for table in tables.values()])["parallax"]
-    )
-    target = pd.concat([table["target"] for table in tables.values()]).to_numpy(bool)
-    known = parallax.notna().to_numpy()
-    edges = np.linspace(
-        0, max(10.0, float(np.nanpercentile(parallax, 99)) if known.any() else 10.0), 41
-    )
-    values = [parallax[known & target], parallax[known & ~target]]
+def _draw_parallax(axes: Axes, targets: pd.DataFrame) -> None:
+    table = targets.dropna(subset="parallax")
+    parallax, is_target = 100 * table["parallax"], table["target"].astype(bool)
+    widest = float(np.nanpercentile(parallax, 99)) if len(parallax) else 10.0
     axes.hist(
-        values,
-        bins=edges,
+        [parallax[is_target], parallax[~is_target]],
+        bins=np.linspace(0, max(10.0, widest), 41).tolist(),
         stacked=True,
-        color=[_COLORS["kept"], _COLORS["left"]],
+        color=[_KEPT, _LEFT_OUT],
         label=["targets", "left out"],
     )
-    axes.set(
-        xlabel="median parallax of a triplet, % of the width",
-        ylabel="kept frames",
-        title="Parallax",
-    )
+    label = "median parallax of a triplet, % of the width"
+    axes.set(xlabel=label, ylabel="kept frames", title="Parallax")
     axes.legend(fontsize=8)
 
 
-def _draw_reasons(axes, reasons: list[str], what: str, good: str) -> None:
-    counts = Counter(
-        (reason.split(" ")[0] if reason.startswith("size") else reason) or good
-        for reason in reasons
-    )
+def _draw_reasons(axes: Axes, reasons: pd.Series, label: str, good: str) -> None:
+    counts = Counter(kind_of(reason) or good for reason in reasons)
     order = sorted(counts, key=lambda reason: (reason != good, -counts[reason], reason))
-    bars = axes.barh(
-        order,
-        [counts[reason] for reason in order],
-        color=[_COLORS["kept" if r == good else "left"] for r in order],
-    )
+    colors = [_KEPT if reason == good else _LEFT_OUT for reason in order]
+    bars = axes.barh(order, [counts[reason] for reason in order], color=colors)
     axes.bar_label(bars, padding=2, fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.set(xlabel=what, title=f"What became of {len(reasons)} {what}")
+    axes.set(xlabel=label, title=f"What became of {len(reasons)} {label}")

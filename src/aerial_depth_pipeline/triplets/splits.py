@@ -33,42 +33,35 @@ def split_triplets(
     split = settings.split if isinstance(settings, TripletSettings) else settings
     scenes = sorted(scene for scene, frames in targets.items() if frames)
     named = bool(split.val_scenes or split.test_scenes)
-    by_scene = split.by == "scene" or (
-        split.by == "auto" and (named or (len(scenes) >= 3 and (split.val > 0 or split.test > 0)))
-    )
-    if by_scene and len(scenes) == 1 and not named:
+    enough = named or (len(scenes) >= 3 and (split.val > 0 or split.test > 0))
+    by_scene = split.by == "scene" or (split.by == "auto" and enough)
+    if len(scenes) == 1 and not named:
         by_scene = False  # one scene cannot be shared out whole
     parts: dict[str, list[tuple[str, int]]] = {part: [] for part in PARTS}
-    if by_scene:
-        for scene, part in _parts_of_scenes(targets, scenes, split).items():
-            parts[part] += [(scene, frame) for frame in sorted(targets[scene])]
-        return parts
+    part_of = _parts_of_scenes(targets, scenes, split) if by_scene else {}
     for scene in scenes:
-        for part, frames in _blocks(sorted(targets[scene]), spans[scene], split).items():
-            parts[part] += [(scene, frame) for frame in frames]
+        frames = sorted(targets[scene])
+        blocks = {part_of[scene]: frames} if by_scene else _blocks(frames, spans[scene], split)
+        for part, block in blocks.items():
+            parts[part] += [(scene, frame) for frame in block]
     return parts
 
 
 def _parts_of_scenes(
     targets: dict[str, list[int]], scenes: list[str], split: SplitSettings
 ) -> dict[str, str]:
-    known = set(targets)
     for scene in (*split.val_scenes, *split.test_scenes):
-        if scene not in known:
+        if scene not in targets:
             raise UserError(
                 f"triplets.split names the scene '{scene}', which is not there; the scenes are"
-                f" {', '.join(sorted(known))}."
+                f" {', '.join(sorted(targets))}."
             )
-    part_of = {scene: "test" for scene in split.test_scenes} | {
-        scene: "val" for scene in split.val_scenes
-    }
+    part_of = dict.fromkeys(split.test_scenes, "test") | dict.fromkeys(split.val_scenes, "val")
     free = [scene for scene in scenes if scene not in part_of]
     random.Random(split.seed).shuffle(free)
     total = sum(len(targets[scene]) for scene in scenes)
-    for part, share, names in (
-        ("test", split.test, split.test_scenes),
-        ("val", split.val, split.val_scenes),
-    ):
+    shares = (("test", split.test, split.test_scenes), ("val", split.val, split.val_scenes))
+    for part, share, names in shares:
         if names or share <= 0:
             continue
         count = 0
@@ -77,8 +70,7 @@ def _parts_of_scenes(
             scene = free.pop()
             part_of[scene] = part
             count += len(targets[scene])
-    part_of |= dict.fromkeys(free, "train")
-    chosen = {scene: part_of[scene] for scene in scenes}
+    chosen = {scene: part_of.get(scene, "train") for scene in scenes}
     if scenes and "train" not in chosen.values():
         raise UserError(
             "triplets.split gives every scene to validation or test; leave at least one for"
@@ -95,22 +87,19 @@ def _blocks(frames: list[int], span: int, split: SplitSettings) -> dict[str, lis
     long scene is.
     """
     count = len(frames)
-    sizes = {
-        part: max(1, round(share * count)) if share > 0 else 0
-        for part, share in (("val", split.val), ("test", split.test))
-    }
-    blocks: dict[str, list[int]] = {"train": frames, "val": [], "test": []}
+    shares = (("val", split.val), ("test", split.test))
+    sizes = {part: max(1, round(share * count)) if share > 0 else 0 for part, share in shares}
+    blocks: dict[str, list[int]] = {"train": frames}
     start = (count - sum(sizes.values())) // 2
     measured: list[int] = []
-    for part in ("val", "test"):
+    for part, size in sizes.items():
         free = [frame for frame in frames[start:] if not measured or frame - measured[-1] > span]
-        blocks[part] = free[: sizes[part]]
+        blocks[part] = free[:size]
         measured += blocks[part]
     if measured:
-        blocks["train"] = [
-            frame for frame in frames if measured[0] - frame > span or frame - measured[-1] > span
-        ]
-    if not blocks["train"] or any(len(blocks[part]) < sizes[part] for part in sizes):
+        first, last = measured[0], measured[-1]
+        blocks["train"] = [f for f in frames if first - f > span or f - last > span]
+    if not blocks["train"] or any(len(blocks[part]) < size for part, size in sizes.items()):
         logger.warning(
             "A scene of %d targets is too short for blocks with gaps of %d frames; all of it is for"
             " training.",

@@ -8,7 +8,7 @@ import numpy as np
 
 from aerial_depth_pipeline.capture.sources.sfmlearner import CALIBRATION_SUFFIX
 from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.formats.images import read_image, scale_down, write_jpeg
+from aerial_depth_pipeline.formats.images import read_frame, scale_down, write_jpeg
 from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.settings import TripletSettings
@@ -16,7 +16,7 @@ from aerial_depth_pipeline.triplets.settings import TripletSettings
 _AHEAD = 32  # triplets under way at once, which bounds the memory
 
 
-def write_pictures(
+def write_triplets(
     members: dict[int, list[int]],
     frames: Path,
     folder: Path,
@@ -40,20 +40,20 @@ def write_pictures(
     Raises:
         OSError: where a file cannot be written.
     """
-    K = scale_K(camera.K, settings.width / camera.width, settings.height / camera.height)
-    text = ",".join(repr(float(value)) for value in K.ravel())
+    width, height = settings.width, settings.height
+    K = scale_K(camera.K, width / camera.width, height / camera.height)
+    calibration = ",".join(repr(float(value)) for value in K.ravel())
 
     def small(frame: int) -> np.ndarray:
-        return scale_down(
-            read_image(frames / numbered(frame, ".jpg")), settings.width, settings.height
-        )
+        return scale_down(read_frame(frames / numbered(frame, ".jpg")), width, height)
 
     def write(target: int, images: list[Future]) -> None:
-        # The pictures were submitted before, so the pool's first-in-first-out order has them done
-        # or under way.
+        # The images were submitted before, so the pool's first-in-first-out order has them done or
+        # under way.
         row = np.concatenate([image.result() for image in images], axis=1)
         write_jpeg(folder / numbered(target, ".jpg"), row, settings.jpeg_quality)
-        (folder / numbered(target, CALIBRATION_SUFFIX)).write_text(text, encoding="ascii")
+        path = folder / numbered(target, CALIBRATION_SUFFIX)
+        path.write_text(calibration, encoding="ascii")
 
     last_use = {frame: target for target, group in members.items() for frame in group}
     images: dict[int, Future] = {}

@@ -1,0 +1,113 @@
+"""Tables beside a scene's triplets: relative poses, attitudes, sparse points."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aerial_depth_pipeline.capture.motion.attitude import up_of_frames
+from aerial_depth_pipeline.capture.selection import THINNED
+from aerial_depth_pipeline.capture.telemetry.telemetry import smooth_positions
+from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
+from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.geometry.poses import invert
+from aerial_depth_pipeline.triplets.pairs import Target
+
+POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
+
+_POINTS = 256  # of each target at most
+_EAST_NORTH_UP = ["east", "north", "up"]
+
+
+def pose_table(
+    targets: list[Target], kept: pd.DataFrame, sfm_poses: dict[int, np.ndarray], metric: bool
+) -> pd.DataFrame:
+    """One row for each target, source and origin; `T_source_from_target`."""
+    positions = _positions(kept)
+    rows: list[tuple] = []
+    for target in targets:
+        segment, frame = target.segment, target.frame
+        for earlier, later in sorted(target.pairs()):
+            source = segment.frames[later if earlier == target.position else earlier]
+            two_view = segment.pairs.get((earlier, later))
+            if two_view is not None and (earlier, later) not in segment.doubtful:
+                T = two_view.T.copy() if source > frame else invert(two_view.T)
+                length = float("nan")
+                if positions:
+                    length = float(np.linalg.norm(positions[source] - positions[frame]))
+                if length > 0:  # False for NaN
+                    T[:3, 3] *= length
+                else:
+                    length = float("nan")
+                rows.append((frame, source, *T.ravel(), "two_view", two_view.inliers, length))
+            if frame in sfm_poses and source in sfm_poses:
+                T = sfm_poses[source] @ invert(sfm_poses[frame])
+                length = float(np.linalg.norm(T[:3, 3])) if metric else float("nan")
+                rows.append((frame, source, *T.ravel(), "colmap", 0, length))
+    return as_pose_table(rows).astype(dict.fromkeys(("frame", "source_frame", "inliers"), np.int64))
+
+
+def as_pose_table(rows: list[tuple]) -> pd.DataFrame:
+    """Rows of target, source, the sixteen numbers of T, origin, inliers and length."""
+    columns = ["frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"]
+    return pd.DataFrame(rows, columns=columns).astype({"length": float})
+
+
+def attitude_table(
+    table: pd.DataFrame, frames: Path, K_33: np.ndarray, choice: str
+) -> tuple[pd.DataFrame, str | None]:
+    """The upward direction in the axes of every kept frame, and what tells it.
+
+    Args:
+        table: `frames.parquet`.
+        frames: the folder of the frames.
+        K_33: their calibration matrix.
+        choice: `auto`, `telemetry` or `none`, see `TripletSettings.attitude`.
+    """
+    is_kept = table["kept"].to_numpy()
+    kept = table[is_kept]
+    up, origin = np.full((len(kept), 3), np.nan), None
+    stated = set(UP_COLUMNS) <= set(table.columns) and kept[UP_COLUMNS].notna().any(axis=None)
+    if choice != "none" and stated:
+        up, origin = kept[UP_COLUMNS].to_numpy(float), "telemetry"
+    elif choice == "auto" and table["motion"].notna().any():
+        # Frames that were thinned out afterwards were steps all the same.
+        is_step = is_kept | (table["reason"] == THINNED)
+        way = np.cumsum(np.where(is_step, table["motion"].fillna(0.0), 0.0))[is_kept]
+        positions = np.full((len(table), 3), np.nan)
+        if set(_EAST_NORTH_UP) <= set(table.columns):
+            known = table[_EAST_NORTH_UP].to_numpy(float)
+            positions = smooth_positions(table["time"].to_numpy(float), known)
+        paths = [frames / numbered(frame, ".jpg") for frame in kept["frame"]]
+        up = up_of_frames(paths, K_33, kept["segment"].to_numpy(), way, positions[is_kept])
+        origin = "motion" if np.isfinite(up).any() else None
+    columns = dict(zip(UP_COLUMNS, up.T, strict=True))
+    return pd.DataFrame({"frame": kept["frame"].to_numpy(np.int64), **columns}), origin
+
+
+def point_table(targets: list[int], sfm_points: Callable[[int], np.ndarray]) -> pd.DataFrame:
+    """Some of the sparse points [N, 3] that each target shows."""
+    points, frames = [np.zeros((0, 3), np.float32)], [np.zeros(0, np.int64)]
+    for target in targets:
+        seen = sfm_points(target)
+        points.append(seen[:: max(1, math.ceil(len(seen) / _POINTS))].astype(np.float32))
+        frames.append(np.full(len(points[-1]), target, np.int64))
+    table = pd.DataFrame(np.concatenate(points), columns=list("xyz"))
+    table.insert(0, "frame", np.concatenate(frames))
+    return table
+
+
+def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
+    """Smoothed positions in metres of all kept frames, or nothing unless all are known: one scene
+    has one unit."""
+    if not set(_EAST_NORTH_UP) <= set(kept.columns):
+        return {}
+    positions = kept[_EAST_NORTH_UP].to_numpy(float)
+    if not (len(positions) and np.isfinite(positions).all()):
+        return {}
+    if np.ptp(positions, axis=0).max() < 1.0:
+        return {}
+    smooth = smooth_positions(kept["time"].to_numpy(float), positions)
+    return dict(zip(kept["frame"].astype(int), smooth, strict=True))
