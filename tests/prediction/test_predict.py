@@ -421,7 +421,8 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
     peak(20)  # what is loaded once
     (short, short_process), (long, long_process) = peak(60), peak(600)
-    assert long < short + 10 * WIDTH * HEIGHT * 4
+    # 16 depth maps may wait for the disk.
+    assert long < short + 20 * WIDTH * HEIGHT * 4
     assert (
         long_process < short_process + 400 * WIDTH * HEIGHT * 3
     )  # less than one copy of the pictures that are more

@@ -77,7 +77,7 @@ def _extract(
     source = open_source(raw)
     size = fit_width(source.width, source.height, settings.max_width)
     footage = Footage.open(raw, source, size, settings.camera, videos_only=False)
-    undistortion = None if footage.camera is None else _plan(footage.camera, raw)
+    undistortion = None if footage.known_camera is None else _plan(footage.camera, raw)
     stride = _stride(settings.stride, source)
     rows = _write_selected(footage, folder / "frames", settings, stride, undistortion)
     kept = [row for row in rows if row.kept]
@@ -90,9 +90,9 @@ def _extract(
             f" considered{f' ({counts})' if counts else ''}; at least 3 are needed.{details} Use a"
             " longer capture in which the camera moves."
         )
-    if footage.camera is None or undistortion is None:
+    if footage.known_camera is None or undistortion is None:
         calibrated = _calibrate(footage, rows, folder / "frames", settings, self_calibrate)
-        footage.camera, footage.camera_origin, problems = calibrated
+        footage.known_camera, footage.camera_origin, problems = calibrated
         warnings += problems
         undistortion = _plan(footage.camera, raw)
         paths = [folder / "frames" / numbered(row.frame, ".jpg") for row in kept]
@@ -168,9 +168,9 @@ def _write_selected(
     """Write the frames that are kept; the decision on every frame."""
     folder.mkdir(parents=True)
     source, width = footage.source, footage.width
-    focal = None if footage.camera is None else footage.camera.K[0, 0] / width
+    focal = None if footage.known_camera is None else footage.camera.K[0, 0] / width
     quality = settings.jpeg_quality
-    if footage.camera is None:
+    if footage.known_camera is None:
         quality = max(quality, _INTERIM_QUALITY)
     with_depth = set(depth_files(footage.path)) | source.depth_frames()
     stream = source.frames(width, footage.height, lambda index: index % stride == 0)

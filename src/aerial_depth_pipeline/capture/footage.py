@@ -47,7 +47,7 @@ class Footage:
         path: what the user named: a scene's folder, a folder of images, an image or a video.
         source: its frames.
         width, height: size of the frames that are read, pixels.
-        camera: of frames of that size; None where nothing beside or in the source tells it.
+        known_camera: of frames of that size; None where nothing beside or in the source tells it.
         camera_origin: `camera.yaml`, `exif`, `archive`, ...; '' without a camera.
         telemetry: positions and attitudes over time from a file beside the source, or None.
         warnings: what is wrong with files of telemetry that cannot be read.
@@ -57,7 +57,7 @@ class Footage:
     source: Source
     width: int
     height: int
-    camera: Camera | None = None
+    known_camera: Camera | None = None
     camera_origin: str = ""
     telemetry: Telemetry | None = None
     warnings: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Footage:
         footage = cls(path, source, *size)
         folder = path if path.is_dir() else path.parent
         if (known := look_up_camera(folder, source, camera)) is not None:
-            footage.camera, footage.camera_origin = resize_camera(known[0], *size), known[1]
+            footage.known_camera, footage.camera_origin = resize_camera(known[0], *size), known[1]
         if source.kind == "video" or (source.continuous and not videos_only):
             video = source.path if source.kind == "video" else None
             telemetry, footage.warnings = find_telemetry(folder, video, source.fps)
@@ -94,6 +94,17 @@ class Footage:
         video = self.source.path
         named_alike = Path(telemetry.source).stem.lower() == video.stem.lower()
         return not named_alike and len(visible_files(video.parent, VIDEO_SUFFIXES)) > 1
+
+    @property
+    def camera(self) -> Camera:
+        """The camera of the frames that are read.
+
+        Raises:
+            ValueError: where it is not known yet.
+        """
+        if self.known_camera is None:
+            raise ValueError(f"the camera of {self.path} is not known")
+        return self.known_camera
 
     @property
     def is_video(self) -> bool:
@@ -140,7 +151,6 @@ class Footage:
 
     def up_from_motion(self) -> UpOverTime:
         """The upward direction by the motion of a video, which is read once for it."""
-        assert self.camera is not None
         source = self.source
         width, height = fit_width(source.width, source.height, MATCHED_WIDTH)
         camera = resize_camera(self.camera, width, height)

@@ -36,8 +36,7 @@ class Attitude:
     def slopes(self, frames: Sequence[SourceFrame]) -> np.ndarray:
         """Slope [B, 2] of level ground (`geometry.ground.ground_slope`) in frames of the footage,
         NaN where nothing tells the attitude."""
-        footage, camera = self._footage, self._footage.camera
-        assert camera is not None
+        footage = self._footage
         times = np.array([frame.time for frame in frames])
         up_B3 = np.full((len(frames), 3), np.nan)
         if self.origin in ("telemetry", "photographs"):
@@ -47,5 +46,5 @@ class Attitude:
         if self._pitch is not None:
             stated = up_of_gimbal(np.float64(self._pitch), np.float64(0))
             up_B3 = np.where(np.isfinite(up_B3), up_B3, stated)
-        K_B33 = torch.tensor(camera.K).expand(len(frames), 3, 3)
+        K_B33 = torch.tensor(footage.camera.K).expand(len(frames), 3, 3)
         return ground_slope(torch.tensor(up_B3), K_B33, footage.height, footage.width).numpy()

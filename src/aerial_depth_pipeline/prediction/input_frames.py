@@ -46,14 +46,14 @@ def open_footage(path: Path, max_width: int, focal_35mm: float | None = None) ->
     source.warnings += footage.warnings
     if footage.telemetry is not None:
         source.warnings += footage.telemetry.warnings
-    if footage.camera is None:
+    if footage.known_camera is None:
         focal, origin = _USUAL_FOCAL_35MM, "assumed"
         if focal_35mm is not None:
             focal, origin = focal_35mm, "setting"
         elif (stated := footage.stated_focal_35mm()) is not None:
             focal, _, origin = stated
         camera = camera_from_35mm(focal, source.width, source.height)
-        footage.camera, footage.camera_origin = resize_camera(camera, width, height), origin
+        footage.known_camera, footage.camera_origin = resize_camera(camera, width, height), origin
     return footage
 
 

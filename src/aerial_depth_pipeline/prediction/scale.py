@@ -16,9 +16,8 @@ from aerial_depth_pipeline.prediction.colmap_scale import ColmapRatios
 
 logger = logging.getLogger(__name__)
 
-_LOWEST = (
-    5.0  # metres: below, the barometer's error and the ground's shape are larger than the height
-)
+# Metres: below, the barometer's error and the ground's shape are larger than the height
+_LOWEST = 5.0
 _FIT_POINTS = 4000
 _MOST_SPREAD = 0.3
 
@@ -62,6 +61,7 @@ def find_scale(
     Raises:
         UserError: where a source of metres is asked for by name and is not there.
     """
+    stated_unit = model_unit or "unknown units"
     if choice == "colmap" and colmap is None:
         raise UserError(
             "predict.scale is 'colmap', but predict.colmap names no COLMAP model; set it, or"
@@ -70,30 +70,28 @@ def find_scale(
     if choice in ("auto", "colmap") and colmap is not None:
         return _from_colmap(colmap, footage)
     if choice in ("auto", "model") and model_unit == "metres":
-        return Scale(
-            1.0,
-            "metres",
-            "model",
+        explanation = (
             "The model was trained in metres; they hold for cameras and heights like those it was"
-            " trained on.",
+            " trained on."
         )
+        return Scale(1.0, "metres", "model", explanation)
     if choice == "model":
         raise UserError(
-            "predict.scale is 'model', but the model's depth is in"
-            f" {model_unit or 'unknown units'}; set predict.scale: auto."
+            f"predict.scale is 'model', but the model's depth is in {stated_unit}; set"
+            " predict.scale: auto."
         )
-    if choice in ("auto", "height"):
-        found = _from_height(footage, depths, times)
-        if isinstance(found, Scale):
-            return found
-        if choice == "height":
-            raise UserError(
-                f"predict.scale is 'height', but {found}; set predict.scale: auto for depth without"
-                " metres."
-            )
-        logger.info("predict: depth has no metres, since %s.", found)
-        return _without(f"the model's depth is in {model_unit or 'unknown units'}, and {found}")
-    return _without("predict.scale is 'none'")
+    if choice == "none":
+        return _without("predict.scale is 'none'")
+    scale = _from_height(footage, depths, times)
+    if isinstance(scale, Scale):
+        return scale
+    if choice == "height":
+        raise UserError(
+            f"predict.scale is 'height', but {scale}; set predict.scale: auto for depth without"
+            " metres."
+        )
+    logger.info("predict: depth has no metres, since %s.", scale)
+    return _without(f"the model's depth is in {stated_unit}, and {scale}")
 
 
 def _from_colmap(colmap: ColmapRatios, footage: Footage) -> Scale:
@@ -101,31 +99,24 @@ def _from_colmap(colmap: ColmapRatios, footage: Footage) -> Scale:
     if not colmap.ratios:
         raise UserError(
             f"The COLMAP model in {colmap.path} places no frame of {footage.path.name}: its"
-            " pictures must have the names of the files, or of a video the frame's index in six"
+            " images must have the names of the files, or of a video the frame's index in six"
             " digits. Correct predict.colmap."
         )
     low, factor, high = np.percentile(colmap.ratios, [25, 50, 75])
-    units = (
-        "metres"
-        if colmap.metric
-        else "the units of that model, which are metres only where it was georeferenced"
-    )
-    return Scale(
-        float(factor),
-        "metres" if colmap.metric else "COLMAP units",
-        "colmap",
+    unit, meaning = "metres", "metres"
+    if not colmap.metric:
+        unit = "COLMAP units"
+        meaning = "the units of that model, which are metres only where it was georeferenced"
+    explanation = (
         f"Scaled to the sparse points of the COLMAP model in {colmap.path}, in {len(colmap.ratios)}"
-        f" frames (they agree within {(high - low) / factor:.0%}); depth is in {units}.",
+        f" frames (they agree within {(high - low) / factor:.0%}); depth is in {meaning}."
     )
+    return Scale(float(factor), unit, "colmap", explanation)
 
 
 def _without(reason: str) -> Scale:
-    return Scale(
-        1.0,
-        "model units",
-        "none",
-        f"Depth is right up to one factor for the whole source: {reason}.",
-    )
+    explanation = f"Depth is right up to one factor for the whole source: {reason}."
+    return Scale(1.0, "model units", "none", explanation)
 
 
 def _from_height(
@@ -148,7 +139,7 @@ def _from_height(
     ratios = [
         height / camera_height(depth, normalised)
         for height, depth in zip(heights, depths, strict=True)
-        if np.isfinite(height) and height >= _LOWEST
+        if height >= _LOWEST  # False for NaN
     ]
     ratios = [ratio for ratio in ratios if np.isfinite(ratio)]
     if not ratios:
@@ -160,14 +151,12 @@ def _from_height(
             f"{telemetry.source} and the predicted ground disagree from frame to frame (by"
             f" {spread:.0%})"
         )
-    return Scale(
-        float(factor),
-        "metres",
-        "height",
+    explanation = (
         f"Scaled so that the ground in {len(ratios)} frames lies as far below the camera as"
         f" {telemetry.source} says it is above its start (frames agree within {spread:.0%}). This"
-        " takes the ground for level and as high as the start.",
+        " takes the ground for level and as high as the start."
     )
+    return Scale(float(factor), "metres", "height", explanation)
 
 
 def normalised_pixels(camera: Camera) -> np.ndarray:
@@ -195,13 +184,12 @@ def camera_height(depth_HW: np.ndarray, normalised_HW2: np.ndarray) -> float:
     On the plane n·X = d the point at depth z of the ray (u, v, 1) has 1 / z = n·(u, v, 1) / d,
     which is linear in u and v; the plane's distance is one over the length of the coefficients.
     Least absolute differences, by reweighting, leave trees and buildings aside as long as they fill
-    less than half of the picture.
+    less than half of the image.
     """
     step = max(1, int(np.sqrt(depth_HW.size / _FIT_POINTS)))
     inverse = 1 / depth_HW[::step, ::step].ravel().astype(np.float64)
-    rays = np.concatenate(
-        [normalised_HW2[::step, ::step].reshape(-1, 2), np.ones((inverse.size, 1))], 1
-    )
+    plane_N2 = normalised_HW2[::step, ::step].reshape(-1, 2)
+    rays = np.concatenate([plane_N2, np.ones((inverse.size, 1))], 1)
     weight = np.ones(inverse.size)
     floor = 1e-3 * np.median(inverse)
     for _ in range(20):
