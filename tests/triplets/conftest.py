@@ -1,5 +1,5 @@
-"""The flight that the tests of extraction use."""
+"""Fixtures of footage."""
 
-from tests.capture.conftest import flight, world
+from tests.worlds.flights import flight, out, world
 
-__all__ = ["flight", "world"]
+__all__ = ["flight", "out", "world"]

@@ -26,6 +26,8 @@ from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 
 FPS = 12
+
+
 POSES = [
     flight_pose(50 * np.cos(a), 50 * np.sin(a), 40, a + np.pi, 40 + 5 * np.sin(3 * a))
     for a in np.radians(np.linspace(0, 50, 120))

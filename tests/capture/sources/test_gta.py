@@ -1,4 +1,4 @@
-"""GTAVisionExport archives and folders in the original's layout."""
+"""Exports of a game: exact depth, and damage of any kind."""
 
 import shutil
 import zipfile
@@ -9,18 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from tests.worlds.flights import SETTINGS
 from tests.worlds.footage import CAMERA, no_calibration
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
-from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.gta import camera_of, depth_from_buffer, perspective
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.cameras import read_camera
 from aerial_depth_pipeline.formats.images import read_image
-from aerial_depth_pipeline.triplets.make import make_triplets
-from aerial_depth_pipeline.triplets.settings import TripletSettings
-
-SETTINGS = FrameExtractionSettings()
 
 
 def _projection(near: float, far: float, reverse: bool, forward: int) -> np.ndarray:
@@ -186,108 +182,3 @@ def test_exports_that_are_none(archive, tmp_path, fault):
         (archive / "export.zip").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(SceneError, match="export.zip"):
         extract_frames(archive, tmp_path / "out", SETTINGS, no_calibration)
-
-
-def _prepared(flight, raw, calibration: str) -> None:
-    raw.mkdir()
-    for i in range(0, 20, 2):
-        cv2.imwrite(
-            str(raw / f"{i + 100:06d}.png"), cv2.cvtColor(flight.images[i], cv2.COLOR_RGB2BGR)
-        )
-    (raw / "calib_cam_to_cam.txt").write_text(calibration)
-
-
-def test_original_layout(flight, tmp_path):
-    P = "P_rect_00: 2.6e+02 0 1.6e+02 0 0 2.6e+02 96 0 0 0 1 0"
-    _prepared(
-        flight,
-        tmp_path / "raw",
-        f"calib_time: 09-Jan-2012\ncorner_dist: 9.9e-02\n{P}\nP_rect_01: 1 2 3\n",
-    )
-    out = tmp_path / "out"
-    out.mkdir()
-    summary = extract_frames(tmp_path / "raw", out, SETTINGS, no_calibration)
-    assert summary["kind"] == "prepared" and summary["camera_source"] == "calib_cam_to_cam.txt"
-    table = pd.read_parquet(out / "frames.parquet")
-    assert table["frame"].tolist() == list(range(100, 120, 2)) and summary["kept"] == 10
-    assert table["motion"].iloc[1:].gt(0.005).all()
-    np.testing.assert_allclose(read_camera(out / "camera.yaml").K, CAMERA.K)
-    image = read_image(out / "frames" / "000106.jpg")
-    assert np.abs(image.astype(int) - flight.images[6]).mean() < 4
-
-
-def test_original_layout_calibrated_at_another_size(flight, tmp_path):
-    text = "S_rect_00: 6.4e+02 3.84e+02\nP_rect_00: 520 0 320 0 0 520 192 0 0 0 1 0\n"
-    _prepared(flight, tmp_path / "raw", text)
-    (tmp_path / "out").mkdir()
-    assert extract_frames(tmp_path / "raw", tmp_path / "out", SETTINGS, no_calibration)[
-        "focal_length"
-    ] == pytest.approx(260)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "P_rect_00: 1 2 3",
-        "P_rect_00: a b c",
-        "S_rect_00: 100 100\nP_rect_00: 520 0 320 0 0 520 192 0 0 0 1 0",
-    ],
-)
-def test_original_layout_with_a_bad_calibration(flight, tmp_path, text):
-    _prepared(flight, tmp_path / "raw", text)
-    with pytest.raises(SceneError, match="calib_cam_to_cam.txt"):
-        extract_frames(tmp_path / "raw", tmp_path / "out", SETTINGS, no_calibration)
-
-
-DUMPED = TripletSettings(width=320, height=192, min_inliers=60, corners=500)
-
-
-@pytest.fixture(scope="module")
-def whole_dump(flight, tmp_path_factory):
-    """Our own triplets stand in for somebody else's."""
-    raw = tmp_path_factory.mktemp("dump")
-    make_triplets(flight.frames, raw, DUMPED)
-    for path in raw.glob("*.parquet"):
-        path.unlink()
-    return raw
-
-
-@pytest.fixture
-def dump(whole_dump, tmp_path):
-    return Path(shutil.copytree(whole_dump, tmp_path / "theirs"))
-
-
-def test_dump_of_triplets_is_used_as_it_is(dump, tmp_path):
-    frames, triplets = tmp_path / "frames", tmp_path / "triplets"
-    frames.mkdir(), triplets.mkdir()
-    summary = extract_frames(dump, frames, SETTINGS, no_calibration)
-    assert summary["kind"] == "dump" and summary["camera_source"] == "dump"
-    np.testing.assert_allclose(read_camera(frames / "camera.yaml").K, CAMERA.K)
-    result = make_triplets(frames, triplets, DUMPED)
-    assert (
-        result["targets"] == sorted(int(p.stem) for p in dump.glob("*.jpg"))
-        and result["two_view"] > 0.9
-    )
-    for path in dump.iterdir():
-        assert path.read_bytes() == (triplets / path.name).read_bytes()
-    poses = pd.read_parquet(triplets / "poses.parquet")
-    before = poses[poses["source_frame"] < poses["frame"]]
-    after = poses[poses["source_frame"] > poses["frame"]]
-    # The camera flies where it looks: the source before lies behind it.
-    assert (before["t23"] > 0).mean() > 0.95 and (after["t23"] < 0).mean() > 0.95
-
-
-def test_dump_of_another_size_says_which_settings_fit(dump, tmp_path):
-    frames, triplets = tmp_path / "frames", tmp_path / "triplets"
-    frames.mkdir(), triplets.mkdir()
-    extract_frames(dump, frames, SETTINGS, no_calibration)
-    with pytest.raises(SceneError, match=r"3 frames of 320x192.*triplets\.width"):
-        make_triplets(frames, triplets, TripletSettings())
-
-
-@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d,e,f,g,h,i", "-1,0,1,0,-1,1,0,0,1"])
-def test_dump_with_a_bad_calibration(dump, tmp_path, text):
-    next(iter(sorted(dump.glob("*_cam.txt")))).write_text(text)
-    with pytest.raises(SceneError, match="_cam.txt"):
-        extract_frames(dump, tmp_path / "out", SETTINGS, no_calibration)

@@ -1,0 +1,97 @@
+"""DJI's subtitles in their dialects."""
+
+import numpy as np
+import pytest
+from tests.worlds.footage import bracketed_srt
+
+from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
+from aerial_depth_pipeline.capture.telemetry import read_srt
+from aerial_depth_pipeline.capture.telemetry.telemetry import (
+    up_at_times,
+)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "[gb_yaw: -31.9 gb_pitch: {} gb_roll: {}]",
+        "[gb_yaw : 3.0] [gb_pitch : {}] [gb_roll : {}]",
+        "[gimbal_pitch: {}] [gimbal_roll: {}]",
+    ],
+)
+def test_gimbal_angles_in_subtitles(tmp_path, stated):
+    text = bracketed_srt([(47.0, 8.0, 30.0, 400.0)] * 3, 1)
+    for pitch in (-30.0, -60.0):
+        text = text.replace(" [ct: 5500]", " " + stated.format(pitch, 0.0), 1)
+    (tmp_path / "a.srt").write_text(text)
+    telemetry = read_srt(tmp_path / "a.srt")
+    np.testing.assert_array_equal(telemetry.attitude_N2, [[-30, 0], [-60, 0], [np.nan, np.nan]])
+    up = up_at_times(telemetry, np.array([0.0, 0.5, 1.9, 2.1, np.nan]))
+    np.testing.assert_allclose(
+        up[:3], up_of_gimbal(np.array([-30.0, -45.0, -60.0]), np.zeros(3)), atol=1e-12
+    )
+    assert np.isnan(up[3:]).all()
+
+
+def _srt(*entries: str) -> str:
+    return "\n".join(
+        f"{i + 1}\n00:00:{i:02d},000 --> 00:00:{i + 1:02d},000\n{entry}\n"
+        for i, entry in enumerate(entries)
+    )
+
+
+DIALECTS = {
+    "bracketed": (
+        "[iso : 100] [focal_len : 280] [latitude: 47.25] [longitude: -8.5] [rel_alt: 31.5 abs_alt:"
+        " 431.5] [ct : 5500]"
+    ),
+    "misspelt": "<font>[iso: 110] [latitude : 47.25] [longtitude : -8.5] [altitude: 31.5]</font>",
+    "older": (
+        "HOME(-8.6,47.2) 2017.08.05 14:11:51\nGPS(-8.5,47.25,16) BAROMETER:31.5 \nISO:100"
+        " Shutter:60 EV: Fnum:2.2"
+    ),
+    "older, with units": (
+        "HOME(-8.6,47.2) 2019.08.05 14:11:51\nGPS(-8.5,47.25,400.1M) BAROMETER:31.5M"
+    ),
+    "small drones": (
+        "F/2.8, SS 1667.11, ISO 100, EV 0, DZOOM 1.000, GPS (-8.5, 47.25, 17), D 499.16m, H 31.50m,"
+        " H.S 4.81m/s, V.S 0.10m/s"
+    ),
+    "height last": "GPS(-8.5,47.25,31.5)",
+}
+
+
+@pytest.mark.parametrize("entry", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize("line_ends", ["\n", "\r\n"])
+def test_dialects(tmp_path, entry, line_ends):
+    path = tmp_path / "video.SRT"
+    path.write_bytes(("\ufeff" + _srt(entry, entry).replace("\n", line_ends)).encode())
+    telemetry = read_srt(path)
+    np.testing.assert_array_equal(telemetry.time_N, [0, 1])
+    np.testing.assert_allclose(telemetry.position_N3, [[47.25, -8.5, 31.5]] * 2)
+
+
+def test_longitude_that_cannot_be_a_latitude_tells_the_order(tmp_path):
+    (tmp_path / "a.srt").write_text(_srt("GPS(37.81,-122.37,15.3M) BAROMETER:64.3M"))
+    np.testing.assert_allclose(read_srt(tmp_path / "a.srt").position_N3, [[37.81, -122.37, 64.3]])
+
+
+def test_focal_length_is_read_in_millimetres_or_tenths(tmp_path):
+    (tmp_path / "a.srt").write_text(_srt(DIALECTS["bracketed"]))
+    assert read_srt(tmp_path / "a.srt").focal_35mm == 28
+
+
+def test_subtitles_that_name_the_drone_tell_its_focal_length(tmp_path):
+    (tmp_path / "a.srt").write_text(_srt("DJI Mavic 2 Pro " + DIALECTS["older"]))
+    assert read_srt(tmp_path / "a.srt").focal_35mm == 28
+    (tmp_path / "b.srt").write_text(_srt(DIALECTS["older"]))
+    assert read_srt(tmp_path / "b.srt").focal_35mm is None
+
+
+def test_entries_without_a_fix_are_skipped_and_counted(tmp_path):
+    lost = "[latitude: 0.000000] [longitude: 0.000000] [rel_alt: 0.0 abs_alt: 0.0]"
+    (tmp_path / "a.srt").write_text(
+        _srt(lost, DIALECTS["bracketed"], "nothing", DIALECTS["bracketed"])
+    )
+    telemetry = read_srt(tmp_path / "a.srt")
+    assert telemetry.time_N.tolist() == [1, 3] and "2 of 4" in telemetry.warnings[0]

@@ -1,0 +1,32 @@
+"""Telemetry beside footage that covers it in part or not at all."""
+
+import pytest
+from tests.worlds.flights import extract
+from tests.worlds.footage import bracketed_srt
+
+
+def test_telemetry_shorter_than_the_video(flight, raw, out):
+    (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
+    (raw / "video.SRT").write_text(
+        bracketed_srt([(47.0, 8.0 + i * 1e-5, 40.0, 440.0) for i in range(20)], 10)
+    )
+    summary, table = extract(raw, out)
+    assert table["east"].notna().sum() == 30  # 20 entries and the second after them
+    assert table["east"].iloc[:20].notna().all() and table["east"].iloc[30:].isna().all()
+    assert any("covers 30 of 40" in w for w in summary["warnings"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no subtitles at all",
+        "1\n00:00:00,000 --> 00:00:01,000\nHOME(,) latitude: nowhere\n",
+        "\x00\xff\xfe",
+    ],
+)
+def test_telemetry_that_says_nothing_is_no_telemetry(flight, raw, out, text):
+    (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
+    (raw / "video.SRT").write_bytes(text.encode("latin-1"))
+    summary, table = extract(raw, out)
+    assert summary["telemetry"] is None and not summary["metric"] and table["east"].isna().all()
