@@ -125,14 +125,12 @@ def distort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
     padded = list(coefficients) + [0.0] * (8 - len(coefficients))
     k1, k2, p1, p2, k3, k4, k5, k6 = padded
     square = x * x + y * y
-    radial = (1 + square * (k1 + square * (k2 + square * k3))) / (
-        1 + square * (k4 + square * (k5 + square * k6))
-    )
+    radial = 1 + square * (k1 + square * (k2 + square * k3))
+    radial = radial / (1 + square * (k4 + square * (k5 + square * k6)))
     across = x * y
-    return (
-        x * radial + 2 * p1 * across + p2 * (square + 2 * x * x),
-        y * radial + 2 * p2 * across + p1 * (square + 2 * y * y),
-    )
+    x_bent = x * radial + 2 * p1 * across + p2 * (square + 2 * x * x)
+    y_bent = y * radial + 2 * p2 * across + p1 * (square + 2 * y * y)
+    return x_bent, y_bent
 
 
 def undistort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 _WINDOW = (15, 15)
+_FROM_GUESS = cv2.OPTFLOW_USE_INITIAL_FLOW
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
 
 
@@ -50,14 +51,7 @@ def follow(
     # The way back starts at the origin's place, so that it converges at once where the track is
     # good.
     back, backward, _ = cv2.calcOpticalFlowPyrLK(
-        to_HW,
-        from_HW,
-        ends,
-        start.copy(),
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-        winSize=_WINDOW,
-        maxLevel=1,
-        criteria=_CRITERIA,
+        to_HW, from_HW, ends, start.copy(), None, None, _WINDOW, 1, _CRITERIA, _FROM_GUESS
     )
     ends_N2 = ends.reshape(-1, 2)
     height, width = to_HW.shape

@@ -57,13 +57,8 @@ def prepare(gray_HW: np.ndarray, corners: int) -> View:
 
 @dataclass(frozen=True)
 class _Tracks:
-    """Corners of two frames on the plane at depth 1, and what epipolar errors are measured with.
-
-    Attributes:
-        x1, x2: [N, 3] in the first and the second frame.
-        focal: in pixels.
-        threshold: epipolar error in pixels up to which a corner agrees.
-    """
+    """Corners of two frames on the plane at depth 1 [N, 3], and the epipolar error in pixels up to
+    which a corner agrees."""
 
     x1: np.ndarray
     x2: np.ndarray
@@ -122,14 +117,9 @@ def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float)
     starts_N2, ends_N2 = first.corners[good] + 0.5, ends[good] + 0.5
     focal = float(np.sqrt(K_33[0, 0] * K_33[1, 1]))
     tracks = _Tracks(_plane(starts_N2, K_33), _plane(ends_N2, K_33), focal, threshold)
+    first_N2, second_N2, limit = tracks.x1[:, :2], tracks.x2[:, :2], threshold / focal
     E, mask = cv2.findEssentialMat(
-        tracks.x1[:, :2],
-        tracks.x2[:, :2],
-        np.eye(3),
-        method=cv2.USAC_MAGSAC,
-        prob=0.9999,
-        threshold=threshold / focal,
-        maxIters=1000,
+        first_N2, second_N2, np.eye(3), cv2.USAC_MAGSAC, 0.9999, limit, maxIters=1000
     )
     if E is None or E.shape != (3, 3) or mask is None or mask.sum() < _MINIMUM_TRACKS:
         return None
@@ -152,13 +142,8 @@ def _motions(E_33: np.ndarray, tracks: _Tracks, inliers: np.ndarray) -> list[Mot
     plane (Longuet-Higgins 1986)."""
     best = _pose_in_front(E_33, tracks[inliers])
     starts = [] if best is None else [best]
-    H, mask = cv2.findHomography(
-        tracks.x1[:, :2],
-        tracks.x2[:, :2],
-        cv2.RANSAC,
-        2 * tracks.threshold / tracks.focal,
-        maxIters=200,
-    )
+    points, threshold = (tracks.x1[:, :2], tracks.x2[:, :2]), 2 * tracks.threshold / tracks.focal
+    H, mask = cv2.findHomography(*points, cv2.RANSAC, threshold, maxIters=200)
     if H is not None and mask is not None and mask.mean() >= _PLANAR:
         for R, t in zip(*cv2.decomposeHomographyMat(H, np.eye(3))[1:3], strict=True):
             direction = t.ravel() / max(float(np.linalg.norm(t)), 1e-12)
@@ -176,9 +161,8 @@ def _motions(E_33: np.ndarray, tracks: _Tracks, inliers: np.ndarray) -> list[Mot
 
 def _plane(points_N2: np.ndarray, K_33: np.ndarray) -> np.ndarray:
     """Points on the plane at depth 1, [N, 3]."""
-    x = (points_N2[:, 0].astype(float) - K_33[0, 2]) / K_33[0, 0]
-    y = (points_N2[:, 1].astype(float) - K_33[1, 2]) / K_33[1, 1]
-    return np.stack([x, y, np.ones_like(x)], 1)
+    x_N2 = (points_N2.astype(float) - K_33[:2, 2]) / (K_33[0, 0], K_33[1, 1])
+    return np.concatenate([x_N2, np.ones((len(x_N2), 1))], 1)
 
 
 def _pose_in_front(E_33: np.ndarray, inliers: _Tracks) -> Motion | None:

@@ -57,9 +57,8 @@ class Exif:
 def read_exif(path: Path) -> Exif | None:
     """Read a photograph's header; None where the file is not an image. Damaged or absent tags are
     left out."""
-    details: Any = {}
-    gps: Any = {}
-    orientation, model = 1, ""
+    details: Any
+    gps: Any
     try:
         with Image.open(path) as image:
             width, height = image.size

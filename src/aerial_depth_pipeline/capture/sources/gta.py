@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from aerial_depth_pipeline.capture.sources.source import (
     Source,
@@ -22,7 +22,6 @@ from aerial_depth_pipeline.capture.sources.source import (
     visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.images import scale_down
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 logger = logging.getLogger(__name__)
@@ -31,18 +30,7 @@ _COLUMNS = ("imagepath", "timestamp", "width", "height", "proj_matrix")
 _LARGEST_PAGE_FILE = 1 << 30  # bytes; what unpacks to more is no image of a game
 _FARTHEST = 1e5  # metres; the sky lies at infinity
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-
-
-_PAGE_ERRORS = (
-    zipfile.BadZipFile,
-    UnidentifiedImageError,
-    OSError,
-    ValueError,
-    RuntimeError,
-    EOFError,
-    SyntaxError,
-    TypeError,
-)
+_DAMAGE = (OSError, ValueError, RuntimeError, EOFError, SyntaxError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -128,7 +116,7 @@ class GtaExport(Source):
             if entry is None:
                 continue
             try:
-                matrices = _matrix(row["proj_matrix"]), _matrix(row.get("view_matrix"))
+                matrices = (_matrix(row.get(name)) for name in ("proj_matrix", "view_matrix"))
                 projection = perspective(*matrices)
                 camera = camera_of(projection, int(row["width"]), int(row["height"]))
             except (ValueError, TypeError):
@@ -155,18 +143,14 @@ class GtaExport(Source):
             if snapshot.camera != self._camera:
                 yield SourceFrame(index, time, None, "another camera", name)
                 continue
-            image = self._color(snapshot)
-            if image is None or image.shape[:2] != (self.height, self.width):
-                damaged += 1
-                yield SourceFrame(index, time, None, "unreadable", name)
-                continue
-            yield SourceFrame(index, time, scale_down(image, width, height), "", name)
+            frame = self.frame_of(index, time, self._color(snapshot), name, (width, height))
+            damaged += frame.image is None
+            yield frame
         if damaged:
             self.warn(f"{damaged} images in {self.path.name} cannot be read and are left out.")
 
     def depth_frames(self) -> set[int]:
-        cameras = enumerate(snapshot.camera for snapshot in self._snapshots)
-        return {index for index, camera in cameras if camera == self._camera}
+        return {i for i, snapshot in enumerate(self._snapshots) if snapshot.camera == self._camera}
 
     def read_depth(self, index: int) -> np.ndarray | None:
         snapshot = self._snapshots[index]
@@ -191,7 +175,7 @@ class GtaExport(Source):
                     file.seek(number)
                     file.load()
                     yield file
-        except _PAGE_ERRORS as error:
+        except (zipfile.BadZipFile, *_DAMAGE) as error:
             logger.warning("%s in %s cannot be read: %s", snapshot.entry, self.path, error)
 
 

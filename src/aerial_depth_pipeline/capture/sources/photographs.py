@@ -17,7 +17,7 @@ from aerial_depth_pipeline.capture.sources.source import (
     visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.images import read_image, scale_down
+from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 
@@ -75,11 +75,9 @@ class PhotographSource(Source):
                 yield SourceFrame(index, time, None, reason, path.name)
                 continue
             image = None if exif is None else read_image(path)
-            if image is None or image.shape[:2] != (self.height, self.width):
-                damaged += 1
-                yield SourceFrame(index, time, None, "unreadable", path.name)
-                continue
-            yield SourceFrame(index, time, scale_down(image, width, height), "", path.name)
+            frame = self.frame_of(index, time, image, path.name, (width, height))
+            damaged += frame.image is None
+            yield frame
         if damaged:
             self.warn(f"{damaged} files in {self.path} cannot be read as images and are left out.")
 

@@ -15,7 +15,7 @@ from aerial_depth_pipeline.capture.sources.source import (
     visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.images import read_image, scale_down
+from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 CALIBRATION_SUFFIX = "_cam.txt"
@@ -125,15 +125,9 @@ class SfmLearnerDump(Source):
         return Camera.from_K(K, self.width, self.height), "dump"
 
     def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
-        for triplet in self._triplets:
-            if not wanted(triplet.number):
-                continue
-            image, reason = _target(triplet), ""
-            if image is None or image.shape[:2] != (self.height, self.width):
-                image, reason = None, "unreadable"
-            else:
-                image = scale_down(image, width, height)
-            yield SourceFrame(triplet.number, float("nan"), image, reason, triplet.path.name)
+        for triplet in (t for t in self._triplets if wanted(t.number)):
+            image, name = _target(triplet), triplet.path.name
+            yield self.frame_of(triplet.number, float("nan"), image, name, (width, height))
 
     def hand_on(self, folder: Path) -> None:
         """Copy the dump below a scene's extracted frames, for `make_triplets`."""

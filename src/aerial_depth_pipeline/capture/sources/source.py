@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.images import scale_down
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 VIDEO_SUFFIXES = frozenset(
@@ -118,6 +119,15 @@ class Source(ABC):
 
     def hand_on(self, folder: Path) -> None:
         """Put into a scene's extracted frames what later steps need beyond them."""
+
+    def frame_of(
+        self, index: int, time: float, image: np.ndarray | None, name: str, size: tuple[int, int]
+    ) -> SourceFrame:
+        """A frame of an image file, scaled to `size`; unreadable where the image does not decode or
+        is not of the source's size."""
+        if image is None or image.shape[:2] != (self.height, self.width):
+            return SourceFrame(index, time, None, "unreadable", name)
+        return SourceFrame(index, time, scale_down(image, *size), "", name)
 
     def warn(self, sentence: str) -> None:
         """Add to the warnings, once however often the footage is read."""

@@ -221,9 +221,7 @@ def _with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
     iterator = iter(items)
     item = next(iterator, None)
     while item is not None:
-        following = next(iterator, None)
-        yield item, following
-        item = following
+        yield item, (item := next(iterator, None))
 
 
 class _Numbering:
@@ -257,12 +255,12 @@ class _Numbering:
 
 
 def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
-    turns = round(frame.rotation / 90) % 4
-    columns, rows = (height, width) if turns % 2 else (width, height)
+    quarters = round(frame.rotation / 90) % 4
+    columns, rows = (height, width) if quarters % 2 else (width, height)
     scaling = Interpolation.AREA if columns < frame.width else Interpolation.BILINEAR
     scaled = frame.reformat(columns, rows, format="rgb24", interpolation=scaling)
     image = scaled.to_ndarray()
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
 def _why(error: Exception) -> str:
