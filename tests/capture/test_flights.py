@@ -86,8 +86,8 @@ def test_focal_length_by_self_calibration(shared_data, tmp_path, flight):
     (raw / "video.mp4").symlink_to(shared_data / "flights" / flight / "video.mp4")
     summary = extract_frames(raw, folder, FrameExtractionSettings(stride=2), self_calibrate)
     assert summary["camera_source"] == "self_calibration"
-    # Undistortion may scale the picture; the focal length is compared in widths of the source
-    # picture.
+    # Undistortion may scale the image; the focal length is compared in widths of the source
+    # image.
     assert summary["focal_length"] == pytest.approx(548.41, rel=0.02)
 
 

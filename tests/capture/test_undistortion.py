@@ -14,7 +14,7 @@ from aerial_depth_pipeline.geometry.cameras import Camera
 
 
 def _distorted(world, camera: Camera, pose: np.ndarray) -> np.ndarray:
-    """What a lens would see: a wide pinhole picture, bent."""
+    """What a lens would see: a wide pinhole image, bent."""
     wide = Camera.pinhole(
         camera.width * 2, camera.height * 2, *(camera.K[0, 0],) * 2, camera.width, camera.height
     )

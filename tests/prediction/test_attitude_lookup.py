@@ -35,8 +35,8 @@ POSES = [
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    folder, world = tmp_path_factory.mktemp("film"), World()
+def video(tmp_path_factory):
+    folder, world = tmp_path_factory.mktemp("video"), World()
     write_video(folder / "video.mp4", [world.render(T)[0] for T in POSES], fps=FPS)
     write_camera(folder / "camera.yaml")
     return folder / "video.mp4"
@@ -53,22 +53,22 @@ def _truth(indices) -> np.ndarray:
     ).numpy()
 
 
-def test_motion_tells_what_telemetry_does_not(film):
+def test_motion_tells_what_telemetry_does_not(video):
     indices = [0, 7, 60, 119]
-    attitude = Attitude(open_footage(film, 768), PredictSettings())
+    attitude = Attitude(open_footage(video, 768), PredictSettings())
     assert attitude.origin == "motion"
     np.testing.assert_allclose(attitude.slopes(_frames(indices)), _truth(indices), atol=0.015)
     assert np.abs(_truth([0]) - _truth([60])).max() > 0.05
 
 
-def test_what_is_stated_or_said_comes_before_motion(film, tmp_path):
-    said = Attitude(open_footage(film, 768), PredictSettings(pitch=-70.0))
+def test_what_is_stated_or_said_comes_before_motion(video, tmp_path):
+    said = Attitude(open_footage(video, 768), PredictSettings(pitch=-70.0))
     assert said.origin == "setting"
     for setting in ("telemetry", "none"):
-        unknown = Attitude(open_footage(film, 768), PredictSettings(attitude=setting))
+        unknown = Attitude(open_footage(video, 768), PredictSettings(attitude=setting))
         assert unknown.origin is None and np.isnan(unknown.slopes(_frames([3]))).all()
     for name in ("video.mp4", "camera.yaml"):
-        (tmp_path / name).symlink_to(film.with_name(name))
+        (tmp_path / name).symlink_to(video.with_name(name))
     text = bracketed_srt([(47.0, 8.0, 30.0, 400.0)] * len(POSES), FPS)
     (tmp_path / "video.SRT").write_text(
         text.replace("[ct: 5500]", "[gb_yaw: 10.0 gb_pitch: -70.0 gb_roll: 0.0]")
@@ -82,7 +82,7 @@ def test_what_is_stated_or_said_comes_before_motion(film, tmp_path):
     )
 
 
-def test_the_report_says_what_told_the_attitude(film, tmp_path):
+def test_the_report_says_what_told_the_attitude(video, tmp_path):
     network = NetworkSettings(
         encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], level_ground=True
     )
@@ -96,7 +96,7 @@ def test_the_report_says_what_told_the_attitude(film, tmp_path):
         settings = PredictSettings(
             stride=40, side_by_side=False, scale="none", device="cpu", attitude=attitude
         )
-        predict(film, model, settings, tmp_path / attitude)
+        predict(video, model, settings, tmp_path / attitude)
         assert json.loads((tmp_path / attitude / "prediction.json").read_text())["attitude"] == told
 
 

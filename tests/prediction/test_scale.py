@@ -1,12 +1,17 @@
-"""Metres from the flying height, on flights whose depth is known."""
+"""Metres from the flying height, and none where something is missing."""
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from tests.worlds.bright_footage import Brightness, LevelGround, write_srt
 
+from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.prediction.input_frames import open_footage
+from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.scale import camera_height, find_scale, normalised_pixels
+from aerial_depth_pipeline.prediction.settings import PredictSettings
 
 
 @pytest.mark.parametrize("flight", ["autzen_woods", "autzen_stadium"])
@@ -44,3 +49,61 @@ def test_the_ground_is_found_below_houses(houses):
     blocks = rng.random((14, 24)) < houses
     depth = np.where(np.kron(blocks, np.ones((8, 8))) > 0, depth * 0.8, depth)
     assert camera_height(depth, normalised) == pytest.approx(height, rel=0.01)
+
+
+def test_metres_come_from_the_height_above_level_ground(flight, tmp_path):
+    write_srt(tmp_path / "flight.SRT", height=60.0)
+    model = LevelGround(height=1.5, pitch=np.radians(50))
+    report = predict(flight, model, PredictSettings(side_by_side=False), tmp_path / "out")
+    assert (report["unit"], report["scale"]["origin"]) == ("metres", "height")
+    assert report["scale"]["factor"] == pytest.approx(
+        40, rel=0.01
+    )  # the houses do not pull the ground up
+    assert (
+        "level" in report["scale"]["explanation"] and "flight.SRT" in report["scale"]["explanation"]
+    )
+    depth = np.array(Image.open(tmp_path / "out" / "depth" / "000003.tiff"))
+    np.testing.assert_allclose(depth, 40 * model.depth, rtol=0.01)
+
+
+@pytest.mark.parametrize("missing", ["telemetry", "rel_alt", "camera", "height"])
+def test_without_what_metres_need_depth_stays_without_and_the_report_says_why(
+    missing, flight, tmp_path
+):
+    if missing != "telemetry":
+        write_srt(
+            tmp_path / "flight.SRT",
+            field="altitude" if missing == "rel_alt" else "rel_alt",
+            height=1.0 if missing == "height" else 60,
+        )
+    if missing == "camera":
+        (tmp_path / "camera.yaml").unlink()
+    model = LevelGround(height=1.5, pitch=np.radians(50))
+    report = predict(flight, model, PredictSettings(side_by_side=False), tmp_path / "out")
+    assert (report["unit"], report["scale"]["origin"], report["scale"]["factor"]) == (
+        "model units",
+        "none",
+        1.0,
+    )
+    expected = {
+        "telemetry": "no telemetry",
+        "rel_alt": "rel_alt",
+        "camera": "camera.yaml or set predict.focal_35mm",
+        "height": "no height above 5 m",
+    }
+    assert expected[missing] in report["scale"]["explanation"]
+    np.testing.assert_array_equal(
+        np.array(Image.open(tmp_path / "out" / "depth" / "000003.tiff")), model.depth
+    )
+    with pytest.raises(UserError, match=expected[missing]):
+        predict(flight, model, PredictSettings(scale="height"), tmp_path / "other")
+
+
+def test_a_model_without_metres_is_not_taken_for_one_with(flight, tmp_path):
+    with pytest.raises(UserError, match="predict.scale is 'model'"):
+        predict(
+            flight,
+            Brightness(unit="training units"),
+            PredictSettings(scale="model"),
+            tmp_path / "out",
+        )

@@ -1,4 +1,4 @@
-"""Triplets: pictures, calibration and order as SfMLearner readers expect them, poses as the flight
+"""Triplets: images, calibration and order as SfMLearner readers expect them, poses as the flight
 was flown."""
 
 import numpy as np

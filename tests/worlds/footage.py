@@ -47,7 +47,7 @@ class World:
     def render(
         self, cam_from_world: np.ndarray, camera: Camera = CAMERA
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The picture [H, W, 3] and the z-depth [H, W] in metres."""
+        """The image [H, W, 3] and the z-depth [H, W] in metres."""
         size = camera.width, camera.height
         image = np.zeros((camera.height, camera.width, 3), np.uint8)
         depth = np.zeros((camera.height, camera.width), np.float32)

@@ -16,7 +16,7 @@ def _look(world, poses: list[np.ndarray], start: float = 0.0) -> list[tuple[floa
     ]
 
 
-def test_a_film_tells_up_at_every_moment_also_after_a_cut(world):
+def test_a_video_tells_up_at_every_moment_also_after_a_cut(world):
     around = circle(50, 60)
     still = [around[-1]] * 12
     elsewhere = [
@@ -30,17 +30,17 @@ def test_a_film_tells_up_at_every_moment_also_after_a_cut(world):
     assert np.degrees(angle_between(truth[0], truth[-1])) > 20
 
 
-def test_a_straight_film_tells_up_only_with_heights(world):
+def test_a_straight_video_tells_up_only_with_heights(world):
     poses = [flight_pose(-30 + 0.8 * i, 0.0, 40 + 0.1 * i, 0.0, 50.0) for i in range(60)]
     times = np.arange(len(poses)) / 6
-    film = _look(world, poses)
-    assert np.isnan(up_over_time(film, CAMERA.K).at(times)).all()
+    video = _look(world, poses)
+    assert np.isnan(up_over_time(video, CAMERA.K).at(times)).all()
     centers = camera_center(np.array(poses))
 
     def positions(wanted):
         return np.stack([np.interp(wanted, times, centers[:, axis]) for axis in range(3)], 1)
 
-    up = up_over_time(film, CAMERA.K, positions).at([*times, np.nan])
+    up = up_over_time(video, CAMERA.K, positions).at([*times, np.nan])
     assert (
         np.degrees(angle_between(up[:-1], np.array([T[:3, 2] for T in poses]))).max() < 1.5
         and np.isnan(up[-1]).all()

@@ -145,7 +145,7 @@ def test_export_becomes_frames_with_exact_depth(flight, archive, tmp_path):
 @pytest.mark.filterwarnings(
     "ignore::rasterio.errors.NotGeoreferencedWarning", "ignore:Corrupt EXIF"
 )
-def test_damaged_pictures_and_rows_are_left_out(archive, tmp_path):
+def test_damaged_images_and_rows_are_left_out(archive, tmp_path):
     table = pd.read_csv(archive / "snapshots.csv").sort_values("imagepath").reset_index(drop=True)
     table.loc[1, "proj_matrix"] = "{{1,2},{3,4}}"
     table.to_csv(archive / "snapshots.csv", index=False)

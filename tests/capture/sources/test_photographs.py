@@ -43,7 +43,7 @@ def test_photographs_without_a_majority_are_refused(flight, raw, out):
 
 def test_photographs_that_are_none(raw, out):
     (raw / "images").mkdir()
-    (raw / "images" / "a.jpg").write_bytes(b"not a picture")
+    (raw / "images" / "a.jpg").write_bytes(b"not an image")
     (raw / "images" / "b.jpg").touch()
     refused(raw, out, "images", "None of the 2 files", "copy them again")
 

@@ -61,8 +61,8 @@ def _turn(path, matrix: tuple[int, int, int, int]) -> None:
 @pytest.mark.parametrize(
     ("turns", "matrix"), [(1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))]
 )
-def test_rotation_metadata_turns_the_picture_upright(flight, tmp_path, turns, matrix):
-    """A camera on its side: the recorded picture is turned counter-clockwise, the matrix says to
+def test_rotation_metadata_turns_the_image_upright(flight, tmp_path, turns, matrix):
+    """A camera on its side: the recorded image is turned counter-clockwise, the matrix says to
     turn it back."""
     path = tmp_path / "video.mp4"
     write_video(path, [np.ascontiguousarray(np.rot90(image, turns)) for image in flight.images[:4]])
@@ -114,7 +114,7 @@ def test_only_wanted_frames_are_converted(flight, monkeypatch):
 
 
 def test_embedded_thumbnail_is_not_the_video(flight, tmp_path):
-    """Drones put a still picture in front of the video as a stream of its own."""
+    """Drones put a still image in front of the video as a stream of its own."""
     path = tmp_path / "video.mp4"
     with av.open(str(flight.raw / "video.mp4")) as source, av.open(str(path), "w") as container:
         cover = container.add_stream("mjpeg", rate=1)
