@@ -11,7 +11,7 @@ from aerial_depth_pipeline.evaluation.measuring.aggregate import COLUMNS, spread
 from aerial_depth_pipeline.evaluation.methods.method import Method
 from aerial_depth_pipeline.evaluation.report.tables import format_console, problem_notes
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.evaluation.validation import validation_metrics
+from aerial_depth_pipeline.evaluation.validation_metrics import validation_metrics
 
 SETTINGS = EvaluationSettings(bootstrap_samples=50, size=[40, 24])
 ERRORS = ["abs_rel", "sq_rel", "rmse", "rmse_log", "l1_abs", "l1_rel"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
-from aerial_depth_pipeline.evaluation.measuring.alignment import median_ratio
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median_ratio
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,

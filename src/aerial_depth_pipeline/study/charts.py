@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high
-from aerial_depth_pipeline.evaluation.report.charts import finish
+from aerial_depth_pipeline.evaluation.report.error_charts import finish
 from aerial_depth_pipeline.evaluation.report.tables import cell, label
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops

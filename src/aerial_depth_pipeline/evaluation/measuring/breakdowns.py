@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.measuring.alignment import median
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median
 from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.methods.method import Frame
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.evaluation.measuring.alignment import (
+from aerial_depth_pipeline.evaluation.measuring.breakdowns import looked_at, pixel_groups, sums_of
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import (
     aligned_depth,
     fit_inverse_depth,
     median,
 )
-from aerial_depth_pipeline.evaluation.measuring.breakdowns import looked_at, pixel_groups, sums_of
 from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.measuring.predictions import Prediction, _attempt, _inverse
 from aerial_depth_pipeline.evaluation.measuring.reference_pixels import KnownPixels

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from aerial_depth_pipeline.evaluation.measuring.alignment import median_ratio
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median_ratio
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     PredictionError,

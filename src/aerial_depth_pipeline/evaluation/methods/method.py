@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.evaluation.attitude import slope_of
 from aerial_depth_pipeline.evaluation.method_table import LEVEL_GROUND, MIRRORED, PICTURE_ALONE
 from aerial_depth_pipeline.evaluation.methods.baselines import TrainingDepth, tilted_plane
+from aerial_depth_pipeline.evaluation.methods.frame_slope import slope_of
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import Output
 from aerial_depth_pipeline.formats.depth_maps import read_depth

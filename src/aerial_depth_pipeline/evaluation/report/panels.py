@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.measuring.alignment import aligned_depth
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import aligned_depth
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,

@@ -8,8 +8,8 @@ import pandas as pd
 
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
-from aerial_depth_pipeline.evaluation.report.charts import error_charts
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
+from aerial_depth_pipeline.evaluation.report.error_charts import error_charts
 from aerial_depth_pipeline.evaluation.report.number_tables import (
     _all_tables,
     _percent,

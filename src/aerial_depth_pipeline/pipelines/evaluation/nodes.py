@@ -37,12 +37,12 @@ def evaluate_depth_model(
     """
     import pandas as pd
 
+    from aerial_depth_pipeline.evaluation.report.evaluation_report import write_report
     from aerial_depth_pipeline.evaluation.report.model_card import (
         CARD,
         model_card,
         results_of_evaluation,
     )
-    from aerial_depth_pipeline.evaluation.report.report import write_report
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
     test, train, poses = {}, {}, {}

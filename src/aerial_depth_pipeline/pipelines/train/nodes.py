@@ -105,7 +105,7 @@ def _validation(domains: list[DomainData]) -> Any:
     chosen = references[:: max(1, len(references) // _VALIDATION_IMAGES)]
 
     def validate(model: Any) -> dict[str, float]:
-        from aerial_depth_pipeline.evaluation.validation import validation_metrics
+        from aerial_depth_pipeline.evaluation.validation_metrics import validation_metrics
 
         return validation_metrics(model, chosen)
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.measuring.alignment import fit_inverse_depth, median_ratio
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import (
+    fit_inverse_depth,
+    median_ratio,
+)
 from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,

@@ -25,9 +25,10 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.poses.pose_errors import measure_poses, pose_metrics
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.evaluation.report.depth_point_clouds import write_point_cloud
+from aerial_depth_pipeline.evaluation.report.depth_videos import fly_around, side_by_side
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.panels import draw_panels, panel_frames
-from aerial_depth_pipeline.evaluation.report.point_clouds import write_point_cloud
 from aerial_depth_pipeline.evaluation.report.sections import domain_section, overview_section
 from aerial_depth_pipeline.evaluation.report.tables import (
     format_console,
@@ -35,7 +36,6 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     format_markdown,
     mlflow_metrics,
 )
-from aerial_depth_pipeline.evaluation.report.videos import fly_around, side_by_side
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.videos import write_video

@@ -14,7 +14,7 @@ from aerial_depth_pipeline.evaluation.measuring.aggregate import COLUMNS
 from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
-from aerial_depth_pipeline.evaluation.report.report import write_report
+from aerial_depth_pipeline.evaluation.report.evaluation_report import write_report
 from aerial_depth_pipeline.evaluation.report.sections import answers
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.geometry.poses import look_at, relative_pose

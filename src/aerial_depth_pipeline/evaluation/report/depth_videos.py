@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from aerial_depth_pipeline.evaluation.report.point_clouds import camera_points
+from aerial_depth_pipeline.evaluation.report.depth_point_clouds import camera_points
 from aerial_depth_pipeline.reporting.colours import depth_range, plasma
 
 _MEMORY = 0.9
