@@ -1,6 +1,7 @@
 """What resizing, cropping and flipping do to a camera is what they do to the image."""
 
 import numpy as np
+import pycolmap
 import pytest
 
 from aerial_depth_pipeline.formats.cameras import camera_to_yaml, read_camera
@@ -85,6 +86,45 @@ def test_one_focal_length_cannot_be_scaled_two_ways() -> None:
     with pytest.raises(ValueError, match="one focal length"):
         camera.resized(320, 480)
     assert camera.resized(320, 240).params == (250, 160, 120, 0.1)
+
+
+MODELS = {
+    "SIMPLE_PINHOLE": [500, 321, 238],
+    "PINHOLE": [500, 510, 321, 238],
+    "SIMPLE_RADIAL": [500, 321, 238, 0.1],
+    "RADIAL": [500, 321, 238, 0.1, -0.02],
+    "OPENCV": [500, 510, 321, 238, 0.1, -0.02, 1e-3, -2e-3],
+    "FULL_OPENCV": [500, 510, 321, 238, 0.1, -0.02, 1e-3, -2e-3, 0.01, 0.02, 0.01, 0.005],
+    "OPENCV_FISHEYE": [500, 510, 321, 238, 0.1, -0.02, 1e-3, -2e-3],
+    "SIMPLE_RADIAL_FISHEYE": [500, 321, 238, 0.1],
+    "RADIAL_FISHEYE": [500, 321, 238, 0.1, -0.02],
+}
+
+
+def colmap_camera(camera: Camera) -> pycolmap.Camera:
+    width, height, params = camera.width, camera.height, camera.params
+    return pycolmap.Camera(model=camera.model, width=width, height=height, params=params)
+
+
+@pytest.mark.parametrize(("model", "params"), MODELS.items(), ids=MODELS)
+def test_parameters_stand_where_colmap_reads_them(model, params) -> None:
+    camera = Camera(model, 640, 480, tuple(params))
+    colmap = colmap_camera(camera)
+    np.testing.assert_allclose(camera.K, colmap.calibration_matrix())
+    assert camera.is_distorted == (not colmap.is_undistorted())
+    with pytest.raises(ValueError, match="parameters"):
+        Camera(model, 640, 480, (*params, 0.0))
+
+
+@pytest.mark.parametrize(("model", "params"), MODELS.items(), ids=MODELS)
+def test_colmap_projects_into_the_resized_and_cropped_image(model, params) -> None:
+    camera = Camera(model, 640, 480, tuple(params))
+    points = POINTS[:50] * [0.5, 0.5, 1]
+    whole = colmap_camera(camera).img_from_cam(points)
+    resized = colmap_camera(camera.resized(320, 240)).img_from_cam(points)
+    cropped = colmap_camera(camera.cropped(30, 20, 500, 400)).img_from_cam(points)
+    np.testing.assert_allclose(resized, whole / 2, atol=1e-9)
+    np.testing.assert_allclose(cropped, whole - [30, 20], atol=1e-9)
 
 
 def test_distortion_is_noticed() -> None:

@@ -1,4 +1,4 @@
-"""How level ground slopes across a picture, against rays that meet a plane."""
+"""How level ground slopes across an image, against rays that meet a plane."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_ground_ends_at_the_horizon_and_stays_finite():
         slope = slope_of(look_at(np.array([0.0, 0.0, 55.0]), np.array(target)))
         relative = relative_inverse_depth(slope, HEIGHT, WIDTH)
         assert torch.isfinite(relative).all() and relative.min() >= 1 / FARTHEST - 1e-6
-        assert slope[0, 1] > 1  # the horizon is in the picture
+        assert slope[0, 1] > 1  # the horizon is in the image
 
 
 def test_an_attitude_that_is_not_known_has_no_slope():

@@ -84,3 +84,20 @@ def test_similarity_needs_points_off_a_line() -> None:
         poses.fit_similarity(line, line)
     with pytest.raises(ValueError, match="three"):
         poses.fit_similarity(line[:2], line[:2])
+
+
+def test_pose_from_vectors_is_the_rotation_of_scipy_and_the_translation() -> None:
+    vectors = torch.tensor([[0.4, -0.3, 1.2], [0.0, 0.0, -2.0]], dtype=torch.float64)
+    translation = torch.tensor([[1.0, 2, 3], [-4, 5, -6]], dtype=torch.float64)
+    T = poses.pose_from_vectors(vectors, translation).numpy()
+    for matrix, vector, t in zip(T, vectors.numpy(), translation.numpy(), strict=True):
+        rotation = Rotation.from_rotvec(vector).as_matrix()
+        np.testing.assert_allclose(matrix, poses.pose(rotation, t), atol=1e-9)
+
+
+def test_similarity_is_that_of_scipy_for_a_rotation_alone() -> None:
+    rng = np.random.default_rng(4)
+    source, target = rng.normal(size=(2, 20, 3))
+    _, rotation, _ = poses.fit_similarity(source, target)
+    expected, _ = Rotation.align_vectors(target - target.mean(0), source - source.mean(0))
+    np.testing.assert_allclose(rotation, expected.as_matrix(), atol=1e-6)

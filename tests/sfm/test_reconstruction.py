@@ -9,9 +9,8 @@ from tests.worlds import block_world
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose, rotation_angle
 from aerial_depth_pipeline.sfm.features import match_images
-from aerial_depth_pipeline.sfm.poses import read_sfm_poses
 from aerial_depth_pipeline.sfm.reconstruction import reconstruct
-from aerial_depth_pipeline.sfm.scene_model import read_scene_model
+from aerial_depth_pipeline.sfm.scene_model import read_scene_model, read_sfm_poses
 from aerial_depth_pipeline.sfm.self_calibration import self_calibrate
 from aerial_depth_pipeline.sfm.settings import SfmSettings
 from aerial_depth_pipeline.sfm.sparse_depth import read_sparse_depth, sparse_points

@@ -2,8 +2,14 @@
 do to them."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+Matrix = TypeVar("Matrix", np.ndarray, "torch.Tensor")
 
 # Positions of fx, fy, cx, cy in COLMAP's parameter order; distortion parameters follow.
 _INTRINSICS_OF_MODEL = {
@@ -39,10 +45,9 @@ class Camera:
     params: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        models = ", ".join(_INTRINSICS_OF_MODEL)
         if self.model not in _INTRINSICS_OF_MODEL:
-            raise ValueError(
-                f"unknown camera model '{self.model}'; known are {', '.join(_INTRINSICS_OF_MODEL)}"
-            )
+            raise ValueError(f"unknown camera model '{self.model}'; known are {models}")
         object.__setattr__(self, "params", tuple(float(p) for p in self.params))
         fx, fy, _, _, count = _INTRINSICS_OF_MODEL[self.model]
         if len(self.params) != count:
@@ -55,14 +60,12 @@ class Camera:
             raise ValueError("camera parameters must be finite numbers")
 
     @classmethod
-    def pinhole(
-        cls, width: int, height: int, fx: float, fy: float, cx: float, cy: float
-    ) -> "Camera":
+    def pinhole(cls, width: int, height: int, fx: float, fy: float, cx: float, cy: float) -> Self:
         """An undistorted camera."""
         return cls("PINHOLE", int(width), int(height), (fx, fy, cx, cy))
 
     @classmethod
-    def from_K(cls, K_33: np.ndarray, width: int, height: int) -> "Camera":
+    def from_K(cls, K_33: np.ndarray, width: int, height: int) -> Self:
         """An undistorted camera from its calibration matrix."""
         return cls.pinhole(width, height, K_33[0, 0], K_33[1, 1], K_33[0, 2], K_33[1, 2])
 
@@ -78,62 +81,56 @@ class Camera:
         """Whether a distortion parameter is other than zero."""
         if self.model.endswith("FISHEYE"):
             return True
-        first = {
-            "SIMPLE_PINHOLE": 3,
-            "PINHOLE": 4,
-            "SIMPLE_RADIAL": 3,
-            "RADIAL": 3,
-            "OPENCV": 4,
-            "FULL_OPENCV": 4,
-        }[self.model]
-        return any(p != 0 for p in self.params[first:])
+        *_, cy, _ = _INTRINSICS_OF_MODEL[self.model]
+        return any(p != 0 for p in self.params[cy + 1 :])
 
-    def _with_K(self, K_33: np.ndarray, width: int, height: int) -> "Camera":
+    def _with_K(self, K_33: np.ndarray, width: int, height: int) -> Self:
         fx, fy, cx, cy, _ = _INTRINSICS_OF_MODEL[self.model]
         if fx == fy and not np.isclose(K_33[0, 0], K_33[1, 1], rtol=1e-9):
-            raise ValueError(
-                f"{self.model} has one focal length; x and y cannot be scaled differently"
-            )
+            message = f"{self.model} has one focal length; x and y cannot be scaled differently"
+            raise ValueError(message)
         params = list(self.params)
         params[fy], params[fx] = K_33[1, 1], K_33[0, 0]
         params[cx], params[cy] = K_33[0, 2], K_33[1, 2]
         return replace(self, width=int(width), height=int(height), params=tuple(params))
 
-    def resized(self, width: int, height: int) -> "Camera":
+    def resized(self, width: int, height: int) -> Self:
         """The camera of the image resized to `width` x `height`."""
-        return self._with_K(
-            scale_K(self.K, width / self.width, height / self.height), width, height
-        )
+        K = scale_K(self.K, width / self.width, height / self.height)
+        return self._with_K(K, width, height)
 
-    def cropped(self, left: float, top: float, width: int, height: int) -> "Camera":
+    def cropped(self, left: float, top: float, width: int, height: int) -> Self:
         """The camera of the crop whose corner is pixel (left, top)."""
         return self._with_K(crop_K(self.K, left, top), width, height)
 
-    def flipped(self) -> "Camera":
+    def flipped(self) -> Self:
         """The camera of the horizontally flipped image."""
         return self._with_K(flip_K(self.K, self.width), self.width, self.height)
 
 
-def scale_K(K, sx: float, sy: float):
-    """K after resizing the image by (sx, sy): the first row times sx, the second times sy. K is
-    [..., 3, 3], numpy or torch."""
-    scaled = K.copy() if isinstance(K, np.ndarray) else K.clone()
+def scale_K(K: Matrix, sx: float, sy: float) -> Matrix:
+    """K [..., 3, 3] after resizing the image by (sx, sy): the first row times sx, the second times
+    sy."""
+    scaled = _copy(K)
     scaled[..., 0, :] *= sx
     scaled[..., 1, :] *= sy
     return scaled
 
 
-def crop_K(K, left: float, top: float):
-    """K of the crop whose corner is pixel (left, top). K is [..., 3, 3], numpy or torch."""
-    cropped = K.copy() if isinstance(K, np.ndarray) else K.clone()
+def crop_K(K: Matrix, left: float, top: float) -> Matrix:
+    """K [..., 3, 3] of the crop whose corner is pixel (left, top)."""
+    cropped = _copy(K)
     cropped[..., 0, 2] -= left
     cropped[..., 1, 2] -= top
     return cropped
 
 
-def flip_K(K, width: float):
-    """K of the horizontally flipped image: cx becomes width - cx. K is [..., 3, 3], numpy or
-    torch."""
-    flipped = K.copy() if isinstance(K, np.ndarray) else K.clone()
+def flip_K(K: Matrix, width: float) -> Matrix:
+    """K [..., 3, 3] of the horizontally flipped image: cx becomes width - cx."""
+    flipped = _copy(K)
     flipped[..., 0, 2] = width - flipped[..., 0, 2]
     return flipped
+
+
+def _copy(K: Matrix) -> Matrix:
+    return K.copy() if isinstance(K, np.ndarray) else K.clone()

@@ -2,7 +2,7 @@
 
 import torch
 
-# Where the horizon comes into the picture the ground ends; nothing is taken to be farther than ten
+# Where the horizon comes into the image the ground ends; nothing is taken to be farther than ten
 # times the distance at the centre.
 FARTHEST = 10.0
 _STEEPEST = 4.0
@@ -10,17 +10,17 @@ _CENTRE_ABOVE_HORIZON = 1e-3
 
 
 def ground_slope(up_B3: torch.Tensor, K_B33: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """By how much the inverse depth of level ground grows from the picture's centre to its right
+    """By how much the inverse depth of level ground grows from the image's centre to its right
     and to its lower border.
 
     A pixel's ray r meets ground at a height h below the camera at the inverse depth -(up · r) / h,
     which is affine in the pixel: divided by its value at the centre it is 1 + a u + b v, with u and
-        v from -1 to 1 across the picture.
+    v from -1 to 1 across the image.
 
     Args:
         up_B3: the upward direction in the camera's axes (x right, y down, z forward), length 1; NaN
             where it is not known.
-        K_B33: calibration in pixels of a picture of that size.
+        K_B33: calibration in pixels of an image of that size.
 
     Returns:
         (a, b) [B, 2]: (0, 0) for a camera that looks straight down, NaN where the upward direction
@@ -29,15 +29,13 @@ def ground_slope(up_B3: torch.Tensor, K_B33: torch.Tensor, height: int, width: i
     fx, fy, cx, cy = K_B33[:, 0, 0], K_B33[:, 1, 1], K_B33[:, 0, 2], K_B33[:, 1, 2]
     x, y, z = up_B3.unbind(-1)
     centre = -(x * (width / 2 - cx) / fx + y * (height / 2 - cy) / fy + z)
-    slope = (
-        torch.stack([-x * width / (2 * fx), -y * height / (2 * fy)], -1)
-        / centre.clamp_min(_CENTRE_ABOVE_HORIZON)[:, None]
-    )
+    change = torch.stack([-x * width / (2 * fx), -y * height / (2 * fy)], -1)
+    slope = change / centre.clamp_min(_CENTRE_ABOVE_HORIZON)[:, None]
     return slope.clamp(-_STEEPEST, _STEEPEST)
 
 
 def relative_inverse_depth(slope_B2: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Inverse depth [B, 1, H, W] of the ground divided by that at the centre of the picture; see
+    """Inverse depth [B, 1, H, W] of the ground divided by that at the image's centre; see
     `ground_slope`."""
     u = (2 * torch.arange(width, device=slope_B2.device) + 1) / width - 1
     v = (2 * torch.arange(height, device=slope_B2.device) + 1) / height - 1

@@ -1,8 +1,12 @@
 """Rigid motions as 4x4 matrices: numpy in float64 for geometry, torch for what a network
 predicts."""
 
+from typing import TypeVar
+
 import numpy as np
 import torch
+
+Motion = TypeVar("Motion", np.ndarray, torch.Tensor)
 
 
 def pose(rotation_33: np.ndarray, translation_3: np.ndarray) -> np.ndarray:
@@ -13,15 +17,10 @@ def pose(rotation_33: np.ndarray, translation_3: np.ndarray) -> np.ndarray:
     return T
 
 
-def invert(T):
-    """The inverse of rigid motions [..., 4, 4], numpy or torch, without a general matrix
-    inverse."""
-    if isinstance(T, np.ndarray):
-        inverse = np.zeros_like(T)
-        rotation = np.swapaxes(T[..., :3, :3], -1, -2)
-    else:
-        inverse = torch.zeros_like(T)
-        rotation = T[..., :3, :3].transpose(-1, -2)
+def invert(T: Motion) -> Motion:
+    """The inverse of rigid motions [..., 4, 4] without a general matrix inverse."""
+    inverse = torch.zeros_like(T) if isinstance(T, torch.Tensor) else np.zeros_like(T)
+    rotation = T[..., :3, :3].swapaxes(-1, -2)
     inverse[..., :3, :3] = rotation
     inverse[..., :3, 3] = -(rotation @ T[..., :3, 3, None])[..., 0]
     inverse[..., 3, 3] = 1
@@ -84,9 +83,7 @@ def rotation_from_axis_angle(axis_angle_B3: torch.Tensor) -> torch.Tensor:
     x, y, z = axis_angle_B3.unbind(-1)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     identity = torch.eye(3, dtype=axis_angle_B3.dtype, device=axis_angle_B3.device)
-    half = (
-        torch.sin(angle / 2) / angle
-    )  # 1 - cos(a) = 2 sin(a/2)^2 keeps its digits where 1 - cos(a) loses them
+    half = torch.sin(angle / 2) / angle  # 1 - cos(a) = 2 sin(a/2)^2, which keeps its digits
     return identity + torch.sin(angle) / angle * skew + 2 * half**2 * (skew @ skew)
 
 
@@ -115,9 +112,7 @@ def fit_similarity(
     source, target = source_N3 - source_mean, target_N3 - target_mean
     u, singular, vt = np.linalg.svd(target.T @ source / len(source))
     if singular[1] <= 1e-9 * max(singular[0], 1e-300):
-        raise ValueError(
-            "the points lie on one line; the rotation of the similarity is not determined"
-        )
+        raise ValueError("the points lie on one line; the similarity's rotation is not determined")
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     rotation = u @ np.diag(sign) @ vt
     scale = float((singular * sign).sum() / (source**2).sum() * len(source))

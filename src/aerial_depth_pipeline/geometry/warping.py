@@ -7,7 +7,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from aerial_depth_pipeline.geometry.projection import MINIMUM_DEPTH, pixel_centers
+from aerial_depth_pipeline.geometry.projection import MINIMUM_DEPTH, check_shapes, pixel_centers
+
+Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def sample(image_BCHW: torch.Tensor, pixels_B2HW: torch.Tensor) -> torch.Tensor:
@@ -29,7 +31,8 @@ def sample_grid(image_BCHW: torch.Tensor, grid_BHW2: torch.Tensor) -> torch.Tens
 
 def grid_from_pixels(pixels_B2HW: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """grid_sample's coordinates [B, H, W, 2] of pixels [B, 2, H, W] of an image of that size."""
-    return _grid(*pixels_B2HW.unbind(1), height, width)
+    u, v = pixels_B2HW.unbind(1)
+    return _grid(u, v, height, width)
 
 
 def _grid(u_BHW: torch.Tensor, v_BHW: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -64,20 +67,16 @@ def reproject(
 
 
 def _pixel_motion(
-    depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33=None
+    depth_B1HW: torch.Tensor,
+    K_B33: torch.Tensor,
+    T_B44: torch.Tensor,
+    K_source_B33: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A pixel p with depth d lies at d turned [B, 3, 3] p + offset [B, 3] in the source's
     homogeneous pixels: no way through points."""
-    if depth_B1HW.shape[1] != 1 or K_B33.shape != (len(depth_B1HW), 3, 3):
-        raise ValueError(
-            f"expected depth [B,1,H,W] and K [B,3,3], got {tuple(depth_B1HW.shape)} and"
-            f" {tuple(K_B33.shape)}"
-        )
-    K_source = K_B33 if K_source_B33 is None else K_source_B33
-    return (
-        K_source @ T_source_from_target_B44[:, :3, :3] @ torch.linalg.inv(K_B33),
-        (K_source @ T_source_from_target_B44[:, :3, 3:])[..., 0],
-    )
+    check_shapes(depth_B1HW, K_B33)
+    K = K_B33 if K_source_B33 is None else K_source_B33
+    return K @ T_B44[:, :3, :3] @ torch.linalg.inv(K_B33), (K @ T_B44[:, :3, 3:])[..., 0]
 
 
 def _rays(depth_BHW: torch.Tensor, turned_B33: torch.Tensor) -> list[torch.Tensor]:
@@ -93,10 +92,8 @@ def _rays(depth_BHW: torch.Tensor, turned_B33: torch.Tensor) -> list[torch.Tenso
 def _source_image(
     depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor
 ) -> list[torch.Tensor]:
-    return [
-        ray * depth_BHW + offset_B3[:, i, None, None]
-        for i, ray in enumerate(_rays(depth_BHW, turned_B33))
-    ]
+    rays = _rays(depth_BHW, turned_B33)
+    return [ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(rays)]
 
 
 def _pixels(
@@ -113,23 +110,28 @@ def _margin(u_BHW: torch.Tensor, v_BHW: torch.Tensor, z_BHW: torch.Tensor) -> to
     return torch.minimum(torch.minimum(across, down), z_BHW - MINIMUM_DEPTH)
 
 
-def _grid_and_margin(depth_BHW, turned_B33, offset_B3):
+def _grid_and_margin(
+    depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     *_, z = image = _source_image(depth_BHW, turned_B33, offset_B3)
     u, v = _pixels(*image)
     return _grid(u, v, *depth_BHW.shape[1:]), _margin(u, v, z)
 
 
-def _grid_gradient(gradient_BHW2, depth_BHW, turned_B33, offset_B3):
+def _grid_gradient(
+    gradient_BHW2: torch.Tensor,
+    depth_BHW: torch.Tensor,
+    turned_B33: torch.Tensor,
+    offset_B3: torch.Tensor,
+) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
     """From the gradient with respect to the coordinates that with respect to the source's
     homogeneous pixels, and to depth."""
     height, width = depth_BHW.shape[1:]
     rays = _rays(depth_BHW, turned_B33)
     x, y, z = (ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(rays))
     inverse = 1 / z.clamp_min(MINIMUM_DEPTH)
-    to_x, to_y = (
-        gradient_BHW2[..., 0] * (2 / width) * inverse,
-        gradient_BHW2[..., 1] * (2 / height) * inverse,
-    )
+    to_x = gradient_BHW2[..., 0] * (2 / width) * inverse
+    to_y = gradient_BHW2[..., 1] * (2 / height) * inverse
     to_z = torch.where(z > MINIMUM_DEPTH, -(to_x * x + to_y * y) * inverse, 0.0)
     return (to_x, to_y, to_z), to_x * rays[0] + to_y * rays[1] + to_z * rays[2]
 
@@ -138,7 +140,9 @@ class _Grid(torch.autograd.Function):
     """`_grid_and_margin` with its gradient by hand, which needs nothing kept but its arguments."""
 
     @staticmethod
-    def forward(ctx, depth, turned, offset, compiled):
+    def forward(
+        ctx: Any, depth: torch.Tensor, turned: torch.Tensor, offset: torch.Tensor, compiled: Compile
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.compiled = compiled
         ctx.save_for_backward(depth, turned, offset)
         grid, margin = compiled(_grid_and_margin)(depth, turned, offset)
@@ -148,17 +152,18 @@ class _Grid(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient, _):
+    def backward(
+        ctx: Any, gradient: torch.Tensor, _: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
         depth, turned, offset = ctx.saved_tensors
         to_image, to_depth = ctx.compiled(_grid_gradient)(gradient, depth, turned, offset)
         to_turned = to_offset = None
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             image = torch.stack(to_image, 1)
-            centers = pixel_centers(*depth.shape[1:], depth.device, depth.dtype)
-            to_turned, to_offset = (
-                (image * depth[:, None]).flatten(2) @ centers.T,
-                image.sum((2, 3)),
-            )
+            height, width = depth.shape[1:]
+            centers = pixel_centers(height, width, depth.device, depth.dtype)
+            to_turned = (image * depth[:, None]).flatten(2) @ centers.T
+            to_offset = image.sum((2, 3))
         return to_depth, to_turned, to_offset, None
 
 
@@ -166,7 +171,7 @@ def warp_grid(
     depth_B1HW: torch.Tensor,
     K_B33: torch.Tensor,
     T_source_from_target_B44: torch.Tensor,
-    compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+    compiled: Compile = lambda function: function,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Where `warp` looks: coordinates [B, H, W, 2] for `sample_grid`, and the mask [B, 1, H, W] of
     pixels that the source really saw.

@@ -40,4 +40,4 @@ def why_not_here(name: str) -> str:
 
 def _load(name: str) -> "Backend":
     module, _, kind = BACKENDS[name].partition(":")
-    return getattr(importlib.import_module(module), kind)()  # type: ignore[no-any-return]
+    return getattr(importlib.import_module(module), kind)()

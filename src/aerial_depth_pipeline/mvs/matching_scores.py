@@ -130,23 +130,24 @@ def zncc(statistics: list[_Window], warped_HW: np.ndarray) -> np.ndarray:
     """Zero-mean normalised cross-correlation of the target with a warped uint8 source, −1 where the
     source is 0 (outside)."""
     source = warped_HW.astype(np.float32)
-    total = None
     squared = cv2.multiply(source, source)
     product = cv2.multiply(source, statistics[0].image)
+    scores = []
     for window in statistics:
         side = (window.side, window.side)
-        mean = cv2.blur(source, side)
-        variance = cv2.blur(squared, side)
+        mean: np.ndarray = cv2.blur(source, side)
+        variance: np.ndarray = cv2.blur(squared, side)
         variance -= cv2.multiply(mean, mean)
         np.maximum(variance, 0, out=variance)
         variance += _NOISE_VARIANCE
         variance *= window.variance
-        score = cv2.blur(product, side)
+        score: np.ndarray = cv2.blur(product, side)
         score -= cv2.multiply(mean, window.mean)
         score /= cv2.sqrt(variance)
-        total = score if total is None else total + score
-    if len(statistics) > 1:
-        total /= len(statistics)
+        scores.append(score)
+    total: np.ndarray = sum(scores[1:], scores[0])
+    if len(scores) > 1:
+        total /= len(scores)
     total[warped_HW == 0] = _UNKNOWN
     return total
 
@@ -193,7 +194,7 @@ def _scores_torch(target, sources, K, poses, family, windows, best, device) -> t
                 padding_mode="border",
                 align_corners=False,
             )
-            total = 0
+            total = torch.zeros((), device=device)
             for side, mean, variance in statistics:
                 m = _box(warped, side)
                 own = (_box(warped * warped, side) - m * m).clamp_min(0) + _NOISE_VARIANCE

@@ -3,9 +3,11 @@
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pycolmap
+from tqdm import tqdm
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, remove
@@ -119,6 +121,7 @@ def _extract(
         "image_names": names,
     }
     run_step(pycolmap.import_images, entering | {"options": reader}, cancellable=False)
+    bar: tqdm[Any]
     with progress_bar(None, "features", len(names), "image") as bar:
         for first in range(0, len(names), _IMAGES_AT_ONCE):
             chunk = names[first : first + _IMAGES_AT_ONCE]
@@ -200,6 +203,7 @@ def _match(
         "verification_options": verification,
         "device": pycolmap.Device.cpu,
     }
+    bar: tqdm[Any]
     try:
         with progress_bar(None, "matching", len(pairs), "pair") as bar:
             for first in range(0, len(pairs), _PAIRS_AT_ONCE):

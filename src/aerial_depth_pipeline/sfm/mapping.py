@@ -5,9 +5,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pycolmap
+from tqdm import tqdm
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.progress import progress_bar
@@ -66,32 +68,25 @@ def map_scene(
     candidates = []
     for mapper, angle in attempts[: settings.mapping_attempts]:
         with tempfile.TemporaryDirectory(prefix="models", dir=work) as output:
+            paths = {"database_path": database, "image_path": images, "output_path": output}
             if mapper == "global":
-                models = _map_globally(database, images, settings, Path(output), refine_camera)
+                models = _map_globally(paths, settings, refine_camera)
             else:
-                models = _map_incrementally(
-                    database, images, settings, Path(output), refine_camera, total, angle
-                )
+                models = _map_incrementally(paths, settings, refine_camera, total, angle)
         models = [
             model
-            for model in models.values()
+            for model in models
             if model.num_reg_images() >= _MINIMUM_VIEWS and model.num_points3D() > 0
         ]
         if not models:
             continue
         best = max(models, key=lambda model: (model.num_reg_images(), model.num_points3D()))
-        error = best.compute_mean_reprojection_error()
+        registered, error = best.num_reg_images(), best.compute_mean_reprojection_error()
         fits = plausible(best)
-        candidates.append((fits, best.num_reg_images(), error, best, len(models)))
-        logger.debug(
-            "%s mapping: %d of %d images, %.3f px, plausible: %s",
-            mapper,
-            best.num_reg_images(),
-            total,
-            error,
-            fits,
-        )
-        if fits and best.num_reg_images() == total and error <= settings.good_reprojection_error:
+        candidates.append((fits, registered, error, best, len(models)))
+        message = "%s mapping: %d of %d images, %.3f px, plausible: %s"
+        logger.debug(message, mapper, registered, total, error, fits)
+        if fits and registered == total and error <= settings.good_reprojection_error:
             break
     if not candidates:
         raise SceneError(explain_failure(database))
@@ -99,12 +94,8 @@ def map_scene(
     # Within a few images of the most registered, the smaller error tells the right solution.
     fits, _, error, best, count = min(candidates, key=lambda c: (not c[0], c[1] < 0.9 * most, c[2]))
     if count > 1:
-        logger.warning(
-            "The scene fell into %d models; the largest with %d of %d images is kept.",
-            count,
-            best.num_reg_images(),
-            total,
-        )
+        message = "The scene fell into %d models; the largest with %d of %d images is kept."
+        logger.warning(message, count, best.num_reg_images(), total)
     angle = median_triangulation_angle(best)
     if angle < settings.min_triangulation_angle:
         raise SceneError(
@@ -116,14 +107,12 @@ def map_scene(
 
 
 def _map_incrementally(
-    database: Path,
-    images: Path,
+    paths: dict[str, Any],
     settings: SfmSettings,
-    output: Path,
     refine_camera: bool,
     total: int,
     init_angle: float,
-) -> dict:
+) -> list[pycolmap.Reconstruction]:
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size = _MINIMUM_VIEWS
     options.max_num_models = 10
@@ -138,29 +127,20 @@ def _map_incrementally(
     # Global adjustment after every tenth of growth costs most of the time and changes little where
     # the camera is known.
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.1 if refine_camera else 1.2
+    registered: list[None] = []
+    steps = {"options": options, "next_image_callback": lambda: registered.append(None)}
+    bar: tqdm[Any]
     with progress_bar(None, "mapping", total, "image") as bar:
-        registered = [0]
 
-        def next_image() -> None:
-            registered[0] += 1
+        def tick() -> None:
+            bar.update(min(len(registered), total) - bar.n)
 
-        arguments = {
-            "database_path": database,
-            "image_path": images,
-            "output_path": output,
-            "options": options,
-            "next_image_callback": next_image,
-        }
-        return run_step(
-            pycolmap.incremental_mapping,
-            arguments,
-            lambda: bar.update(min(registered[0], total) - bar.n),
-        )
+        return list(run_step(pycolmap.incremental_mapping, paths | steps, tick).values())
 
 
 def _map_globally(
-    database: Path, images: Path, settings: SfmSettings, output: Path, refine_camera: bool
-) -> dict:
+    paths: dict[str, Any], settings: SfmSettings, refine_camera: bool
+) -> list[pycolmap.Reconstruction]:
     options = pycolmap.GlobalPipelineOptions()
     options.num_threads = settings.mapping_threads
     options.random_seed = settings.seed
@@ -168,21 +148,14 @@ def _map_globally(
     options.mapper.global_positioning.use_gpu = False
     options.mapper.bundle_adjustment.refine_focal_length = refine_camera
     options.mapper.bundle_adjustment.refine_extra_params = refine_camera
-    arguments = {
-        "database_path": database,
-        "image_path": images,
-        "output_path": output,
-        "options": options,
-    }
-    return run_step(pycolmap.global_mapping, arguments, cancellable=False)
+    arguments = paths | {"options": options}
+    return list(run_step(pycolmap.global_mapping, arguments, cancellable=False).values())
 
 
 def median_triangulation_angle(model: pycolmap.Reconstruction, sample: int = 2000) -> float:
     """Median over points of the largest angle, in degrees, between two rays of the point's
     track."""
-    centers = {
-        image_id: model.image(image_id).projection_center() for image_id in model.reg_image_ids()
-    }
+    centers = {i: model.image(i).projection_center() for i in model.reg_image_ids()}
     points = list(model.points3D.values())
     angles = []
     for point in points[:: max(1, len(points) // sample)]:
@@ -194,7 +167,7 @@ def median_triangulation_angle(model: pycolmap.Reconstruction, sample: int = 200
 
 @dataclass(frozen=True)
 class PairMotion:
-    """How far features move between two images, in pixels: altogether, and beyond what a turn of
+    """How far features move between two images, in pixels: in all, and beyond what a rotation of
     the camera explains."""
 
     flow: float
@@ -205,13 +178,11 @@ def pair_motions(database: Path) -> list[PairMotion]:
     """The motion of every pair of images that matches, medians over its inliers."""
     motions = []
     with pycolmap.Database.open(database) as content:
-        keypoints = {}
         cameras = {camera.camera_id: camera for camera in content.read_all_cameras()}
-        for image in content.read_all_images():
-            keypoints[image.image_id] = (
-                _xy(content.read_keypoints(image.image_id)),
-                cameras[image.camera_id],
-            )
+        keypoints = {
+            image.image_id: (_xy(content.read_keypoints(image.image_id)), cameras[image.camera_id])
+            for image in content.read_all_images()
+        }
         for pair_id, geometry in zip(*content.read_two_view_geometries(), strict=True):
             matches = np.asarray(geometry.inlier_matches)
             if len(matches) < _MATCHES_OF_A_PAIR:
@@ -222,18 +193,17 @@ def pair_motions(database: Path) -> list[PairMotion]:
             for xy, (_, camera) in zip(pixels, sides, strict=True):
                 ray = np.column_stack([camera.cam_from_img(xy), np.ones(len(xy))])
                 rays.append(ray / np.linalg.norm(ray, axis=1, keepdims=True))
-            # The turn that brings the rays together best (Kabsch); reweighted, because near things
-            # must not pull it.
+            # The rotation that brings the rays together best (Kabsch); reweighted, because near
+            # things must not pull it.
             weights = np.ones(len(matches))
             for _ in range(5):
                 u, _, vt = np.linalg.svd((rays[1] * weights[:, None]).T @ rays[0])
-                turn = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
-                left = np.linalg.norm(rays[0] @ turn.T - rays[1], axis=1)
-                weights = 1 / (left + 1e-4)
+                rotation = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+                residual = np.linalg.norm(rays[0] @ rotation.T - rays[1], axis=1)
+                weights = 1 / (residual + 1e-4)
             flow = np.median(np.linalg.norm(pixels[0] - pixels[1], axis=1))
-            motions.append(
-                PairMotion(float(flow), float(np.median(left) * sides[0][1].mean_focal_length()))
-            )
+            parallax = np.median(residual) * sides[0][1].mean_focal_length()
+            motions.append(PairMotion(float(flow), float(parallax)))
     return motions
 
 
@@ -247,9 +217,8 @@ def check_parallax(database: Path) -> None:
     motions = pair_motions(database)
     if not motions:
         return
-    flow, parallax = (
-        max(getattr(motion, name) for motion in motions) for name in ("flow", "parallax")
-    )
+    flow = max(motion.flow for motion in motions)
+    parallax = max(motion.parallax for motion in motions)
     if flow < _NO_MOTION_PX:
         raise SceneError(
             f"The camera did not move: features stay within {flow:.1f} pixels over all frames."
@@ -280,8 +249,7 @@ def explain_failure(database: Path) -> str:
     )
 
 
-def _xy(keypoints: object) -> np.ndarray:
-    array = (
-        keypoints if isinstance(keypoints, np.ndarray) else pycolmap.keypoints_to_matrix(keypoints)
-    )
-    return np.asarray(array, float)[:, :2]
+def _xy(keypoints: Any) -> np.ndarray:
+    is_matrix = isinstance(keypoints, np.ndarray)
+    matrix = keypoints if is_matrix else pycolmap.keypoints_to_matrix(keypoints)
+    return np.asarray(matrix, float)[:, :2]

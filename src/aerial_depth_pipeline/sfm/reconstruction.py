@@ -15,7 +15,9 @@ from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.cameras import read_camera
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.poses import camera_center
-from aerial_depth_pipeline.sfm.alignment import (
+from aerial_depth_pipeline.sfm.features import match_images
+from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
+from aerial_depth_pipeline.sfm.metric_frame import (
     PositionFit,
     Similarity,
     estimate_up,
@@ -24,8 +26,6 @@ from aerial_depth_pipeline.sfm.alignment import (
     height_above_ground,
     level,
 )
-from aerial_depth_pipeline.sfm.features import match_images
-from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, to_scene_model
 from aerial_depth_pipeline.sfm.settings import SfmSettings
 from aerial_depth_pipeline.sfm.views import choose_views

@@ -63,3 +63,8 @@ def to_scene_model(model: pycolmap.Reconstruction) -> SceneModel:
 def read_scene_model(ground_truth: Path) -> SceneModel:
     """Read the SfM model of a scene's ground truth folder."""
     return to_scene_model(pycolmap.Reconstruction(Path(ground_truth) / "sfm"))
+
+
+def read_sfm_poses(ground_truth: Path) -> dict[int, np.ndarray]:
+    """Frame → `cam_from_world` [4, 4] of all registered frames of a ground truth folder."""
+    return read_scene_model(ground_truth).poses

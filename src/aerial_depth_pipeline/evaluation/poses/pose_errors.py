@@ -152,7 +152,7 @@ def _pairs(
 def _sfm_poses(ground_truth: Path | None) -> Poses:
     if ground_truth is None or not (ground_truth / "sfm" / "images.bin").is_file():
         return {}
-    from aerial_depth_pipeline.sfm.poses import read_sfm_poses
+    from aerial_depth_pipeline.sfm.scene_model import read_sfm_poses
 
     try:
         return read_sfm_poses(ground_truth)

@@ -49,7 +49,7 @@ def read_scene_geometry(
         raise SceneError(str(error)) from error
     poses = read_poses(frames / "poses.csv")
     if not poses and metric and ground_truth is not None and (ground_truth / "sfm").is_dir():
-        from aerial_depth_pipeline.sfm.poses import read_sfm_poses
+        from aerial_depth_pipeline.sfm.scene_model import read_sfm_poses
 
         poses = read_sfm_poses(ground_truth)
     return SceneGeometry(camera, poses)

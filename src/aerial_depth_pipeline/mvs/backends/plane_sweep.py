@@ -87,10 +87,10 @@ def sweep_view(
             )
         else:
             total = to_cost(scores)
-        index = best_plane(total)
-        nearest = index.round().long().clamp(0, len(family) - 1)
+        plane = best_plane(total)
+        nearest = plane.round().long().clamp(0, len(family) - 1)
         score = scores.gather(0, nearest[None])[0].cpu().numpy()
-        index = index.cpu().numpy()
+        index = plane.cpu().numpy()
         inverse_depth = family.inverse_depth(index)
         inside = (
             (index > 0.25)

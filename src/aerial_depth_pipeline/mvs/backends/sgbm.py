@@ -131,7 +131,7 @@ def match_pair(
     count = int(np.ceil((focal * pair.baseline / nearest + offset - first + 2) / 16)) * 16
     if count <= 0 or count > _MOST_DISPARITIES:
         return np.zeros(size, np.float32)
-    matcher = cv2.StereoSGBM_create(
+    matcher = cv2.StereoSGBM.create(
         minDisparity=first,
         numDisparities=count,
         blockSize=_BLOCK,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.geometry.poses import look_at
-from aerial_depth_pipeline.sfm.alignment import (
+from aerial_depth_pipeline.sfm.metric_frame import (
     Similarity,
     estimate_up,
     fit_positions,
