@@ -1,17 +1,15 @@
 """The study's figures, drawn from its tables alone."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high
-from aerial_depth_pipeline.evaluation.report.error_charts import finish
 from aerial_depth_pipeline.evaluation.report.tables import cell, label
+from aerial_depth_pipeline.reporting.charts import finish, new_figure, png
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops
 
@@ -59,7 +57,7 @@ def matrix_chart(generalization: pd.DataFrame, alignment: str, metrics: Sequence
         place.set_xlabel("tested on", fontsize=9)
         place.set_ylabel("trained on", fontsize=9)
         place.set_title(label(metric), fontsize=10)
-    return _png(figure)
+    return png(figure)
 
 
 def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
@@ -111,7 +109,7 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
         frameon=False,
         fontsize=8,
     )
-    return _png(figure)
+    return png(figure)
 
 
 def online_chart(online: pd.DataFrame) -> bytes:
@@ -143,7 +141,7 @@ def online_chart(online: pd.DataFrame) -> bytes:
         f"measured frames in the order of the flights (lines: mean of {window})",
         label("abs_rel"),
     )
-    return _png(figure)
+    return png(figure)
 
 
 def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -> bytes:
@@ -176,18 +174,9 @@ def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -
     place.set_xticks(range(len(settings)), settings)
     place.legend(frameon=False, fontsize=8)
     finish(place, axis.replace("_", " "), label(metric))
-    return _png(figure)
+    return png(figure)
 
 
 def _figure(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(
-        figsize=(width * count, height), dpi=110, facecolor="white", layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(width * count, height)
     return figure, list(np.atleast_1d(figure.subplots(1, count)))
-
-
-def _png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()

@@ -16,11 +16,7 @@ def test_best_median_and_worst_frame_are_chosen(measured):
     assert [
         (word, scene, frame)
         for word, scene, frame, _ in choose_frames(measured.per_image, "median_per_image")
-    ] == [
-        ("best", "flight", 0),
-        ("median", "flight", 20),
-        ("worst", "flight", 40),
-    ]
+    ] == [("best", "flight", 0), ("median", "flight", 20), ("worst", "flight", 40)]
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,9 @@ from aerial_depth_pipeline.evaluation.measuring.statistics import (
 )
 from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 
-COLUMNS = [
-    "contestant",
-    "domain",
-    "scene",
-    "alignment",
-    "cap",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "images",
-    "coverage",
-]
+KEYS = ["contestant", "domain", "scene", "alignment", "cap"]
+COLUMNS = [*KEYS, "metric", "value", "low", "high", "images", "coverage"]
+_PERCENTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 
 def summarize(
@@ -48,58 +38,29 @@ def summarize(
     names = [*metric_names(settings.thresholds), "correlation", "prediction_coverage"]
     bootstrap = Bootstrap(settings.bootstrap_samples, settings.seed)
     domain = per_image["domain"].iloc[0]
-    rows = []
-
-    def add(
-        key: Sequence[str],
-        metric: str,
-        value: float,
-        low: float,
-        high: float,
-        images: int,
-        coverage: float,
-    ) -> None:
-        method, scene, alignment, cap = key
-        rows.append(
-            (method, domain, scene, alignment, cap, metric, value, low, high, images, coverage)
-        )
-
+    rows: list[tuple[object, ...]] = []
     for scene in ["all", *sorted(frames)]:
         part = per_image if scene == "all" else per_image[per_image["scene"] == scene]
         for (method, alignment, cap), group in part.groupby(
             ["contestant", "alignment", "cap"], sort=False
         ):
-            key = (method, scene, alignment, cap)
+            key = (method, domain, scene, alignment, cap)
             coverage = float(group["coverage"].mean())
             values_NM = group[names].to_numpy(float)
             low, high = bootstrap.interval(bootstrap.means(values_NM))
-            present = np.isfinite(values_NM).sum(0)
-            for column, (metric, value) in enumerate(
-                zip(names, mean_of_numbers(values_NM), strict=True)
-            ):
-                if present[column]:
-                    add(
-                        key,
-                        metric,
-                        value,
-                        low[column],
-                        high[column],
-                        int(present[column]),
-                        coverage,
-                    )
-            if alignment == "median_per_image" and method != "tilted_plane":
-                add(key, "scale_drift", *_drift(group, bootstrap), len(group), coverage)
-            if method != "tilted_plane" and group["plane_abs_rel"].notna().any():
-                # The plane's error on the very pixels that the method answers: sparse methods
-                # answer where it is easy.
-                add(
-                    key,
-                    "skill_over_plane",
-                    *_skill(
-                        group[["abs_rel", "plane_abs_rel"]].dropna().to_numpy(float), bootstrap
-                    ),
-                    coverage,
-                )
+            value, images = mean_of_numbers(values_NM), np.isfinite(values_NM).sum(0)
+            for i in np.flatnonzero(images):
+                rows.append((*key, names[i], value[i], low[i], high[i], int(images[i]), coverage))
+            if method == "tilted_plane":
+                continue
+            if alignment == "median_per_image":
+                drift = _drift(group, bootstrap)
+                rows.append((*key, "scale_drift", *drift, len(group), coverage))
+            # The plane's error on the very pixels that the method answers: sparse methods answer
+            # where it is easy.
+            pairs = group[["abs_rel", "plane_abs_rel"]].dropna().to_numpy(float)
+            if group["plane_abs_rel"].notna().any():
+                rows.append((*key, "skill_over_plane", *_skill(pairs, bootstrap), coverage))
     rows += _counts(per_image, problems, domain, frames)
     return pd.DataFrame(rows, columns=COLUMNS).astype(
         {"value": float, "low": float, "high": float, "images": int, "coverage": float}
@@ -110,19 +71,11 @@ def spread_table(per_image: pd.DataFrame, thresholds: Sequence[float]) -> pd.Dat
     """How much images differ: standard deviation and percentiles over images of every metric, by
     scene and for the domain (`all`)."""
     names = [*metric_names(thresholds), "correlation"]
-    keys = ["contestant", "domain", "scene", "alignment", "cap"]
     both = pd.concat([per_image.assign(scene="all"), per_image], ignore_index=True)
-    long = both.melt(keys, names, "metric").dropna(subset="value")
-    grouped = long.groupby([*keys, "metric"], sort=False)["value"]
+    long = both.melt(KEYS, names, "metric").dropna(subset="value")
+    grouped = long.groupby([*KEYS, "metric"], sort=False)["value"]
     columns = {"std": grouped.std(ddof=0)}
-    for name, share in (
-        ("p05", 0.05),
-        ("p25", 0.25),
-        ("median", 0.5),
-        ("p75", 0.75),
-        ("p95", 0.95),
-    ):
-        columns[name] = grouped.quantile(share)
+    columns |= {name: grouped.quantile(share) for name, share in _PERCENTILES.items()}
     return pd.DataFrame({"mean": grouped.mean(), **columns, "images": grouped.size()}).reset_index()
 
 
@@ -165,14 +118,8 @@ def _counts(
     """Rows that count test frames and predictions with a problem, so that no average hides them."""
     rows = []
     nan = float("nan")
-    everyone = list(
-        dict.fromkeys(
-            [
-                *per_image["contestant"],
-                *problems.loc[problems["contestant"] != "reference", "contestant"],
-            ]
-        )
-    )
+    named = problems.loc[problems["contestant"] != "reference", "contestant"]
+    everyone = list(dict.fromkeys([*per_image["contestant"], *named]))
     for scene in ["all", *sorted(frames)]:
         total = sum(frames.values()) if scene == "all" else frames[scene]
         of_scene = problems if scene == "all" else problems[problems["scene"] == scene]
@@ -180,19 +127,7 @@ def _counts(
             of_method = of_scene[of_scene["contestant"] == method]
             for problem, group in of_method.groupby("problem"):
                 count = len(group.drop_duplicates(["scene", "frame"]))
-                rows.append(
-                    (
-                        method,
-                        domain,
-                        scene,
-                        "none",
-                        NO_CAP,
-                        "images_" + re.sub(r"\W", "_", problem),
-                        count,
-                        nan,
-                        nan,
-                        total,
-                        nan,
-                    )
-                )
+                key = (method, domain, scene, "none", NO_CAP)
+                metric = "images_" + re.sub(r"\W", "_", problem)
+                rows.append((*key, metric, count, nan, nan, total, nan))
     return rows

@@ -12,19 +12,8 @@ from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median
 from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.methods.method import Frame
 
-COLUMNS = [
-    "contestant",
-    "domain",
-    "alignment",
-    "breakdown",
-    "bin",
-    "start",
-    "end",
-    "pixels",
-    "abs_rel",
-    "l1_abs",
-    "delta_1.25",
-]
+COLUMNS = ["contestant", "domain", "alignment", "breakdown", "bin", "start", "end"]
+COLUMNS += ["pixels", "abs_rel", "l1_abs", "delta_1.25"]
 _PIXELS = 20_000
 
 _EDGE_STEP = 0.05
@@ -219,22 +208,10 @@ def breakdown_table(total: Sums, domain: str, alignment: str) -> pd.DataFrame:
     for (method, name), sums in total.items():
         breakdown = BREAKDOWNS[name]
         for i in np.flatnonzero(sums[:, 0]):
-            pixels, relative, error, within = sums[i]
-            bounds = breakdown.bounds(int(i))
-            rows.append(
-                (
-                    method,
-                    domain,
-                    alignment,
-                    name,
-                    breakdown.label(int(i)),
-                    *bounds,
-                    int(pixels),
-                    relative / pixels,
-                    error / pixels,
-                    within / pixels,
-                )
-            )
+            pixels, *errors = sums[i]
+            key = (method, domain, alignment, name, breakdown.label(int(i)))
+            means = (error / pixels for error in errors)
+            rows.append((*key, *breakdown.bounds(int(i)), int(pixels), *means))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -132,8 +132,7 @@ class SceneMeasurement:
             for method in self.methods:
                 if method.name in inverses and not (method.cheap or method.oracle):
                     np.save(
-                        store / f"{frame.reference.frame}-{method.name}.npy",
-                        inverses[method.name],
+                        store / f"{frame.reference.frame}-{method.name}.npy", inverses[method.name]
                     )
         except OSError as error:
             raise UserError(
@@ -176,14 +175,7 @@ class SceneMeasurement:
             for method in self.methods:
                 if method.name in inverses and not (method.oracle and scales is not None):
                     self._measure_method(
-                        method,
-                        frame,
-                        inverses[method.name],
-                        cap,
-                        known,
-                        scales,
-                        groups,
-                        result,
+                        method, frame, inverses[method.name], cap, known, scales, groups, result
                     )
 
     def _groups(
@@ -278,13 +270,7 @@ class SceneMeasurement:
                     result.sums[method.name, name] = sums
 
     def _is_measurable(
-        self,
-        method: Method,
-        frame: Frame,
-        present: int,
-        wanted: int,
-        cap: str,
-        result: FrameResult,
+        self, method: Method, frame: Frame, present: int, wanted: int, cap: str, result: FrameResult
     ) -> bool:
         """Whether a prediction has enough pixels; problems with its holes are noted."""
         if wanted < self.settings.minimum_pixels:

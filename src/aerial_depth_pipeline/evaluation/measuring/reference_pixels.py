@@ -4,10 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from aerial_depth_pipeline.evaluation.measuring.depth_alignment import (
-    aligned_depth,
-    median,
-)
+from aerial_depth_pipeline.evaluation.measuring.depth_alignment import aligned_depth, median
 
 
 class Pixels:

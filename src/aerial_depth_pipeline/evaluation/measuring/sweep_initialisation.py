@@ -30,19 +30,8 @@ from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
 
 log = logging.getLogger(__name__)
 
-COLUMNS = [
-    "domain",
-    "scene",
-    "frame",
-    "around",
-    "planes",
-    "range",
-    "abs_rel",
-    "within_1pct",
-    "within_5pct",
-    "coverage",
-    "seconds",
-]
+COLUMNS = ["domain", "scene", "frame", "around", "planes", "range"]
+COLUMNS += ["abs_rel", "within_1pct", "within_5pct", "coverage", "seconds"]
 _SOURCES, _ANGLE = 4, 8.0
 _WINDOWS, _BEST = (5,), 2
 _SMALL, _LARGE, _PATHS = 0.05, 0.4, 8

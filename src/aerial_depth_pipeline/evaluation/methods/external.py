@@ -141,9 +141,7 @@ def _read_pfm(content: bytes) -> np.ndarray:
 
 
 def _from_network(
-    settings: MethodSettings,
-    run: Callable[[np.ndarray], np.ndarray],
-    size: tuple[int, int] | None,
+    settings: MethodSettings, run: Callable[[np.ndarray], np.ndarray], size: tuple[int, int] | None
 ) -> Callable[[Frame], np.ndarray]:
     mean, std = np.array(settings.mean, np.float32), np.array(settings.std, np.float32)
 

@@ -1,12 +1,9 @@
 """Pose errors: absolute and relative, after alignment by a similarity, with a plot."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.geometry.poses import (
     angle_between,
@@ -16,31 +13,15 @@ from aerial_depth_pipeline.geometry.poses import (
     relative_pose,
     rotation_angle,
 )
+from aerial_depth_pipeline.reporting.charts import new_figure, png
 
 Poses = Mapping[int, np.ndarray]
 """frame → `cam_from_world` [4, 4]"""
 
-COLUMNS = [
-    "estimate",
-    "domain",
-    "scene",
-    "against",
-    "frames",
-    "of_frames",
-    "scale",
-    "ate_rmse",
-    "ate_median",
-    "ate_share_of_path",
-    "ate_rotation_deg",
-    "rpe_step",
-    "rpe_translation",
-    "rpe_translation_share",
-    "rpe_rotation_deg",
-    "pairs",
-    "pairs_reversed",
-    "pair_rotation_deg",
-    "pair_direction_deg",
-]
+COLUMNS = ["estimate", "domain", "scene", "against", "frames", "of_frames", "scale"]
+COLUMNS += ["ate_rmse", "ate_median", "ate_share_of_path", "ate_rotation_deg", "rpe_step"]
+COLUMNS += ["rpe_translation", "rpe_translation_share", "rpe_rotation_deg"]
+COLUMNS += ["pairs", "pairs_reversed", "pair_rotation_deg", "pair_direction_deg"]
 _PATH_COLOURS = ("#7e03a8", "#f89540", "#2a788e")
 
 
@@ -211,10 +192,7 @@ def draw_trajectories(
     """
     if not scenes:
         raise ValueError("a picture needs at least one trajectory")
-    figure = Figure(
-        figsize=(11, 3.6 * len(scenes)), dpi=100, facecolor="white", layout="constrained"
-    )
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(11, 3.6 * len(scenes), dpi=100)
     grid = figure.subplots(len(scenes), 2, squeeze=False)
     for (map_axes, curve), (scene, estimates) in zip(grid, scenes.items(), strict=True):
         longest = max(estimates.values(), key=lambda error: error.frames)
@@ -253,9 +231,7 @@ def draw_trajectories(
             axes.legend(fontsize=8, frameon=False)
             axes.tick_params(labelsize=8)
             axes.grid(True, color="#eee")
-    stream = io.BytesIO()
-    canvas.print_png(stream)
-    return stream.getvalue()
+    return png(figure)
 
 
 def _similarity(

@@ -1,16 +1,14 @@
 """Charts of a domain's errors: by distance, row, height, surface, texture; histogram; along the
 flights."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, METHODS
+from aerial_depth_pipeline.reporting.charts import finish, new_figure, png
 
 _COLOURS = {row.name: row.colour for row in METHODS if row.colour}
 _OTHERS = ("#d62728", "#1f4fd8", "#e377c2", "#17becf", "#bcbd22", "#3a3a44")
@@ -40,20 +38,14 @@ def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: s
     methods = list(dict.fromkeys(per_image["contestant"]))
     colours = colours_of(methods)
     present = set(breakdowns["breakdown"])
-    figure = Figure(figsize=(12, 10.2), dpi=110, facecolor="white", layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(12, 10.2)
     axes = figure.subplots(3, 2)
     curves = ["distance" if "distance" in present else "relative_distance", "image_row"]
     for place, name in zip(axes[0], curves, strict=True):
         _curve(place, breakdowns, name, methods, colours)
     if "height_above_ground" in present:
         _bars(
-            axes[1][0],
-            breakdowns,
-            ["height_above_ground"],
-            methods,
-            colours,
-            "height above ground",
+            axes[1][0], breakdowns, ["height_above_ground"], methods, colours, "height above ground"
         )
     else:
         _curve(axes[1][0], breakdowns, "relative_distance", methods, colours)
@@ -70,17 +62,11 @@ def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: s
         frameon=False,
         fontsize=9,
     )
-    stream = io.BytesIO()
-    canvas.print_png(stream)
-    return stream.getvalue()
+    return png(figure)
 
 
 def _curve(
-    axes: Axes,
-    breakdowns: pd.DataFrame,
-    name: str,
-    methods: Sequence[str],
-    colours: dict[str, str],
+    axes: Axes, breakdowns: pd.DataFrame, name: str, methods: Sequence[str], colours: dict[str, str]
 ) -> None:
     """Mean relative error over the middle of each bin; bins with hardly any pixels are left out."""
     part = breakdowns[breakdowns["breakdown"] == name]
@@ -202,15 +188,3 @@ def _style(method: str, colours: dict[str, str]) -> dict:
         "linewidth": 2.2 if bold else 1.3,
         "zorder": 3 if bold else 2,
     }
-
-
-def finish(axes: Axes, x: str, y: str = "abs rel") -> None:
-    """Labels and the look that all charts share; errors begin at zero."""
-    axes.set_xlabel(x, fontsize=9)
-    axes.set_ylabel(y, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.set_ylim(bottom=0)  # keeps a top that was set
-    axes.grid(True, axis="y", color="#eee")
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)

@@ -16,12 +16,7 @@ from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.aggregate import spread_table
 from aerial_depth_pipeline.evaluation.methods.conventional import conventional_methods
 from aerial_depth_pipeline.evaluation.methods.external import external_methods
-from aerial_depth_pipeline.evaluation.methods.method import (
-    Frame,
-    Method,
-    model_method,
-    other_uses,
-)
+from aerial_depth_pipeline.evaluation.methods.method import Frame, Method, model_method, other_uses
 from aerial_depth_pipeline.evaluation.poses.pose_errors import measure_poses, pose_metrics
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference

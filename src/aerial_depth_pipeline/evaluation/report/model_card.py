@@ -10,6 +10,7 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.report.tables import caption_of, cell, label, pivot
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.reporting.tables import markdown_table
 
 CARD = "model_card.md"
 _SHOWN = ("abs_rel", "rmse", "delta_1.25", "skill_over_plane")
@@ -91,19 +92,14 @@ def results_of_evaluation(
             for what in ("value", "low", "high")
         )
         caption = caption_of(domain, alignment, "none", kinds.get(domain, ()))
-        lines += [
-            "",
-            caption,
-            "",
-            f"| method | {' | '.join(label(column) for column in value.columns)} |",
-        ]
-        lines.append("|---|" + "---:|" * len(value.columns))
+        rows = []
         for name, row in value.iterrows():
             cells = [
-                _with_interval(column, row[column], low.loc[name, column], high.loc[name, column])
-                for column in value.columns
+                _with_interval(c, row[c], low.loc[name, c], high.loc[name, c]) for c in row.index
             ]
-            lines.append(f"| {str(name).replace('_', ' ')} | {' | '.join(cells)} |")
+            rows.append([str(name).replace("_", " "), *cells])
+        header = ["method", *map(label, value.columns)]
+        lines += ["", caption, "", *markdown_table(header, rows)]
     return lines
 
 
@@ -145,12 +141,8 @@ def _data(known: Mapping[str, Any]) -> list[str]:
     )
     scenes = known.get("scenes") or {}
     if scenes:
-        lines += [
-            "",
-            "| scene | training triplets |",
-            "|---|---:|",
-            *(f"| {name} | {count} |" for name, count in scenes.items()),
-        ]
+        rows = [[name, str(count)] for name, count in scenes.items()]
+        lines += ["", *markdown_table(["scene", "training triplets"], rows)]
     return lines
 
 

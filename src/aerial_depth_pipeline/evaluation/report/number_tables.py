@@ -13,13 +13,8 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     methods_table,
     photogrammetric,
 )
-from aerial_depth_pipeline.evaluation.settings import (
-    EvaluationSettings,
-)
-from aerial_depth_pipeline.reporting.page import (
-    Table,
-    Text,
-)
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.reporting.page import Table, Text
 
 
 def _table(

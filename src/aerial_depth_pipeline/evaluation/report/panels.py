@@ -1,7 +1,6 @@
 """Pictures of frames in columns: input, prediction, ground truth, error, baseline, in the plasma
 colours of the original's README."""
 
-import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.errors import SceneError
@@ -24,7 +21,8 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 )
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.reporting.colours import MISSING, depth_range, plasma
+from aerial_depth_pipeline.reporting.charts import png
+from aerial_depth_pipeline.reporting.colours import MISSING, colour_map, depth_range, plasma
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +155,6 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
         dpi=160,
         facecolor="white",
     )
-    canvas = FigureCanvasAgg(figure)
     total_width, total_height = figure.get_size_inches()
     for x, (column, pictures) in enumerate(zip(columns, tiles, strict=True)):
         for y, picture in enumerate(pictures):
@@ -201,9 +198,7 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
             "relative error",
             1,
         )
-    stream = io.BytesIO()
-    canvas.print_png(stream)
-    return stream.getvalue()
+    return png(figure)
 
 
 def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.ndarray:
@@ -212,11 +207,7 @@ def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.nda
     common = (reference_HW > 0) & np.isfinite(prediction_HW)
     error = np.zeros(reference_HW.shape, np.float32)
     error[common] = np.abs(prediction_HW[common] - reference_HW[common]) / reference_HW[common]
-    picture = (
-        (colormaps["magma"](np.clip(error / _ERROR_LIMIT, 0, 1))[..., :3] * 255)
-        .round()
-        .astype(np.uint8)
-    )
+    picture = colour_map(error, 0, _ERROR_LIMIT, "magma")
     picture[~common] = MISSING
     return picture
 

@@ -27,16 +27,8 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     pivot,
     problem_notes,
 )
-from aerial_depth_pipeline.evaluation.settings import (
-    EvaluationSettings,
-)
-from aerial_depth_pipeline.reporting.page import (
-    Heading,
-    Picture,
-    Section,
-    Table,
-    Text,
-)
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.reporting.page import Heading, Picture, Section, Table, Text
 
 _LARGEST_VIDEO = 12_000_000  # of a video inside the page; a larger one stays beside it
 _WORTH_SAYING = 1.25  # times the mean error

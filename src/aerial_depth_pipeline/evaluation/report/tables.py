@@ -9,6 +9,7 @@ import pandas as pd
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high, metric_of, shown
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, MODEL
 from aerial_depth_pipeline.reporting.page import Table
+from aerial_depth_pipeline.reporting.tables import markdown_table, text_table
 
 SHOWN = shown()
 _WHOLE = 0.95
@@ -119,25 +120,9 @@ def format_console(
     """A table for the terminal: caption, header, one line per method, columns aligned."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
     header = ["", *[label(column) for column in wide.columns]]
-    body = [
-        [str(name), *[cell(column, row[column]) for column in wide.columns]]
-        for name, row in wide.iterrows()
-    ]
-    widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
-    lines = [
-        "  ".join([line[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(line[1:], widths[1:])])
-        for line in [header, *body]
-    ]
-    notes = problem_notes(table, domain)
-    return "\n".join(
-        [
-            caption_of(domain, alignment, cap, kinds),
-            lines[0],
-            "─" * len(lines[0]),
-            *lines[1:],
-            *notes,
-        ]
-    )
+    rows = [[str(name), *[cell(c, row[c]) for c in wide.columns]] for name, row in wide.iterrows()]
+    caption, notes = caption_of(domain, alignment, cap, kinds), problem_notes(table, domain)
+    return "\n".join([caption, *text_table(header, rows), *notes])
 
 
 def format_markdown(
@@ -152,16 +137,15 @@ def format_markdown(
     does not compete)."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
     best = best_of(wide)
-    lines = [
-        f"| method | {' | '.join(label(column) for column in wide.columns)} |",
-        "|---|" + "---:|" * len(wide.columns),
+
+    def text(name: str, column: str, value: float) -> str:
+        return f"**{cell(column, value)}**" if name in best.get(column, ()) else cell(column, value)
+
+    rows = [
+        [f"`{name}`", *[text(str(name), c, row[c]) for c in wide.columns]]
+        for name, row in wide.iterrows()
     ]
-    for name, row in wide.iterrows():
-        cells = [
-            f"**{cell(c, row[c])}**" if name in best.get(c, ()) else cell(c, row[c])
-            for c in wide.columns
-        ]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    lines = markdown_table(["method", *map(label, wide.columns)], rows)
     notes = "".join(f"\n{note}\n" for note in problem_notes(table, domain))
     return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + f"\n{notes}"
 
@@ -294,23 +278,11 @@ def methods_table(
         pivot(table, domain, alignment, cap, scene, metrics, what) for what in ("low", "high")
     )
     intervals = [
-        [
-            "",
-            *[
-                _interval(column, low.loc[name, column], high.loc[name, column])
-                for column in wide.columns
-            ],
-        ]
+        ["", *[_interval(c, low.loc[name, c], high.loc[name, c]) for c in wide.columns]]
         for name in names
     ]
-    return Table(
-        caption,
-        ["method", *[label(column) for column in wide.columns]],
-        rows,
-        intervals,
-        marks,
-        folded,
-    )
+    header = ["method", *[label(column) for column in wide.columns]]
+    return Table(caption, header, rows, intervals, marks, folded)
 
 
 def _interval(column: str, low: float, high: float) -> str:
