@@ -22,6 +22,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ def measure(
     """Measure a model, the baselines and other methods on the test scenes of one domain.
 
     Memory does not grow with the number of images: the arrays of a few images are alive at a time,
-        and records of a few kilobytes
-    remain of each. What one scene's common scale needs waits on disk.
+    and a few kilobytes of records remain of each. What one scene's common scale needs waits on
+    disk.
 
     Args:
         predict: the model: from an image [H, W, 3] uint8 RGB to z-depth [H, W] of any size with the
@@ -127,30 +128,18 @@ def measure(
         problems, columns=["contestant", "domain", "scene", "frame", "problem", "detail"]
     )
     _report(problem_table, domain, frames)
-    table = summarize(
-        per_image,
-        problem_table,
-        {scene: len(references) for scene, references in scenes.items()},
-        settings,
-    )
-    return Measurements(
-        table, per_image, problem_table, breakdown_table(sums, domain, settings.main_alignment)
-    )
+    counts = {scene: len(references) for scene, references in scenes.items()}
+    table = summarize(per_image, problem_table, counts, settings)
+    by_pixel = breakdown_table(sums, domain, settings.main_alignment)
+    return Measurements(table, per_image, problem_table, by_pixel)
 
 
 def _report(problems: pd.DataFrame, domain: str, frames: int) -> None:
     for (method, problem), group in problems.groupby(["contestant", "problem"], sort=False):
         count = len(group.drop_duplicates(["scene", "frame"]))
         first = group.iloc[0]
-        log.warning(
-            "%s: %s has %s %s for %d of %d frames, first %s/%06d: %s.",
-            domain,
-            method,
-            problem,
-            {"reference": "depth", "image": "pixels"}.get(method, "predictions"),
-            count,
-            frames,
-            first["scene"],
-            first["frame"],
-            first["detail"],
-        )
+        pixels = {"reference": "depth", "image": "pixels"}.get(method, "predictions")
+        where = f"{first['scene']}/{numbered(first['frame'])}"
+        sentence = "%s: %s has %s %s for %d of %d frames, first %s: %s."
+        detail = first["detail"]
+        log.warning(sentence, domain, method, problem, pixels, count, frames, where, detail)

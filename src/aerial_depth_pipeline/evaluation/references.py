@@ -47,8 +47,7 @@ def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     """The frames of one scene that have known depth, in the order of time.
 
     Exact depth that came with the scene wins over depth from its images, for the whole scene:
-        numbers against two kinds of reference
-    are not to be mixed.
+    numbers against two kinds of reference are not to be mixed.
 
     Args:
         frames: the scene's folder in `02_intermediate/`.
@@ -66,13 +65,8 @@ def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     if not computed:
         return []
     description = _read_description(ground_truth / "ground_truth.json")
-    return _references(
-        frames,
-        computed,
-        str(description.get("backend") or "sfm"),
-        bool(description.get("metric", False)),
-        ground_truth,
-    )
+    kind, metric = description.get("backend") or "sfm", description.get("metric", False)
+    return _references(frames, computed, str(kind), bool(metric), ground_truth)
 
 
 def _depth_maps(folder: Path) -> dict[int, Path]:
@@ -90,12 +84,9 @@ def _references(
         if image.is_file():
             found.append(Reference(frame, image, depth, kind, metric, ground_truth))
     if len(found) < len(depth_maps):
-        log.info(
-            "%s: %d of %d depth maps belong to no kept frame and are not used.",
-            frames.name,
-            len(depth_maps) - len(found),
-            len(depth_maps),
-        )
+        without, count = len(depth_maps) - len(found), len(depth_maps)
+        sentence = "%s: %d of %d depth maps belong to no kept frame and are not used."
+        log.info(sentence, frames.name, without, count)
     return found
 
 

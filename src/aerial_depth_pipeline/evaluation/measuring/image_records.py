@@ -181,12 +181,8 @@ class SceneMeasurement:
     def _groups(
         self, frame: Frame, inverses: Mapping[str, np.ndarray], result: FrameResult
     ) -> dict[str, np.ndarray]:
-        camera, pose = self.geometry.camera, self.geometry.poses.get(frame.reference.frame)
-        K = (
-            camera.K
-            if camera is not None and (camera.height, camera.width) == frame.depth.shape
-            else None
-        )
+        pose = self.geometry.poses.get(frame.reference.frame)
+        K = self.geometry.intrinsics(frame.depth.shape)
         matched = {
             name: np.isfinite(inverses[name]) for name in DENSE_CONVENTIONAL if name in inverses
         }

@@ -52,9 +52,9 @@ def sweep_gain(
     with more and more planes.
 
     Both sweeps are the same but for the surface: hypotheses are multiples of its inverse depth,
-        evenly spaced over the range that the
-    frame's sparse points ask for; the network is scaled to those points by the median. No reference
-    depth is used before the result is measured, median-aligned.
+    evenly spaced over the range that the frame's sparse points ask for; the network is scaled to
+    those points by the median. No reference depth is used before the result is measured,
+    median-aligned.
 
     Args:
         predict: the model: from an image [H, W, 3] uint8 RGB to z-depth [H, W].

@@ -34,9 +34,8 @@ def training_depth(train: Mapping[str, Sequence[Reference]], size: Sequence[int]
     time.
 
     Where every scene is metric the maps are averaged as they are. Otherwise each is divided by its
-        median first: units of
-    different scenes cannot be averaged, their shapes can. Pixels that no reference covers are taken
-    from the plane in inverse depth that fits the covered ones.
+    median first: units of different scenes cannot be averaged, their shapes can. Pixels that no
+    reference covers are taken from the plane in inverse depth that fits the covered ones.
 
     Args:
         train: the training scenes' references.

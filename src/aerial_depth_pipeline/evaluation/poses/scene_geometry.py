@@ -27,6 +27,11 @@ class SceneGeometry:
     camera: Camera | None
     poses: dict[int, np.ndarray]
 
+    def intrinsics(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Calibration [3, 3] of frames of that height and width; None where it is not known."""
+        camera = self.camera
+        return camera.K if camera and (camera.height, camera.width) == shape else None
+
 
 def read_scene_geometry(
     frames: Path, ground_truth: Path | None = None, metric: bool = False

@@ -36,8 +36,8 @@ class TrajectoryError:
         ate_median: median distance.
         ate_share_of_path: ate_rmse over the length of the true path.
         ate_rotation_deg: median angle between estimated and true attitude, after the rotation
-            between the worlds that fits the attitudes
-            best: positions along a nearly straight flight say little about the rotation about it.
+            between the worlds that fits the attitudes best: positions along a nearly straight
+            flight say little about the rotation about it.
         rpe_step: how many common frames apart relative poses are taken.
         rpe_translation: root mean square error of relative translation over that step, in the
             truth's unit.

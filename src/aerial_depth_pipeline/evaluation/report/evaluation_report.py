@@ -191,26 +191,16 @@ def _write_points(
         return
     column = domain.columns[min(1, len(domain.columns) - 1)]
     geometry = find_scene_geometry(scenes[column.scene][0])
-    if (
-        geometry.camera is None
-        or (geometry.camera.height, geometry.camera.width) != column.reference_HW.shape
-    ):
-        log.info(
-            "%s: no camera.yaml for %s, so its point clouds are left out.",
-            domain.name,
-            column.scene,
-        )
+    K = geometry.intrinsics(column.reference_HW.shape)
+    if K is None:
+        sentence = "%s: no camera.yaml for %s, so its point clouds are left out."
+        log.info(sentence, domain.name, column.scene)
         return
-    K, stem = geometry.camera.K, f"evaluation_points_{_file_name(domain.name)}"
+    stem = f"evaluation_points_{_file_name(domain.name)}"
     depths = {"prediction": column.prediction_HW, "reference": column.reference_HW}
+    pose = geometry.poses.get(column.frame)
     for name, depth_HW in depths.items():
-        write_point_cloud(
-            folder / f"{stem}_{name}.ply",
-            column.image_HW3,
-            depth_HW,
-            K,
-            geometry.poses.get(column.frame),
-        )
+        write_point_cloud(folder / f"{stem}_{name}.ply", column.image_HW3, depth_HW, K, pose)
     # A horizon would make everything near it small.
     farthest = 1.3 * depth_range(column.reference_HW)[1]
     shown = [np.where(depth_HW < farthest, depth_HW, 0) for depth_HW in depths.values()]
@@ -221,14 +211,8 @@ def _write_points(
         log.warning("No flight around the points of %s: %s.", domain.name, error)
         path.unlink(missing_ok=True)
         return
-    yield (
-        (
-            f"The points of {column.scene} {numbered(column.frame)} from other sides: predicted"
-            " (left)"
-            " and reference (right)."
-        ),
-        path,
-    )
+    frame = f"{column.scene} {numbered(column.frame)}"
+    yield f"The points of {frame} from other sides: predicted (left) and reference (right).", path
 
 
 def _write_video(
@@ -236,9 +220,7 @@ def _write_video(
 ) -> Iterator[tuple[str, Path]]:
     """The kept frames of the first test scene, from its first test frame on; nothing where no video
     came about."""
-    scene, references = next(
-        (scene, references) for scene, references in scenes.items() if references
-    )
+    scene, references = next(item for item in scenes.items() if item[1])
     frames = references[0].image.parent
     first, last = references[0].frame, references[-1].frame
     paths = [

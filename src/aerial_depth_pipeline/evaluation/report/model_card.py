@@ -30,11 +30,8 @@ def model_card(
         fields: what only people know; the model's own metadata (`card`) where it is None.
     """
     known = model.metadata
-    fields = (
-        read_settings(CardSettings, known.get("card", {}), "model_card")
-        if fields is None
-        else fields
-    )
+    if fields is None:
+        fields = read_settings(CardSettings, known.get("card", {}), "model_card")
     parameters = sum(tensor.numel() for tensor in model.network.parameters())
     lines = [f"# {fields.name}", ""]
     lines += _table(
@@ -51,23 +48,14 @@ def model_card(
             "gives": f"z-depth along the optical axis, in {known.get('unit', 'training units')}",
         }
     )
-    lines += [
-        "",
-        "## Intended use",
-        "",
-        fields.intended_use,
-        "",
-        f"Not for: {fields.out_of_scope}",
-        "",
-        "## Limits",
-        "",
-    ]
-    lines += [f"- {limit}" for limit in _limits(known)]
-    for title, content in {
+    sections = {
+        "Intended use": [fields.intended_use, "", f"Not for: {fields.out_of_scope}"],
+        "Limits": [f"- {limit}" for limit in _limits(known)],
         "Data": _data(known),
         "Results": results or [_NOT_MEASURED],
         "Training": _training(known),
-    }.items():
+    }
+    for title, content in sections.items():
         lines += ["", f"## {title}", "", *content]
     return "\n".join(lines) + "\n"
 
@@ -105,11 +93,9 @@ def results_of_evaluation(
 
 def _with_interval(column: str, value: float, low: float, high: float) -> str:
     text = cell(column, value)
-    return (
-        text
-        if column in _NO_INTERVAL or pd.isna(low) or pd.isna(high)
-        else f"{text} [{cell(column, low)}, {cell(column, high)}]"
-    )
+    if column in _NO_INTERVAL or pd.isna(low) or pd.isna(high):
+        return text
+    return f"{text} [{cell(column, low)}, {cell(column, high)}]"
 
 
 def _limits(known: Mapping[str, Any]) -> list[str]:
@@ -187,8 +173,5 @@ def _table(rows: Mapping[str, Any], missing: bool = True) -> list[str]:
         for name, value in rows.items()
         if missing or value is not None
     }
-    return (
-        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in shown.items())]
-        if shown
-        else []
-    )
+    lines = [f"| {name} | {value} |" for name, value in shown.items()]
+    return ["| | |", "|---|---|", *lines] if lines else []

@@ -57,24 +57,15 @@ def choose_frames(
 ) -> list[tuple[str, str, int, float]]:
     """Best, median and worst frame of a domain by abs_rel: (word, scene, frame, abs_rel); fewer
     where there are fewer frames."""
-    part = per_image[
-        (per_image["contestant"] == method)
-        & (per_image["alignment"] == alignment)
-        & (per_image["cap"] == "none")
+    part = _records(per_image, method, alignment)
+    part = part[np.isfinite(part["abs_rel"])]
+    part = part.sort_values(["abs_rel", "scene", "frame"], kind="stable")
+    words = {len(part) - 1: "worst", len(part) // 2: "median", 0: "best"}  # one word a frame
+    return [
+        (words[place], row["scene"], int(row["frame"]), float(row["abs_rel"]))
+        for place in sorted(words)
+        for _, row in part.iloc[place : place + 1].iterrows()
     ]
-    part = part[np.isfinite(part["abs_rel"])].sort_values(
-        ["abs_rel", "scene", "frame"], kind="stable"
-    )
-    if part.empty:
-        return []
-    places = {"best": 0, "median": len(part) // 2, "worst": len(part) - 1}
-    chosen, taken = [], set()
-    for word, place in places.items():
-        if place not in taken:
-            taken.add(place)
-            row = part.iloc[place]
-            chosen.append((word, row["scene"], int(row["frame"]), float(row["abs_rel"])))
-    return chosen
 
 
 def panel_frames(
@@ -90,13 +81,8 @@ def panel_frames(
     for word, scene, index, abs_rel in choose_frames(per_image, alignment):
         reference = next(reference for reference in test[scene] if reference.frame == index)
         frame = Frame(scene, reference)
-        record = per_image[
-            (per_image["contestant"] == "model")
-            & (per_image["alignment"] == alignment)
-            & (per_image["cap"] == "none")
-            & (per_image["scene"] == scene)
-            & (per_image["frame"] == index)
-        ].iloc[0]
+        records = _records(per_image, "model", alignment)
+        record = records[(records["scene"] == scene) & (records["frame"] == index)].iloc[0]
         try:
             inverse_HW = inverse_prediction(model_method(predict), frame)
             columns.append(
@@ -118,18 +104,10 @@ def panel_frames(
 def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarray:
     """A whole predicted map as depth [H, W], NaN where there is none, aligned by a record's `scale`
     (on depth) and `shift` (of inverse)."""
-    nearest_inverse = (
-        float(np.nanmax(np.abs(inverse_HW))) / factor + abs(shift)
-        if np.isfinite(factor)
-        else abs(shift)
-    )
-    return aligned_depth(
-        inverse_HW,
-        1 / factor if np.isfinite(factor) else 0.0,
-        shift,
-        1 / nearest_inverse,
-        1e6 / nearest_inverse,
-    )
+    scale, nearest = 0.0, abs(shift)  # inverse depth
+    if np.isfinite(factor):
+        scale, nearest = 1 / factor, float(np.nanmax(np.abs(inverse_HW))) / factor + abs(shift)
+    return aligned_depth(inverse_HW, scale, shift, 1 / nearest, 1e6 / nearest)
 
 
 def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
@@ -168,36 +146,15 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
             axes.imshow(picture, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
             if x == 0:
-                figure.text(
-                    (left - 0.08) / total_width,
-                    box[1] + box[3] / 2,
-                    rows[y],
-                    ha="right",
-                    va="center",
-                    fontsize=10,
-                )
+                place = (left - 0.08) / total_width, box[1] + box[3] / 2
+                figure.text(*place, rows[y], ha="right", va="center", fontsize=10)
             if y == 0:
-                figure.text(
-                    box[0] + box[2] / 2,
-                    1 - (top - 0.08) / total_height,
-                    column.title,
-                    ha="center",
-                    va="bottom",
-                    fontsize=9,
-                )
-    _scale(figure, left, bottom, cell, "plasma", "far", "near", "inverse depth (grey: none)", 0)
+                place = box[0] + box[2] / 2, 1 - (top - 0.08) / total_height
+                figure.text(*place, column.title, ha="center", va="bottom", fontsize=9)
+    _scale(figure, left, bottom, cell, "plasma", ["far", "near"], "inverse depth (grey: none)")
     if len(columns) > 1:
-        _scale(
-            figure,
-            left,
-            bottom,
-            cell,
-            "magma",
-            "0",
-            f"≥ {100 * _ERROR_LIMIT:.0f} %",
-            "relative error",
-            1,
-        )
+        ends = ["0", f"≥ {100 * _ERROR_LIMIT:.0f} %"]
+        _scale(figure, left + cell, bottom, cell, "magma", ends, "relative error")
     return png(figure)
 
 
@@ -210,6 +167,12 @@ def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.nda
     picture = colour_map(error, 0, _ERROR_LIMIT, "magma")
     picture[~common] = MISSING
     return picture
+
+
+def _records(per_image: pd.DataFrame, method: str, alignment: str) -> pd.DataFrame:
+    """A method's records under an alignment, without a cap."""
+    of_method = (per_image["contestant"] == method) & (per_image["alignment"] == alignment)
+    return per_image[of_method & (per_image["cap"] == "none")]
 
 
 def _tiles(column: PanelFrame) -> list[np.ndarray]:
@@ -234,27 +197,12 @@ def _plane(reference_HW: np.ndarray) -> np.ndarray:
 
 
 def _scale(
-    figure: Figure,
-    left: float,
-    bottom: float,
-    cell: float,
-    colours: str,
-    low: str,
-    high: str,
-    title: str,
-    place: int,
+    figure: Figure, x: float, y: float, cell: float, colours: str, ends: list[str], title: str
 ) -> None:
-    total_width, total_height = figure.get_size_inches()
-    x = left + place * cell
-    axes = figure.add_axes(
-        (
-            x / total_width,
-            (bottom - 0.3) / total_height,
-            (cell - 0.3) / total_width,
-            0.12 / total_height,
-        )
-    )
+    width, height = figure.get_size_inches()
+    box = (x / width, (y - 0.3) / height, (cell - 0.3) / width, 0.12 / height)
+    axes = figure.add_axes(box)
     axes.imshow(np.linspace(0, 1, 256)[None], cmap=colours, aspect="auto")
     axes.set_yticks([])
-    axes.set_xticks([0, 255], [low, high], fontsize=8)
+    axes.set_xticks([0, 255], ends, fontsize=8)
     axes.set_title(title, fontsize=8, pad=2)
