@@ -10,7 +10,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from aerial_depth_pipeline.mvs.planes import PlaneFamily
+from aerial_depth_pipeline.geometry.projection import pixel_centers
+from aerial_depth_pipeline.geometry.warping import sample_grid
+from aerial_depth_pipeline.mvs.planes import PlaneFamily, image_corners, to_opencv
 
 # Grey values squared, in windows: variances below this are sensor noise and compression, not
 # texture.
@@ -22,12 +24,9 @@ def plane_homographies(
     K_33: np.ndarray, T_source_from_target: np.ndarray, coefficients_D3: np.ndarray
 ) -> np.ndarray:
     """Homographies [D, 3, 3] from pixels of the target to pixels of the source, one per plane."""
-    inverse = np.linalg.inv(K_33)
-    rotation = K_33 @ T_source_from_target[:3, :3] @ inverse
-    return (
-        rotation[None]
-        + (K_33 @ T_source_from_target[:3, 3])[None, :, None] * coefficients_D3[:, None, :]
-    )
+    rotation = K_33 @ T_source_from_target[:3, :3] @ np.linalg.inv(K_33)
+    epipole = K_33 @ T_source_from_target[:3, 3]
+    return rotation[None] + epipole[None, :, None] * coefficients_D3[:, None, :]
 
 
 def matching_scores(
@@ -55,35 +54,31 @@ def matching_scores(
     Returns:
         Scores [D, H, W] in −1 … 1, float32; −1 where no source sees the pixel.
     """
+    homographies = [plane_homographies(K_33, T, family.coefficients_D3) for T in relative_poses]
     if device == "cpu":
-        return torch.from_numpy(
-            _scores_cpu(target_HW, sources, K_33, relative_poses, family, windows, best)
-        )
-    return _scores_torch(target_HW, sources, K_33, relative_poses, family, windows, best, device)
+        return torch.from_numpy(_scores_cpu(target_HW, sources, homographies, windows, best))
+    return _scores_torch(target_HW, sources, homographies, windows, best, device)
 
 
-def _scores_cpu(target, sources, K, poses, family, windows, best) -> np.ndarray:
+def _scores_cpu(
+    target: np.ndarray,
+    sources: list[np.ndarray],
+    homographies: list[np.ndarray],
+    windows: tuple[int, ...],
+    best: int,
+) -> np.ndarray:
     height, width = target.shape
-    count = len(family)
-    statistics = [_Window(target.astype(np.float32), side) for side in windows]
-    shift = np.array(
-        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]]
-    )  # OpenCV's first centre is (0, 0), ours (0.5, 0.5)
-    unshift = np.linalg.inv(shift)
-    homographies = [
-        unshift @ plane_homographies(K, T, family.coefficients_D3) @ shift for T in poses
-    ]
-    scores = np.empty((count, height, width), np.float32)
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]).T
+    statistics = window_statistics(target, windows)
+    corners = image_corners(height, width)
     bright = [np.maximum(source, 1) for source in sources]  # 0 is left to mean: outside
-    for k in range(count):
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    scores = np.empty((len(homographies[0]), height, width), np.float32)
+    for k, H_of_sources in enumerate(zip(*map(to_opencv, homographies), strict=True)):
         ranked = BestOf(best)
-        for source, H_D33 in zip(bright, homographies, strict=True):
-            if (H_D33[k, 2] @ corners).min() <= 0:
+        for source, H_33 in zip(bright, H_of_sources, strict=True):
+            if (H_33[2] @ corners).min() <= 0:
                 continue  # part of the plane lies behind that camera
-            warped = cv2.warpPerspective(
-                source, H_D33[k], (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            )
+            warped = cv2.warpPerspective(source, H_33, (width, height), flags=flags)
             ranked.add(zncc(statistics, warped))
         scores[k] = ranked.mean(height, width)
     return scores
@@ -152,53 +147,35 @@ def zncc(statistics: list[_Window], warped_HW: np.ndarray) -> np.ndarray:
     return total
 
 
-def _scores_torch(target, sources, K, poses, family, windows, best, device) -> torch.Tensor:
+def _scores_torch(
+    target: np.ndarray,
+    sources: list[np.ndarray],
+    homographies: list[np.ndarray],
+    windows: tuple[int, ...],
+    best: int,
+    device: str,
+) -> torch.Tensor:
     height, width = target.shape
     image = torch.as_tensor(target, device=device, dtype=torch.float32)[None, None]
-    v, u = torch.meshgrid(
-        torch.arange(height, device=device, dtype=torch.float32) + 0.5,
-        torch.arange(width, device=device, dtype=torch.float32) + 0.5,
-        indexing="ij",
-    )
-    pixels_3N = torch.stack(
-        [u.reshape(-1), v.reshape(-1), torch.ones(height * width, device=device)]
-    )
-    statistics = []
-    for side in windows:
-        mean = _box(image, side)
-        statistics.append(
-            (side, mean, (_box(image * image, side) - mean * mean).clamp_min(0) + _NOISE_VARIANCE)
-        )
+    pixels_3N = pixel_centers(height, width, device)
+    statistics = [(side, *_moments(image, side)) for side in windows]
     ranked: list[torch.Tensor] = []
-    size = torch.tensor([width, height], device=device, dtype=torch.float32)
-    for source, T in zip(sources, poses, strict=True):
-        H_D33 = torch.as_tensor(
-            plane_homographies(K, T, family.coefficients_D3), device=device, dtype=torch.float32
-        )
-        picture = torch.as_tensor(source, device=device, dtype=torch.float32)[None, None]
+    size = torch.tensor([width, height], device=device, dtype=torch.float32)[:, None]
+    for source, H_D33 in zip(sources, homographies, strict=True):
+        source_image = torch.as_tensor(source, device=device, dtype=torch.float32)[None, None]
         chunks = []
-        for H_33 in H_D33.split(16):
+        for H_33 in torch.as_tensor(H_D33, device=device, dtype=torch.float32).split(16):
             moved = H_33 @ pixels_3N
             z = moved[:, 2:]
-            place = moved[:, :2] / z.clamp_min(1e-6)
-            seen = ((z[:, 0] > 1e-6) & (place > 0).all(1) & (place < size[:, None]).all(1)).reshape(
-                -1, 1, height, width
-            )
-            grid = (
-                (place * (2 / size[:, None]) - 1).reshape(-1, 2, height, width).permute(0, 2, 3, 1)
-            )
-            warped = F.grid_sample(
-                picture.expand(len(grid), -1, -1, -1),
-                grid,
-                mode="bilinear",
-                padding_mode="border",
-                align_corners=False,
-            )
+            uv = moved[:, :2] / z.clamp_min(1e-6)
+            seen = (z[:, 0] > 1e-6) & (uv > 0).all(1) & (uv < size).all(1)
+            grid = (uv * (2 / size) - 1).reshape(-1, 2, height, width).permute(0, 2, 3, 1)
+            warped = sample_grid(source_image.expand(len(grid), -1, -1, -1), grid)
             total = torch.zeros((), device=device)
             for side, mean, variance in statistics:
-                m = _box(warped, side)
-                own = (_box(warped * warped, side) - m * m).clamp_min(0) + _NOISE_VARIANCE
+                m, own = _moments(warped, side)
                 total = total + (_box(warped * image, side) - m * mean) / (own * variance).sqrt()
+            seen = seen.reshape(-1, 1, height, width)
             chunks.append(torch.where(seen, total / len(statistics), _UNKNOWN)[:, 0])
         score = torch.cat(chunks)
         for rank, held in enumerate(ranked):
@@ -206,6 +183,12 @@ def _scores_torch(target, sources, K, poses, family, windows, best, device) -> t
         if len(ranked) < best:
             ranked.append(score)
     return sum(ranked[1:], ranked[0]) / len(ranked)
+
+
+def _moments(x: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and variance of windows, the variance with that of noise."""
+    mean = _box(x, side)
+    return mean, (_box(x * x, side) - mean * mean).clamp_min(0) + _NOISE_VARIANCE
 
 
 def _box(x: torch.Tensor, side: int) -> torch.Tensor:

@@ -31,10 +31,7 @@ class PlaneFamily:
         """Inverse depth [H, W] of a map of plane indices, fractions allowed."""
         height, width = index_HW.shape
         first, step = self.coefficients_D3[0], self.step
-        u, v = (
-            np.arange(width, dtype=np.float32) + 0.5,
-            (np.arange(height, dtype=np.float32) + 0.5)[:, None],
-        )
+        u, v = pixel_axes(height, width)
         base = (first[0] * u + first[1] * v + first[2]).astype(np.float32)
         slope = (step[0] * u + step[1] * v + step[2]).astype(np.float32)
         return base + index_HW.astype(np.float32) * slope
@@ -43,6 +40,30 @@ class PlaneFamily:
     def step(self) -> np.ndarray:
         """Coefficients of one step."""
         return (self.coefficients_D3[-1] - self.coefficients_D3[0]) / max(len(self) - 1, 1)
+
+
+def inverse_of(x: np.ndarray, missing: float = 0) -> np.ndarray:
+    """1 / x where x is positive, else `missing`: depth from inverse depth, and back."""
+    positive = x > 0
+    return np.where(positive, 1 / np.where(positive, x, 1), missing)
+
+
+def pixel_axes(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """u [W] and v [H, 1] of the pixel centres, float32; the first is (0.5, 0.5)."""
+    columns = np.arange(width, dtype=np.float32) + 0.5
+    return columns, (np.arange(height, dtype=np.float32) + 0.5)[:, None]
+
+
+def image_corners(height: int, width: int) -> np.ndarray:
+    """The corners of an image, homogeneous, [3, 4]."""
+    return np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]).T
+
+
+def to_opencv(H_33: np.ndarray) -> np.ndarray:
+    """Homographies [..., 3, 3] between pixels as OpenCV counts them, whose first centre is (0, 0)
+    in place of (0.5, 0.5)."""
+    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    return np.linalg.inv(shift) @ H_33 @ shift
 
 
 def visible_points(
@@ -69,12 +90,8 @@ def fit_plane(pixels_N2: np.ndarray, inverse_depth_N: np.ndarray, rounds: int = 
     scale[scale <= 0] = 1.0
     weights = np.ones(len(rows))
     for _ in range(rounds):
-        solution = (
-            np.linalg.lstsq(rows / scale * weights[:, None], inverse_depth_N * weights, rcond=None)[
-                0
-            ]
-            / scale
-        )
+        weighted = rows / scale * weights[:, None]
+        solution = np.linalg.lstsq(weighted, inverse_depth_N * weights, rcond=None)[0] / scale
         error = np.abs(rows @ solution - inverse_depth_N)
         weights = 1 / np.sqrt(error + 0.1 * np.median(error) + 1e-12)
     return solution
@@ -103,19 +120,17 @@ def make_planes(
         margins: near and far margin as shares of the points' range.
     """
     height, width = size
-    base = (
-        fit_plane(pixels_N2, inverse_depth_N)
-        if direction == "ground"
-        else np.array([0.0, 0.0, np.median(inverse_depth_N)])
-    )
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]) @ base
-    along = np.column_stack([pixels_N2, np.ones(len(pixels_N2))]) @ base
     median = np.median(inverse_depth_N)
+    base = np.array([0.0, 0.0, median])
+    if direction == "ground":
+        base = fit_plane(pixels_N2, inverse_depth_N)
+    corners = image_corners(height, width).T @ base
+    along = np.column_stack([pixels_N2, np.ones(len(pixels_N2))]) @ base
     if corners.min() > 0.1 * median:
         # Parallel planes: all coefficients are multiples of the ground's.
         places, unit, origin = inverse_depth_N / along, base, np.zeros(3)
     else:
-        # The ground's horizon lies in the picture, where multiples of it cover nothing: shift the
+        # The ground's horizon lies in the image, where multiples of it cover nothing: shift the
         # plane in inverse depth instead.
         places, unit, origin = inverse_depth_N - along, np.array([0.0, 0.0, 1.0]), base
     low, high = np.percentile(places, [0.5, 99.5])

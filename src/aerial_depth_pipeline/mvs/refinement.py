@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 
 from aerial_depth_pipeline.mvs.matching_scores import BestOf, window_statistics, zncc
+from aerial_depth_pipeline.mvs.planes import pixel_axes
 
 # The parabola's three scores are averaged over so many pixels: one pixel's alone are too noisy for
 # fractions of a step.
@@ -19,10 +20,7 @@ def source_maps(
     height, width = inverse_depth_HW.shape
     rotation = (K_33 @ T_source_from_target[:3, :3] @ np.linalg.inv(K_33)).astype(np.float32)
     travel = (K_33 @ T_source_from_target[:3, 3]).astype(np.float32)
-    u, v = (
-        np.arange(width, dtype=np.float32) + 0.5,
-        (np.arange(height, dtype=np.float32) + 0.5)[:, None],
-    )
+    u, v = pixel_axes(height, width)
     x, y, z = (
         rotation[i, 0] * u + rotation[i, 1] * v + rotation[i, 2] + travel[i] * inverse_depth_HW
         for i in range(3)
@@ -66,25 +64,12 @@ def refine(
         surface = inverse_depth_HW + offset * step_HW
         for source, T in zip(bright, relative_poses, strict=True):
             x, y, _ = source_maps(K_33, T, surface)
-            ranked.add(
-                zncc(
-                    statistics,
-                    cv2.remap(
-                        source,
-                        x,
-                        y,
-                        cv2.INTER_LINEAR,
-                        borderMode=cv2.BORDER_CONSTANT,
-                        borderValue=0,
-                    ),
-                )
-            )
+            ranked.add(zncc(statistics, cv2.remap(source, x, y, cv2.INTER_LINEAR)))
         scores.append(cv2.blur(ranked.mean(height, width), (_SMOOTHING, _SMOOTHING)))
     far, here, near = scores
     bend = 2 * here - far - near
-    offset = np.where(
-        bend > 1e-6, 0.5 * (near - far) / np.maximum(bend, 1e-6), np.sign(near - far) * 0.5
-    )
+    vertex = 0.5 * (near - far) / np.maximum(bend, 1e-6)
+    offset = np.where(bend > 1e-6, vertex, np.sign(near - far) * 0.5)
     # Away from a maximum the parabola is extrapolation: half a step in the better direction, the
     # next round sees to the rest.
     return inverse_depth_HW + np.clip(offset, -0.5, 0.5) * step_HW, here

@@ -25,7 +25,7 @@ def aggregate(
     cost_HWD: torch.Tensor,
     small_penalty: float,
     large_penalty: float,
-    image_HW: torch.Tensor | None,
+    image_HW: torch.Tensor,
     paths: int = 8,
 ) -> torch.Tensor:
     """Sum of the path costs [H, W, D].
@@ -34,10 +34,9 @@ def aggregate(
         cost_HWD: int16 costs.
         small_penalty: for a change by one plane along a path, in units of ZNCC.
         large_penalty: for a larger change; lowered where the image has an edge.
-        image_HW: the grey image, or None for a constant large penalty.
+        image_HW: the grey image.
         paths: 4 or 8.
     """
-    height, width, _ = cost_HWD.shape
     small = round(small_penalty * UNIT)
     total = torch.zeros_like(cost_HWD)
     directions = [(0, 1), (0, -1), (1, 0), (-1, 0)]
@@ -45,9 +44,7 @@ def aggregate(
         directions += [(1, 1), (1, -1), (-1, 1), (-1, -1)]
     with _one_thread(cost_HWD.device):
         for dy, dx in directions:
-            large = _large_penalties(
-                image_HW, dy, dx, large_penalty, small, (height, width), cost_HWD.device
-            )
+            large = _large_penalties(image_HW, dy, dx, large_penalty, small)
             if dy == 0:
                 _scan(cost_HWD.transpose(0, 1), total.transpose(0, 1), large.T, dx, 0, small)
             else:
@@ -69,14 +66,10 @@ def _one_thread(device: torch.device) -> Iterator[None]:
 
 
 def _large_penalties(
-    image, dy: int, dx: int, penalty: float, small: int, size: tuple[int, int], device
+    image: torch.Tensor, dy: int, dx: int, penalty: float, small: int
 ) -> torch.Tensor:
     """The penalty [H, W] int16 of a large change between a pixel and the one before it on the
     path."""
-    if image is None:
-        return torch.full(
-            size, max(round(penalty * UNIT), small + 1), dtype=torch.int16, device=device
-        )
     change = (image - torch.roll(image, (dy, dx), (0, 1))).abs()
     lowered = penalty * UNIT / (1 + change / 16)
     return lowered.clamp_min(small + 1).round().to(torch.int16)
@@ -102,11 +95,9 @@ def _scan(
     shifted = before[1 - shift : count + 1 - shift]
     lowest = torch.zeros((count, 1), dtype=torch.int16, device=cost_LND.device)
     best = torch.empty((count, planes), dtype=torch.int16, device=cost_LND.device)
-    first = True
     for line in order:
-        if first:
+        if line == order[0]:
             inner.copy_(cost_LND[line])
-            first = False
         else:
             torch.minimum(shifted[:, :-2], shifted[:, 2:], out=best)
             best += small
@@ -126,8 +117,6 @@ def best_plane(total_HWD: torch.Tensor) -> torch.Tensor:
     middle = index.clamp(1, planes - 2)
     a, b, c = (total_HWD.gather(-1, middle + k)[..., 0].float() for k in (-1, 0, 1))
     bend = a - 2 * b + c
-    offset = torch.where(
-        bend > 0, 0.5 * (a - c) / bend.clamp_min(1e-6), torch.zeros_like(bend)
-    ).clamp(-0.5, 0.5)
-    at_border = index[..., 0] != middle[..., 0]
-    return torch.where(at_border, index[..., 0].float(), middle[..., 0].float() + offset)
+    offset = torch.where(bend > 0, 0.5 * (a - c) / bend.clamp_min(1e-6), 0.0).clamp(-0.5, 0.5)
+    index, middle = index[..., 0], middle[..., 0]
+    return torch.where(index != middle, index.float(), middle.float() + offset)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,8 @@ def match_images(
     _check_texture(features, names)
 
     pairs = _pairs(names, settings, positions_N3)
-    matching = (
-        work
-        / f"matches-{fingerprint_of(extraction, pairs, settings.match_ratio, settings.seed)}.db"
-    )
+    made_from = fingerprint_of(extraction, pairs, settings.match_ratio, settings.seed)
+    matching = work / f"matches-{made_from}.db"
     if not matching.exists():
         _clear(work, "matches-")
         with atomic_path(matching) as partial:
@@ -114,22 +113,19 @@ def _extract(
     # finish, and mapping depends on the numbers.
     with pycolmap.Database.open(database):
         pass
-    entering = {
+    common = {
         "database_path": database,
         "image_path": images,
         "camera_mode": pycolmap.CameraMode.SINGLE,
-        "image_names": names,
     }
-    run_step(pycolmap.import_images, entering | {"options": reader}, cancellable=False)
+    entering = common | {"image_names": names, "options": reader}
+    run_step(pycolmap.import_images, entering, cancellable=False)
     bar: tqdm[Any]
     with progress_bar(None, "features", len(names), "image") as bar:
         for first in range(0, len(names), _IMAGES_AT_ONCE):
             chunk = names[first : first + _IMAGES_AT_ONCE]
-            arguments = {
-                "database_path": database,
-                "image_path": images,
+            arguments = common | {
                 "image_names": chunk,
-                "camera_mode": pycolmap.CameraMode.SINGLE,
                 "reader_options": reader,
                 "extraction_options": options,
                 "device": pycolmap.Device.cpu,
@@ -140,13 +136,12 @@ def _extract(
 
 def _check_texture(database: Path, names: list[str]) -> None:
     with pycolmap.Database.open(database) as content:
-        counts = [
-            content.num_keypoints_for_image(image.image_id) for image in content.read_all_images()
-        ]
-    if not counts or np.median(counts) < _FEW_FEATURES:
-        found = int(np.median(counts)) if counts else 0
+        ids = [image.image_id for image in content.read_all_images()]
+        counts = [content.num_keypoints_for_image(image_id) for image_id in ids]
+    features = int(np.median(counts)) if counts else 0
+    if features < _FEW_FEATURES:
         raise SceneError(
-            f"The frames show too little texture: {found} features in the median frame of"
+            f"The frames show too little texture: {features} features in the median frame of"
             f" {len(names)}, at least {_FEW_FEATURES} are needed. Footage of water, snow, fog or a"
             " plain surface cannot be reconstructed; leave the scene out."
         )
@@ -158,28 +153,21 @@ def _pairs(
     """Index pairs to match: all, or neighbours in time, some farther ones, and neighbours in
     space."""
     count = len(names)
-    exhaustive = settings.matching == "exhaustive" or (
-        settings.matching == "auto" and count <= settings.exhaustive_up_to
-    )
-    if exhaustive:
-        return [(i, j) for i in range(count) for j in range(i + 1, count)]
+    automatic = settings.matching == "auto" and count <= settings.exhaustive_up_to
+    if settings.matching == "exhaustive" or automatic:
+        return list(combinations(range(count), 2))
     gaps = list(range(1, settings.overlap + 1))
     gaps += [settings.overlap * 2**k for k in range(1, 16) if settings.overlap * 2**k < count]
     pairs = {(i, i + gap) for i in range(count) for gap in gaps if i + gap < count}
-    if (
-        settings.loop_closure
-        and positions_N3 is not None
-        and np.isfinite(positions_N3).all(1).sum() >= 2
-    ):
+    if not settings.loop_closure or positions_N3 is None:
+        return sorted(pairs)
+    if np.isfinite(positions_N3).all(1).sum() >= 2:
         distance = np.linalg.norm(positions_N3[:, None] - positions_N3[None], axis=-1)
         along = np.diagonal(distance, 1)
         reach = settings.overlap / 2 * np.nanmedian(along) if np.isfinite(along).any() else 0
         for i in range(count):
-            near = [
-                j
-                for j in np.argsort(distance[i])
-                if j > i + settings.overlap and distance[i, j] <= reach
-            ]
+            nearest = np.argsort(distance[i])
+            near = nearest[(nearest > i + settings.overlap) & (distance[i, nearest] <= reach)]
             pairs.update((i, int(j)) for j in near[: settings.overlap])
     return sorted(pairs)
 
@@ -208,9 +196,8 @@ def _match(
         with progress_bar(None, "matching", len(pairs), "pair") as bar:
             for first in range(0, len(pairs), _PAIRS_AT_ONCE):
                 chunk = pairs[first : first + _PAIRS_AT_ONCE]
-                listing.write_text(
-                    "".join(f"{names[i]} {names[j]}\n" for i, j in chunk), encoding="utf-8"
-                )
+                lines = "".join(f"{names[i]} {names[j]}\n" for i, j in chunk)
+                listing.write_text(lines, encoding="utf-8")
                 run_step(pycolmap.match_image_pairs, arguments)
                 bar.update(len(chunk))
     finally:

@@ -1,7 +1,8 @@
-"""Turning a model of arbitrary position, direction and size into a level one in metres."""
+"""From the arbitrary frame of a model to a level one in metres."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -70,9 +71,8 @@ def fit_positions(
         None where the positions cannot determine a scale: too few, or a path hardly longer than
             their noise.
     """
-    return _fit_robustly(
-        centers_N3, positions_N3, lambda a, b: _fit(a, b, up_3), sigma, seed, horizontal=False
-    )
+    fit = partial(_fit, up=up_3)
+    return _fit_robustly(centers_N3, positions_N3, fit, sigma, seed, horizontal=False)
 
 
 def fit_rough_positions(
@@ -88,16 +88,9 @@ def fit_rough_positions(
     Args and returns: as for `fit_positions`; the height is such that it agrees with the measured
         ones in the median.
     """
-    rotation = level(up_3)
+    fit_map = partial(_fit_horizontally, rotation=level(up_3))
     for _ in range(_DOUBLINGS):
-        fit = _fit_robustly(
-            centers_N3,
-            positions_N3,
-            lambda a, b: _fit_horizontally(a, b, rotation),
-            sigma,
-            seed,
-            horizontal=True,
-        )
+        fit = _fit_robustly(centers_N3, positions_N3, fit_map, sigma, seed, horizontal=True)
         if fit is not None and fit.inliers >= _MOST * fit.used:
             return fit
         sigma *= 2
@@ -105,13 +98,15 @@ def fit_rough_positions(
 
 
 def _fit_robustly(
-    centers_N3, positions_N3, fit_similarity_to: Callable, sigma: float, seed: int, horizontal: bool
+    centers_N3: np.ndarray,
+    positions_N3: np.ndarray,
+    fit_similarity_to: Callable[[np.ndarray, np.ndarray], Similarity | None],
+    sigma: float,
+    seed: int,
+    horizontal: bool,
 ) -> PositionFit | None:
-    known = np.isfinite(positions_N3).all(1)
-    centers, positions = (
-        np.asarray(centers_N3, float)[known],
-        np.asarray(positions_N3, float)[known],
-    )
+    measured = np.isfinite(positions_N3).all(1)
+    centers, positions = (np.asarray(a, float)[measured] for a in (centers_N3, positions_N3))
     if len(centers) < _MINIMUM_POSITIONS:
         return None
     axes = slice(0, 2) if horizontal else slice(0, 3)
@@ -128,11 +123,9 @@ def _fit_robustly(
     best_score = -1.0
     for trial in range(200):
         # The first trial takes everything: without outliers nothing beats it.
-        sample = (
-            np.arange(len(centers))
-            if trial == 0
-            else rng.choice(len(centers), min(len(centers), 5), replace=False)
-        )
+        sample = np.arange(len(centers))
+        if trial:
+            sample = rng.choice(len(centers), min(len(centers), 5), replace=False)
         fit = fit_similarity_to(centers[sample], positions[sample])
         if fit is None:
             continue
@@ -154,14 +147,8 @@ def _fit_robustly(
             break
         best = again
     residual = float(np.sqrt((error[best] ** 2).mean()))
-    return PositionFit(
-        fit,
-        residual,
-        int(best.sum()),
-        len(centers),
-        horizontal,
-        residual / spread / np.sqrt(best.sum()),
-    )
+    uncertainty = residual / spread / np.sqrt(best.sum())
+    return PositionFit(fit, residual, int(best.sum()), len(centers), horizontal, uncertainty)
 
 
 def _fit_horizontally(
@@ -174,34 +161,26 @@ def _fit_horizontally(
     spread = (np.abs(source - source.mean()) ** 2).sum()
     if spread <= 0:
         return None
-    turn = (np.conj(source - source.mean()) @ (target - target.mean())) / spread
-    scale, heading = abs(turn), np.angle(turn)
+    factor = (np.conj(source - source.mean()) @ (target - target.mean())) / spread
+    scale, heading = abs(factor), np.angle(factor)
     if scale <= 0:
         return None
-    about_z = (
-        np.array(
-            [
-                [np.cos(heading), -np.sin(heading), 0],
-                [np.sin(heading), np.cos(heading), 0],
-                [0, 0, 1],
-            ]
-        )
-        @ rotation
-    )
-    moved = scale * centers @ about_z.T
+    cosine, sine = np.cos(heading), np.sin(heading)
+    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]) @ rotation
+    moved = scale * centers @ rotation.T
     shift = (positions - moved).mean(0)
     shift[2] = np.median(positions[:, 2] - moved[:, 2])
-    return Similarity(float(scale), about_z, shift)
+    return Similarity(float(scale), rotation, shift)
 
 
 def _fit(centers: np.ndarray, positions: np.ndarray, up: np.ndarray | None) -> Similarity | None:
     try:
+        fit = _guarded(centers, positions)
         if up is None:
-            return _guarded(centers, positions)
-        first = _guarded(centers, positions)
+            return fit
         spread = np.linalg.svd(centers - centers.mean(0), compute_uv=False)
-        if first is not None and spread[1] > 0.1 * spread[0]:
-            return first
+        if fit is not None and spread[1] > 0.1 * spread[0]:
+            return fit
         return _fit_line(centers, positions, up)
     except (ValueError, np.linalg.LinAlgError):
         return None
@@ -262,8 +241,7 @@ def estimate_up(poses_N44: np.ndarray, points_N3: np.ndarray) -> np.ndarray:
             up = np.linalg.eigh((offsets * weights[:, None]).T @ offsets)[1][:, 0]
             distance = np.abs(offsets @ up)
             weights = 1 / (distance + 0.5 * np.median(distance) + 1e-12)
-        up = up * np.sign((centers.mean(0) - median) @ up or 1.0)
-        return up
+        return up * np.sign((centers.mean(0) - median) @ up or 1.0)
     towards_cameras = centers.mean(0) - np.median(points_N3, axis=0)
     image_up = -poses_N44[:, 1, :3].mean(0)
     vote = up @ (towards_cameras / max(np.linalg.norm(towards_cameras), 1e-12)) + up @ image_up

@@ -78,19 +78,15 @@ def reconstruct(
     views = choose_views(kept, settings.max_views, settings.max_step, exact)
     used = kept if settings.register_all else kept[kept["frame"].isin(views)]
     names = [numbered(int(frame), ".jpg") for frame in used["frame"]]
-    positions = (
-        used[["east", "north", "up"]].to_numpy(float)
-        if {"east", "north", "up"} <= set(used)
-        else np.full((len(used), 3), np.nan)
-    )
+    positions = used.reindex(columns=["east", "north", "up"]).to_numpy(float)
 
     database = match_images(frames / "frames", names, camera, settings, work, positions)
-    positions_of = dict(zip(names, positions, strict=True))
+    positions_of = dict(zip(used["frame"], positions, strict=True))
 
     def plausible(candidate: pycolmap.Reconstruction) -> bool:
-        if not _positions_known(positions, settings):
+        if not settings.use_gps or np.isfinite(positions).all(1).sum() < 3:
             return True
-        fit = _fit_telemetry(candidate, positions_of, settings)
+        fit = _fit_telemetry(to_scene_model(candidate), positions_of, settings)
         # A model with a few cameras far from where the drone was is bent or has them wrong, however
         # small its reprojection error.
         return fit is not None and fit.inliers >= 0.9 * fit.used
@@ -114,68 +110,43 @@ def reconstruct(
         "median_triangulation_angle_deg": round(median_triangulation_angle(model), 2),
         "sfm_seconds": round(time.monotonic() - start, 1),
     }
-    logger.info(
-        "%s: %d of %d frames registered, %d points, %.2f px, %s.",
-        frames.name,
-        summary["registered"],
-        summary["frames"],
-        summary["points"],
-        summary["mean_reprojection_error_px"],
-        f"metric from {scale['scale_source']}" if scale["metric"] else "not metric",
-    )
+    keys = ("registered", "frames", "points", "mean_reprojection_error_px")
+    metric = f"metric from {scale['scale_source']}" if scale["metric"] else "not metric"
+    message = "%s: %d of %d frames registered, %d points, %.2f px, %s."
+    logger.info(message, frames.name, *(summary[key] for key in keys), metric)
     return SceneReconstruction(scene, [view for view in views if view in scene.poses], summary)
 
 
-def _positions_known(positions_N3: np.ndarray, settings: SfmSettings) -> bool:
-    return settings.use_gps and np.isfinite(positions_N3).all(1).sum() >= 3
-
-
 def _fit_telemetry(
-    model: pycolmap.Reconstruction,
-    positions_of: dict[str, np.ndarray],
+    scene: SceneModel,
+    positions_of: dict[int, np.ndarray],
     settings: SfmSettings,
-    fit: Callable = fit_positions,
+    fit: Callable[..., PositionFit | None] = fit_positions,
 ) -> PositionFit | None:
-    poses, points, names = _poses_and_points(model)
-    measured = np.stack([positions_of[name] for name in names])
-    return fit(
-        camera_center(poses),
-        measured,
-        estimate_up(poses, points),
-        settings.gps_sigma,
-        settings.seed,
-    )
-
-
-def _poses_and_points(model: pycolmap.Reconstruction) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    scene = to_scene_model(model)
-    return (
-        np.stack([scene.poses[f] for f in scene.frames]),
-        scene.points_N3,
-        [numbered(f, ".jpg") for f in scene.frames],
-    )
+    poses = np.stack([scene.poses[f] for f in scene.frames])
+    measured = np.stack([positions_of[f] for f in scene.frames])
+    up = estimate_up(poses, scene.points_N3)
+    return fit(camera_center(poses), measured, up, settings.gps_sigma, settings.seed)
 
 
 def _make_metric(
-    model: pycolmap.Reconstruction, positions_of: dict[str, np.ndarray], settings: SfmSettings
+    model: pycolmap.Reconstruction, positions_of: dict[int, np.ndarray], settings: SfmSettings
 ) -> dict:
     """Move the model into a level frame, in metres where possible; returns what the summary says
     about it."""
+    scene = to_scene_model(model)
     fit = None
-    if settings.use_gps:
-        fit = _fit_telemetry(model, positions_of, settings) or _fit_telemetry(
-            model, positions_of, settings, fit_rough_positions
-        )
+    for method in (fit_positions, fit_rough_positions) if settings.use_gps else ():
+        fit = fit or _fit_telemetry(scene, positions_of, settings, method)
     if fit is not None:
         _transform(model, fit.similarity)
         if fit.horizontal:
-            logger.warning(
-                "The positions disagree with the pictures by %.1f m (gps_sigma is %g m): the scale"
-                " comes from east and north alone and may be off by %.0f %%.",
-                fit.residual_m,
-                settings.gps_sigma,
-                200 * fit.scale_uncertainty,
+            message = (
+                "The positions disagree with the images by %.1f m (gps_sigma is %g m): the scale"
+                " comes from east and north alone and may be off by %.0f %%."
             )
+            uncertainty = 200 * fit.scale_uncertainty
+            logger.warning(message, fit.residual_m, settings.gps_sigma, uncertainty)
         return {
             "metric": True,
             "scale_source": "telemetry",
@@ -184,7 +155,7 @@ def _make_metric(
             "positions": fit.used,
             "scale_uncertainty": round(fit.scale_uncertainty, 4),
         }
-    poses, points, _ = _poses_and_points(model)
+    poses, points = np.stack([scene.poses[f] for f in scene.frames]), scene.points_N3
     centers = camera_center(poses)
     rotation = level(estimate_up(poses, points))
     scale, source = 1.0, "none"
@@ -205,11 +176,8 @@ def _make_metric(
 
 
 def _transform(model: pycolmap.Reconstruction, similarity: Similarity) -> None:
-    model.transform(
-        pycolmap.Sim3d(
-            similarity.scale, pycolmap.Rotation3d(similarity.rotation), similarity.translation
-        )
-    )
+    rotation = pycolmap.Rotation3d(similarity.rotation)
+    model.transform(pycolmap.Sim3d(similarity.scale, rotation, similarity.translation))
 
 
 def read_gray(frames: Path, frame: int) -> np.ndarray:

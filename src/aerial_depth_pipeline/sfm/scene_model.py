@@ -7,6 +7,7 @@ import numpy as np
 import pycolmap
 
 from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.geometry.poses import pose
 
 
 @dataclass(frozen=True)
@@ -43,21 +44,21 @@ def to_scene_model(model: pycolmap.Reconstruction) -> SceneModel:
     index = {point_id: i for i, point_id in enumerate(sorted(model.points3D))}
     points = np.array([model.points3D[p].xyz for p in index]).reshape(-1, 3)
     errors = np.array([model.points3D[p].error for p in index], float)
-    poses, observations = {}, {}
-    camera = None
-    for image_id in model.reg_image_ids():
-        image = model.image(image_id)
-        frame = frame_of_name(image.name)
-        matrix = np.eye(4)
-        matrix[:3] = image.cam_from_world().matrix()
-        poses[frame] = matrix
-        seen = [p.point3D_id for p in image.get_observation_points2D()]
-        observations[frame] = np.array(sorted({index[p] for p in seen}), int)
-        camera = image.camera
-    if camera is None:
+    images = {frame_of_name(image.name): image for image in map(model.image, model.reg_image_ids())}
+    if not images:
         raise ValueError("the model has no registered image")
-    ours = Camera(camera.model_name, camera.width, camera.height, tuple(camera.params))
-    return SceneModel(ours, poses, points, observations, errors)
+    poses, observations = {}, {}
+    for frame, image in images.items():
+        cam_from_world = image.cam_from_world().matrix()
+        poses[frame] = pose(cam_from_world[:, :3], cam_from_world[:, 3])
+        seen = {index[p.point3D_id] for p in image.get_observation_points2D()}
+        observations[frame] = np.array(sorted(seen), int)
+    return SceneModel(from_colmap(image.camera), poses, points, observations, errors)
+
+
+def from_colmap(camera: pycolmap.Camera) -> Camera:
+    """COLMAP's camera as ours."""
+    return Camera(camera.model_name, camera.width, camera.height, tuple(camera.params))
 
 
 def read_scene_model(ground_truth: Path) -> SceneModel:

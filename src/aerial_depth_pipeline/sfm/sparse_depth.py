@@ -26,12 +26,11 @@ def sparse_depth_map(model: SceneModel, frame: int) -> np.ndarray:
     meet."""
     pixels, depth = sparse_points(model, frame)
     depth_HW = np.zeros((model.camera.height, model.camera.width), np.float32)
-    columns, rows = np.floor(pixels).astype(int).T
-    inside = (
-        (columns >= 0) & (columns < depth_HW.shape[1]) & (rows >= 0) & (rows < depth_HW.shape[0])
-    )
-    order = np.argsort(-depth[inside])
-    depth_HW[rows[inside][order], columns[inside][order]] = depth[inside][order]
+    cells = np.floor(pixels).astype(int)
+    inside = ((cells >= 0) & (cells < depth_HW.shape[::-1])).all(1)
+    (columns, rows), depth = cells[inside].T, depth[inside]
+    order = np.argsort(-depth)
+    depth_HW[rows[order], columns[order]] = depth[order]
     return depth_HW
 
 

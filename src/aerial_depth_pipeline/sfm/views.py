@@ -13,7 +13,7 @@ def choose_views(
 
     Args:
         table: the kept rows of `frames.parquet`, in order of time; `motion` is the share of the
-            image's width that the picture moved since the row before, NaN where unknown.
+            image's width that the image moved since the row before, NaN where unknown.
         max_views: at most so many.
         max_step: neighbouring views are at most so far apart (share of the width), so that they
             overlap. A scene that is longer is covered in its middle.
@@ -27,8 +27,8 @@ def choose_views(
     if len(frames) <= max_views:
         return [int(f) for f in frames]
     motion = table["motion"].to_numpy(float).copy()
-    known = np.isfinite(motion[1:])
-    motion[1:][~known] = np.median(motion[1:][known]) if known.any() else 1e-3
+    measured = np.isfinite(motion[1:])
+    motion[1:][~measured] = np.median(motion[1:][measured]) if measured.any() else 1e-3
     motion[0] = 0.0
     along = np.cumsum(np.maximum(motion, 1e-6))
     step = min(along[-1] / (max_views - 1), max_step)
@@ -39,11 +39,7 @@ def choose_views(
         distance = np.abs(along - place)
         # A preferred frame may lie up to 0.45 of a step off its place: two neighbours never change
         # their order.
-        index = int(
-            np.argmin(
-                np.where(is_preferred & (distance <= 0.45 * step), distance - along[-1], distance)
-            )
-        )
-        if frames[index] not in chosen:
-            chosen.append(int(frames[index]))
-    return sorted(chosen)
+        favoured = is_preferred & (distance <= 0.45 * step)
+        index = np.argmin(np.where(favoured, distance - along[-1], distance))
+        chosen.append(int(frames[index]))
+    return sorted(set(chosen))

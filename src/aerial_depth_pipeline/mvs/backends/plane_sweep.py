@@ -48,61 +48,36 @@ def sweep_view(
     if len(pixels) < _MINIMUM_POINTS or not sources:
         return RawDepth.empty(*size)
     relative = [relative_pose(model.poses[s], model.poses[frame]) for s in sources]
-    device = resolve_device(settings.device)
-    pictures = [images[s] for s in sources]
-    best = settings.best or (len(sources) + 1) // 2
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    source_images = [images[s] for s in sources]
+    best = min(settings.best or (len(sources) + 1) // 2, len(sources))
+    common = (images[frame], source_images, K, relative)
     per_unit = displacement_per_unit(K, relative, pixels, inverse)
     directions = ["ground", "frontal"] if settings.sweep == "both" else [settings.sweep]
-    found = []
+    farthest = 0.02 * np.median(inverse)
+    limits = settings.plane_step, settings.max_planes, (settings.near_margin, settings.far_margin)
+    penalties = settings.small_penalty, settings.large_penalty
+    surfaces = []
     for direction in directions:
-        margins = (settings.near_margin, settings.far_margin)
-        family = make_planes(
-            pixels,
-            inverse,
-            direction,
-            per_unit,
-            size,
-            settings.plane_step,
-            settings.max_planes,
-            margins,
-        )
-        scores = matching_scores(
-            images[frame],
-            pictures,
-            K,
-            relative,
-            family,
-            settings.windows,
-            min(best, len(sources)),
-            device,
-        )
+        family = make_planes(pixels, inverse, direction, per_unit, size, *limits)
+        scores = matching_scores(*common, family, settings.windows, best, device)
+        total = to_cost(scores)
         if settings.regularization == "sgm":
             image = torch.as_tensor(images[frame], dtype=torch.float32, device=scores.device)
-            total = aggregate(
-                to_cost(scores),
-                settings.small_penalty,
-                settings.large_penalty,
-                image,
-                settings.paths,
-            )
-        else:
-            total = to_cost(scores)
+            total = aggregate(total, *penalties, image, settings.paths)
         plane = best_plane(total)
         nearest = plane.round().long().clamp(0, len(family) - 1)
         score = scores.gather(0, nearest[None])[0].cpu().numpy()
         index = plane.cpu().numpy()
         inverse_depth = family.inverse_depth(index)
-        inside = (
-            (index > 0.25)
-            & (index < len(family) - 1.25)
-            & (inverse_depth > 0.02 * np.median(inverse))
-        )
-        step = np.abs(
-            family.inverse_depth(np.ones_like(index)) - family.inverse_depth(np.zeros_like(index))
-        )
-        found.append((inverse_depth, np.where(inside, score, -1), step))
-    inverse_depth, score, step = found[0]
-    for other in found[1:]:
+        inside = (index > 0.25) & (index < len(family) - 1.25) & (inverse_depth > farthest)
+        ones, zeros = np.ones_like(index), np.zeros_like(index)
+        step = np.abs(family.inverse_depth(ones) - family.inverse_depth(zeros))
+        surfaces.append((inverse_depth, np.where(inside, score, -1), step))
+    inverse_depth, score, step = surfaces[0]
+    for other in surfaces[1:]:
         better = other[1] > score
         inverse_depth, score, step = (
             np.where(better, b, a) for a, b in zip((inverse_depth, score, step), other, strict=True)
@@ -110,23 +85,7 @@ def sweep_view(
     inside = score > -1
     for round_ in range(settings.refinements):
         smooth = cv2.medianBlur(inverse_depth.astype(np.float32), 3)
-        inverse_depth, score = refine(
-            images[frame],
-            pictures,
-            K,
-            relative,
-            smooth,
-            step / 2**round_,
-            settings.windows,
-            min(best, len(sources)),
-        )
-    valid = inside & (score >= settings.min_score) & (inverse_depth > 0.02 * np.median(inverse))
+        inverse_depth, score = refine(*common, smooth, step / 2**round_, settings.windows, best)
+    valid = inside & (score >= settings.min_score) & (inverse_depth > farthest)
     depth = np.where(valid, 1 / np.where(valid, inverse_depth, 1), 0).astype(np.float32)
     return RawDepth(depth, score.astype(np.float32))
-
-
-def resolve_device(device: str) -> str:
-    """The torch device that `auto` means here."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device

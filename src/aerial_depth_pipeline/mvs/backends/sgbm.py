@@ -9,7 +9,7 @@ import numpy as np
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose
 from aerial_depth_pipeline.mvs.backends.backend import Backend, DenseScene
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
-from aerial_depth_pipeline.mvs.planes import visible_points
+from aerial_depth_pipeline.mvs.planes import image_corners, inverse_of, to_opencv, visible_points
 from aerial_depth_pipeline.mvs.settings import DenseSettings
 from aerial_depth_pipeline.sfm.scene_model import SceneModel
 
@@ -23,7 +23,7 @@ _LARGEST = 12
 
 @dataclass(frozen=True)
 class Rectification:
-    """Two views turned so that corresponding points lie in one row, the view on the left of its
+    """Two views rotated so that corresponding points lie in one row, the view on the left of its
     source.
 
     Attributes:
@@ -58,46 +58,31 @@ def rectify(
     to_source = camera_center(T_source_from_view)  # in the view's frame
     baseline = float(np.linalg.norm(to_source))
     x = to_source / max(baseline, 1e-12)
-    forward = (
-        np.array([0.0, 0.0, 1.0]) + T_source_from_view[2, :3]
-    )  # both optical axes, in the view's frame
+    # Both optical axes, in the view's frame.
+    forward = np.array([0.0, 0.0, 1.0]) + T_source_from_view[2, :3]
     forward = forward - (forward @ x) * x
     if np.linalg.norm(forward) < 0.5:
         return None
     z = forward / np.linalg.norm(forward)
     rotation = np.stack([x, np.cross(z, x), z])
     inverse = np.linalg.inv(K_33)
-    turns = [rotation, rotation @ T_source_from_view[:3, :3].T]
+    rotations = [rotation, rotation @ T_source_from_view[:3, :3].T]
     focal = np.diag([K_33[0, 0], K_33[1, 1], 1.0])
     focal[0, 0] = focal[1, 1] = (K_33[0, 0] + K_33[1, 1]) / 2
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]).T
-    places = []
-    for turn in turns:
-        moved = focal @ turn @ inverse @ corners
-        if (moved[2] <= 0.1).any():
-            return None
-        places.append(moved[:2] / moved[2])
-    low = [place.min(1) for place in places]
-    high = [place.max(1) for place in places]
-    top, bottom = min(low[0][1], low[1][1]), max(high[0][1], high[1][1])
-    wide = max(high[0][0] - low[0][0], high[1][0] - low[1][0])
+    moved = [focal @ R @ inverse @ image_corners(height, width) for R in rotations]
+    if any((m[2] <= 0.1).any() for m in moved):
+        return None
+    corners = np.stack([m[:2] / m[2] for m in moved])
+    low, high = corners.min(2), corners.max(2)
+    top, bottom, wide = low[:, 1].min(), high[:, 1].max(), (high - low)[:, 0].max()
     rectified_size = (int(np.ceil(bottom - top)), int(np.ceil(wide)))
     if rectified_size[0] * rectified_size[1] > _LARGEST * height * width:
         return None
-    Ks = []
-    for i in range(2):
-        K = focal.copy()
-        K[:2, 2] = -low[i][0], -top
-        Ks.append(K)
-    return Rectification(
-        rotation,
-        Ks[0],
-        Ks[1],
-        Ks[0] @ turns[0] @ inverse,
-        Ks[1] @ turns[1] @ inverse,
-        baseline,
-        rectified_size,
-    )
+    Ks = [focal.copy(), focal.copy()]
+    for K, left in zip(Ks, low[:, 0], strict=True):
+        K[:2, 2] = -left, -top
+    Hs = [K @ R @ inverse for K, R in zip(Ks, rotations, strict=True)]
+    return Rectification(rotation, *Ks, *Hs, baseline, rectified_size)
 
 
 def match_pair(
@@ -120,9 +105,8 @@ def match_pair(
     pair = rectify(K_33, T_source_from_view, size)
     if pair is None:
         return np.zeros(size, np.float32)
-    height, width = pair.size
     images = [
-        _warp(image, H, (width, height))
+        cv2.warpPerspective(image, to_opencv(H), pair.size[::-1], flags=cv2.INTER_LINEAR)
         for image, H in ((view_HW, pair.H_view), (source_HW, pair.H_source))
     ]
     focal = pair.K_view[0, 0]
@@ -145,31 +129,19 @@ def match_pair(
     )
     disparity = matcher.compute(*images).astype(np.float32) / _FRACTIONS
     known = (disparity >= first) & (disparity - offset > 1e-3)
-    z = np.where(known, focal * pair.baseline / np.where(known, disparity - offset, 1), 0).astype(
-        np.float32
-    )
+    z = np.where(known, focal * pair.baseline / np.where(known, disparity - offset, 1), 0)
 
     # Back to the view's own pixels: where each lies in the rectified image, and its depth along the
     # view's own axis.
-    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    H = np.linalg.inv(shift) @ pair.H_view @ shift
-    back = cv2.warpPerspective(
-        z, H, (size[1], size[0]), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    )
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    H = to_opencv(pair.H_view)
+    back = cv2.warpPerspective(z.astype(np.float32), H, size[::-1], flags=flags)
     u, v = np.arange(size[1]) + 0.5, (np.arange(size[0]) + 0.5)[:, None]
     # A pixel's ray has z = 1 in the view; `along` is its z in the rectified frame.
     row = pair.rotation[2] @ np.linalg.inv(K_33)
     along = row[0] * u + row[1] * v + row[2]
-    return np.where((back > 0) & (along > 1e-3), back / np.maximum(along, 1e-3), 0).astype(
-        np.float32
-    )
-
-
-def _warp(image: np.ndarray, H_33: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    return cv2.warpPerspective(
-        image, np.linalg.inv(shift) @ H_33 @ shift, size, flags=cv2.INTER_LINEAR
-    )
+    depth = np.where((back > 0) & (along > 1e-3), back / np.maximum(along, 1e-3), 0)
+    return depth.astype(np.float32)
 
 
 class Sgbm(Backend):
@@ -204,20 +176,18 @@ def sgbm_view(
         return empty
     low, high = np.percentile(inverse, [0.5, 99.5])
     spread = max(high - low, 0.02 * high)
-    nearest, farthest = (
-        1 / (high + settings.near_margin * spread),
-        1 / max(low - settings.far_margin * spread, 0.3 * low),
-    )
-    found = []
+    nearest = 1 / (high + settings.near_margin * spread)
+    farthest = 1 / max(low - settings.far_margin * spread, 0.3 * low)
+    inverses = []
     for source in sources[:3]:
         T = relative_pose(model.poses[source], model.poses[frame])
         depth = match_pair(images[frame], images[source], camera.K, T, nearest, farthest)
-        found.append(np.where(depth > 0, 1 / np.where(depth > 0, depth, 1), np.nan))
-    if not found:
+        inverses.append(inverse_of(depth, np.nan))
+    if not inverses:
         return empty
-    stack = np.stack(found)
+    stack = np.stack(inverses)
     count = np.isfinite(stack).sum(0)
     ordered = np.sort(stack, axis=0)  # missing values last
     middle = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, 0)[0]
     depth = np.where(count > 0, 1 / np.where(count > 0, middle, 1), 0).astype(np.float32)
-    return RawDepth(depth, np.where(count > 0, count / len(found), -1).astype(np.float32))
+    return RawDepth(depth, np.where(count > 0, count / len(stack), -1).astype(np.float32))
