@@ -9,20 +9,9 @@ import numpy as np
 from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.file_names import numbered
 
-COLUMNS = [
-    "backend",
-    "domain",
-    "scene",
-    "abs_rel",
-    "delta_1.25",
-    "within_1pct",
-    "within_5pct",
-    "coverage",
-    "scale_error",
-    "registered",
-    "frames",
-    "seconds_per_view",
-]
+_ERRORS = ["abs_rel", "delta_1.25", "within_1pct", "within_5pct"]
+_MEASURED = [*_ERRORS, "coverage", "scale_error"]
+COLUMNS = ["backend", "domain", "scene", *_MEASURED, "registered", "frames", "seconds_per_view"]
 
 
 def measure_depth(
@@ -34,9 +23,8 @@ def measure_depth(
     Metric depth is compared as it is, so that an error of scale counts; other depth is first scaled
     by the median ratio of all maps.
     `scale_error` is that ratio less one: the relative error of the metric scale, NaN where depth is
-        not metric. `coverage` is the share of
-    the pixels with exact depth that have depth; the other figures are over these, NaN where there
-    are none.
+    not metric. `coverage` is the share of the pixels with exact depth that have depth; the other
+    figures are over these, NaN where there are none.
 
     Args:
         depths: frame and depth [H, W], 0 = none.
@@ -50,10 +38,8 @@ def measure_depth(
             continue
         exact = read_depth(path)
         if depth.shape != exact.shape:
-            raise ValueError(
-                f"depth of frame {frame} is {depth.shape[1]}x{depth.shape[0]}, {path} is"
-                f" {exact.shape[1]}x{exact.shape[0]}"
-            )
+            sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in (depth, exact)]
+            raise ValueError(f"depth of frame {frame} is {sizes[0]}, {path} is {sizes[1]}")
         both = (depth > 0) & (exact > 0)
         known += int((exact > 0).sum())
         ratios.append(depth[both].astype(np.float64) / exact[both])
@@ -61,12 +47,7 @@ def measure_depth(
     if not known:
         return None
     if not ratio.size:
-        return dict.fromkeys(
-            ("abs_rel", "delta_1.25", "within_1pct", "within_5pct"), float("nan")
-        ) | {
-            "coverage": 0.0,
-            "scale_error": float("nan"),
-        }
+        return dict.fromkeys(_MEASURED, float("nan")) | {"coverage": 0.0}
     scale = float(np.median(ratio))
     if not metric:
         ratio = ratio / scale
@@ -92,25 +73,8 @@ def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: 
     """
     summary = json.loads((Path(ground_truth) / "ground_truth.json").read_text(encoding="utf-8"))
     files = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
-    own = measure_depth(
-        ((int(path.stem), read_depth(path)) for path in files),
-        frames,
-        summary["metric"],
-    )
-    measured = (
-        []
-        if own is None
-        else [
-            {"backend": summary["backend"], "seconds_per_view": summary["seconds_per_view"], **own}
-        ]
-    )
-    place = {
-        "domain": domain,
-        "scene": scene,
-        "registered": summary["registered"],
-        "frames": summary["frames"],
-    }
-    return [
-        {name: (row | place)[name] for name in COLUMNS}
-        for row in measured + summary.get("compared", [])
-    ]
+    maps = ((int(path.stem), read_depth(path)) for path in files)
+    own = measure_depth(maps, frames, summary["metric"])
+    rows = ([] if own is None else [own]) + summary.get("compared", [])
+    common = summary | {"domain": domain, "scene": scene}
+    return [{name: (common | row)[name] for name in COLUMNS} for row in rows]

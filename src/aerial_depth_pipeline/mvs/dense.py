@@ -64,9 +64,10 @@ def dense_depth(
     """
     start = time.monotonic()
     candidates = [frame for frame in model.frames if frame in images]
+    angle = settings.best_angle
     sources = {
-        v: choose_sources(model, v, candidates, settings.sources, settings.best_angle)
-        for v in candidates
+        view: choose_sources(model, view, candidates, settings.sources, angle)
+        for view in candidates
     }
     if not any(sources[v] for v in views):
         raise SceneError(
@@ -83,19 +84,12 @@ def dense_depth(
         chosen = backend(AUTOMATIC[-1])
         logger.warning("%s %s takes over.", error, chosen.name)
         raw = chosen.depths(scene, views)
-    known = sorted(raw)
-    witnesses = {
-        view: choose_sources(model, view, known, settings.checks, settings.best_angle)
-        for view in views
-    }
-    filtered = {
-        view: confirm(model, raw, view, witnesses[view], settings) for view in sorted(views)
-    }
-    seconds = time.monotonic() - start
-    return filtered, {
-        "backend": chosen.name,
-        "seconds_per_view": round(seconds / max(len(views), 1), 3),
-    }
+    filtered = {}
+    for view in sorted(views):
+        witnesses = choose_sources(model, view, sorted(raw), settings.checks, angle)
+        filtered[view] = confirm(model, raw, view, witnesses, settings)
+    seconds = round((time.monotonic() - start) / max(len(views), 1), 3)
+    return filtered, {"backend": chosen.name, "seconds_per_view": seconds}
 
 
 def confirm(
@@ -119,6 +113,5 @@ def confirm(
     needed = min(settings.min_agreeing, max(1, len(witnesses)))
     fused = np.where(agreeing >= needed, total / (1.0 + agreeing), 0).astype(np.float32)
     fused = remove_small_regions(fused, settings.min_region, settings.max_depth_error)
-    return FilteredDepth(
-        np.nan_to_num(fused, nan=0, posinf=0, neginf=0), agreeing, raw[view].score_HW
-    )
+    finite = np.nan_to_num(fused, nan=0, posinf=0, neginf=0)
+    return FilteredDepth(finite, agreeing, raw[view].score_HW)

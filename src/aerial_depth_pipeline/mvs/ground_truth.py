@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.files import evenly, write_json
 from aerial_depth_pipeline.formats.depth_maps import write_depth
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.mvs.accuracy import measure_depth
-from aerial_depth_pipeline.mvs.dense import dense_depth
+from aerial_depth_pipeline.mvs.dense import FilteredDepth, dense_depth
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
-from aerial_depth_pipeline.sfm.reconstruction import SceneReconstruction, read_gray, reconstruct
+from aerial_depth_pipeline.sfm.reconstruction import read_gray, reconstruct
 
 logger = logging.getLogger(__name__)
 
@@ -47,38 +47,12 @@ def build_ground_truth(
     scene = reconstruct(frames, folder, settings.sfm, work)
     images = {frame: read_gray(frames, frame) for frame in scene.model.frames}
     views = scene.views
-    if settings.dense.max_depth_maps and len(views) > settings.dense.max_depth_maps:
-        places = np.linspace(0, len(views) - 1, settings.dense.max_depth_maps).round().astype(int)
-        views = [views[i] for i in places]
-    depths, dense = dense_depth(
-        scene.model, images, views, settings.dense, work, frames, folder / "sfm"
-    )
-
-    (folder / "depth").mkdir(exist_ok=True)
-    (folder / "confidence").mkdir(exist_ok=True)
-    per_frame = {}
-    for view, result in depths.items():
-        coverage = float((result.depth_HW > 0).mean())
-        if coverage < _USEFUL_COVERAGE:
-            per_frame[numbered(view)] = {
-                "coverage": round(coverage, 4),
-                "agreement": 0.0,
-                "written": False,
-            }
-            continue
-        write_depth(folder / "depth" / numbered(view, ".tiff"), result.depth_HW)
-        # How many other views agree: small files that tell whoever uses the depth how far to trust
-        # it.
-        cv2.imwrite(
-            str(folder / "confidence" / numbered(view, ".png")),
-            np.where(result.depth_HW > 0, result.agreeing_HW, 0).astype(np.uint8),
-        )
-        agreement = float(result.agreeing_HW[result.depth_HW > 0].mean())
-        per_frame[numbered(view)] = {
-            "coverage": round(coverage, 4),
-            "agreement": round(agreement, 2),
-            "written": True,
-        }
+    if settings.dense.max_depth_maps:
+        views = evenly(views, settings.dense.max_depth_maps)
+    dense_inputs = scene.model, images, views
+    folders = work, frames, folder / "sfm"
+    depths, dense = dense_depth(*dense_inputs, settings.dense, *folders)
+    per_frame = {numbered(view): _write(folder, view, depth) for view, depth in depths.items()}
     written = [entry for entry in per_frame.values() if entry["written"]]
     if not written:
         raise SceneError(
@@ -96,50 +70,34 @@ def build_ground_truth(
         "per_frame": per_frame,
     }
     if settings.compare and (frames / "depth").is_dir():
-        content["compared"] = _compare(
-            scene, images, views, settings, work, frames, folder / "sfm", dense["backend"]
-        )
+        content["compared"] = []
+        for backend in settings.compare:
+            if backend == dense["backend"]:
+                continue
+            chosen = settings.dense.model_copy(update={"backend": backend})
+            other, summary = dense_depth(*dense_inputs, chosen, work / backend, *folders[1:])
+            maps = ((view, depth.depth_HW) for view, depth in other.items())
+            accuracy = measure_depth(maps, frames, content["metric"])
+            if accuracy is not None:
+                content["compared"].append(summary | accuracy)
     write_json(folder / "ground_truth.json", content)
-    logger.info(
-        "%s: %d depth maps by %s, coverage %.0f %%, %.2f s a view.",
-        frames.name,
-        len(written),
-        content["backend"],
-        100 * content["coverage"],
-        content["seconds_per_view"],
-    )
+    coverage, seconds = 100 * content["coverage"], content["seconds_per_view"]
+    message = "%s: %d depth maps by %s, coverage %.0f %%, %.2f s a view."
+    logger.info(message, frames.name, len(written), content["backend"], coverage, seconds)
     return content
 
 
-def _compare(
-    scene: SceneReconstruction,
-    images: dict[int, np.ndarray],
-    views: list[int],
-    settings: GroundTruthSettings,
-    work: Path,
-    frames: Path,
-    sfm: Path,
-    used: str,
-) -> list[dict]:
-    """The accuracy of other backends on the same views."""
-    rows = []
-    for backend in settings.compare:
-        if backend == used:
-            continue
-        depths, dense = dense_depth(
-            scene.model,
-            images,
-            views,
-            settings.dense.model_copy(update={"backend": backend}),
-            work / backend,
-            frames,
-            sfm,
-        )
-        measured = measure_depth(
-            ((view, result.depth_HW) for view, result in depths.items()),
-            frames,
-            scene.summary["metric"],
-        )
-        if measured is not None:
-            rows.append({**dense, **measured})
-    return rows
+def _write(folder: Path, view: int, result: FilteredDepth) -> dict:
+    """Write depth and confidence of a view, unless nearly empty; its entry in `per_frame`."""
+    known = result.depth_HW > 0
+    coverage = round(float(known.mean()), 4)
+    if known.mean() < _USEFUL_COVERAGE:
+        return {"coverage": coverage, "agreement": 0.0, "written": False}
+    for name in ("depth", "confidence"):
+        (folder / name).mkdir(exist_ok=True)
+    write_depth(folder / "depth" / numbered(view, ".tiff"), result.depth_HW)
+    # How many other views agree: small files that tell whoever uses the depth how far to trust it.
+    confidence = np.where(known, result.agreeing_HW, 0).astype(np.uint8)
+    cv2.imwrite(str(folder / "confidence" / numbered(view, ".png")), confidence)
+    agreement = round(float(result.agreeing_HW[known].mean()), 2)
+    return {"coverage": coverage, "agreement": agreement, "written": True}

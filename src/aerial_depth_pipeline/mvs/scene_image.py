@@ -1,19 +1,18 @@
-"""A picture per scene: frame, depth, confidence and sparse points, to be looked at."""
+"""An image per scene: frame, depth, confidence and sparse points, to be looked at."""
 
-import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from aerial_depth_pipeline.files import evenly
 from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import decode, read_frame
+from aerial_depth_pipeline.mvs.planes import inverse_of
 from aerial_depth_pipeline.reporting.colours import colour_map
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
 from aerial_depth_pipeline.sfm.sparse_depth import sparse_points
-
-logger = logging.getLogger(__name__)
 
 
 def ground_truth_picture(
@@ -28,21 +27,14 @@ def ground_truth_picture(
     Args:
         frames: the scene's frames.
         ground_truth: its ground truth.
-        path: where the picture is written.
+        path: where the image is written.
         rows: at most so many views.
         width: width of each tile in pixels.
     """
     maps = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
     model = read_scene_model(ground_truth)
-    chosen = [
-        maps[i]
-        for i in sorted(
-            set(np.linspace(0, len(maps) - 1, min(rows, len(maps))).round().astype(int))
-        )
-    ]
-    lines = [
-        _row(Path(frames), Path(ground_truth), model, int(depth.stem), width) for depth in chosen
-    ]
+    views = [int(depth.stem) for depth in evenly(maps, rows)]
+    lines = [_row(Path(frames), Path(ground_truth), model, view, width) for view in views]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.concatenate(lines)[..., ::-1]):
@@ -59,22 +51,15 @@ def _row(frames: Path, ground_truth: Path, model: SceneModel, frame: int, width:
         confidence = decode(path, cv2.IMREAD_UNCHANGED, "Confidence", "ground_truth")
     pixels, sparse = sparse_points(model, frame)
     known = depth > 0
-    values = 1 / np.concatenate([depth[known], sparse])
-    low, high = np.percentile(values, [2, 98])
-
-    height = round(width * image.shape[0] / image.shape[1])
-    tiles = [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)]
-    coloured = (
-        colour_map(np.where(known, 1 / np.where(known, depth, 1), 0), low, high) * known[..., None]
-    )
-    tiles.append(cv2.resize(coloured, (width, height), interpolation=cv2.INTER_NEAREST))
-    agreement = (
-        colour_map(confidence.astype(float), 0, max(int(confidence.max()), 1), "viridis")
-        * (confidence > 0)[..., None]
-    )
-    tiles.append(
-        cv2.resize(agreement.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    )
+    low, high = np.percentile(1 / np.concatenate([depth[known], sparse]), [2, 98])
+    most = max(int(confidence.max()), 1)
+    maps = [
+        colour_map(inverse_of(depth), low, high) * known[..., None],
+        colour_map(confidence.astype(float), 0, most, "viridis") * (confidence > 0)[..., None],
+    ]
+    size = width, round(width * image.shape[0] / image.shape[1])
+    tiles = [cv2.resize(image, size, interpolation=cv2.INTER_AREA)]
+    tiles += [cv2.resize(coloured, size, interpolation=cv2.INTER_NEAREST) for coloured in maps]
     dots = (tiles[0] * 0.4).astype(np.uint8)
     colours = colour_map(1 / sparse, low, high)
     scale = width / image.shape[1]

@@ -2,7 +2,6 @@
 it aborts, which cannot be caught."""
 
 import json
-import logging
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from aerial_depth_pipeline.mvs.backends.backend import Backend, DenseScene
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, frame_of_name
 
-logger = logging.getLogger(__name__)
+_MODULE = "aerial_depth_pipeline.mvs.backends.patch_match"
 
 
 def patch_match_available() -> bool:
@@ -83,22 +82,15 @@ def patch_match(
             for view, others in sources.items()
             if others
         }
-        (workspace / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        command = command or [
-            sys.executable,
-            "-m",
-            "aerial_depth_pipeline.mvs.backends.patch_match",
-        ]
-        done = subprocess.run(
-            [*command, str(workspace / "job.json")], capture_output=True, text=True, check=False
-        )
+        path = workspace / "job.json"
+        path.write_text(json.dumps(job), encoding="utf-8")
+        command = [*(command or [sys.executable, "-m", _MODULE]), str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # A view's geometric map, which other views confirm, takes the place of its photometric one.
         maps = {
             frame_of_name(p.name.split(".")[0]): p
-            for p in (workspace / "stereo" / "depth_maps").glob("*.photometric.bin")
-        }
-        maps |= {
-            frame_of_name(p.name.split(".")[0]): p
-            for p in (workspace / "stereo" / "depth_maps").glob("*.geometric.bin")
+            for kind in ("photometric", "geometric")
+            for p in (workspace / "stereo" / "depth_maps").glob(f"*.{kind}.bin")
         }
         if done.returncode != 0 or not maps:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -107,20 +99,14 @@ def patch_match(
                 "Set ground_truth.dense.backend to plane_sweep, which needs no GPU."
             )
         size = (model.camera.height, model.camera.width)
-        return {
-            view: _to_raw(read_colmap_map(maps[view]), size)
-            if view in maps
-            else RawDepth.empty(*size)
-            for view in sources
-        }
+        raw = {view: _to_raw(read_colmap_map(path), size) for view, path in maps.items()}
+        return {view: raw.get(view, RawDepth.empty(*size)) for view in sources}
 
 
 def _depth_range(model: SceneModel) -> tuple[float, float]:
+    rows = {frame: pose[2] for frame, pose in model.poses.items()}
     depths = np.concatenate(
-        [
-            (model.points_N3[seen] @ model.poses[f][2, :3] + model.poses[f][2, 3])
-            for f, seen in model.observations.items()
-        ]
+        [model.points_N3[seen] @ rows[f][:3] + rows[f][3] for f, seen in model.observations.items()]
     )
     depths = depths[depths > 0]
     return 0.5 * float(np.percentile(depths, 0.5)), 1.6 * float(np.percentile(depths, 99.5))
