@@ -60,8 +60,8 @@ def reproject(
         Pixels in the source [B, 2, H, W], z-depth there [B, 1, H, W], and the mask [B, 1, H, W] of
         pixels that lie in front of the source camera and inside its image.
     """
-    turned, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33)
-    *_, z = image = _source_image(depth_B1HW[:, 0], turned, offset)
+    rotation, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44, K_source_B33)
+    *_, z = image = _source_image(depth_B1HW[:, 0], rotation, offset)
     u, v = _pixels(*image)
     return torch.stack([u, v], 1), z[:, None], (_margin(u, v, z) >= 0)[:, None]
 
@@ -72,27 +72,27 @@ def _pixel_motion(
     T_B44: torch.Tensor,
     K_source_B33: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A pixel p with depth d lies at d turned [B, 3, 3] p + offset [B, 3] in the source's
+    """A pixel p with depth d lies at d · rotation [B, 3, 3] · p + offset [B, 3] in the source's
     homogeneous pixels: no way through points."""
     check_shapes(depth_B1HW, K_B33)
     K = K_B33 if K_source_B33 is None else K_source_B33
     return K @ T_B44[:, :3, :3] @ torch.linalg.inv(K_B33), (K @ T_B44[:, :3, 3:])[..., 0]
 
 
-def _rays(depth_BHW: torch.Tensor, turned_B33: torch.Tensor) -> list[torch.Tensor]:
-    """The three coordinates [B, H, W] of `turned` times each pixel; without a product of matrices,
-    so that a compiler makes one loop."""
+def _rays(depth_BHW: torch.Tensor, rotation_B33: torch.Tensor) -> list[torch.Tensor]:
+    """The three coordinates [B, H, W] of `rotation` times each pixel; no product of matrices, so
+    that a compiler makes one loop."""
     height, width = depth_BHW.shape[1:]
     column = torch.arange(width, device=depth_BHW.device, dtype=depth_BHW.dtype) + 0.5
     row = torch.arange(height, device=depth_BHW.device, dtype=depth_BHW.dtype)[:, None] + 0.5
-    a = turned_B33[..., None, None]
+    a = rotation_B33[..., None, None]
     return [a[:, i, 0] * column + a[:, i, 1] * row + a[:, i, 2] for i in range(3)]
 
 
 def _source_image(
-    depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor
+    depth_BHW: torch.Tensor, rotation_B33: torch.Tensor, offset_B3: torch.Tensor
 ) -> list[torch.Tensor]:
-    rays = _rays(depth_BHW, turned_B33)
+    rays = _rays(depth_BHW, rotation_B33)
     return [ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(rays)]
 
 
@@ -111,9 +111,9 @@ def _margin(u_BHW: torch.Tensor, v_BHW: torch.Tensor, z_BHW: torch.Tensor) -> to
 
 
 def _grid_and_margin(
-    depth_BHW: torch.Tensor, turned_B33: torch.Tensor, offset_B3: torch.Tensor
+    depth_BHW: torch.Tensor, rotation_B33: torch.Tensor, offset_B3: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    *_, z = image = _source_image(depth_BHW, turned_B33, offset_B3)
+    *_, z = image = _source_image(depth_BHW, rotation_B33, offset_B3)
     u, v = _pixels(*image)
     return _grid(u, v, *depth_BHW.shape[1:]), _margin(u, v, z)
 
@@ -121,13 +121,13 @@ def _grid_and_margin(
 def _grid_gradient(
     gradient_BHW2: torch.Tensor,
     depth_BHW: torch.Tensor,
-    turned_B33: torch.Tensor,
+    rotation_B33: torch.Tensor,
     offset_B3: torch.Tensor,
 ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
     """From the gradient with respect to the coordinates that with respect to the source's
     homogeneous pixels, and to depth."""
     height, width = depth_BHW.shape[1:]
-    rays = _rays(depth_BHW, turned_B33)
+    rays = _rays(depth_BHW, rotation_B33)
     x, y, z = (ray * depth_BHW + offset_B3[:, i, None, None] for i, ray in enumerate(rays))
     inverse = 1 / z.clamp_min(MINIMUM_DEPTH)
     to_x = gradient_BHW2[..., 0] * (2 / width) * inverse
@@ -141,11 +141,15 @@ class _Grid(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, depth: torch.Tensor, turned: torch.Tensor, offset: torch.Tensor, compiled: Compile
+        ctx: Any,
+        depth: torch.Tensor,
+        rotation: torch.Tensor,
+        offset: torch.Tensor,
+        compiled: Compile,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.compiled = compiled
-        ctx.save_for_backward(depth, turned, offset)
-        grid, margin = compiled(_grid_and_margin)(depth, turned, offset)
+        ctx.save_for_backward(depth, rotation, offset)
+        grid, margin = compiled(_grid_and_margin)(depth, rotation, offset)
         inside = margin >= 0  # masks are what a compiler does worst
         ctx.mark_non_differentiable(inside)
         return grid, inside
@@ -155,16 +159,16 @@ class _Grid(torch.autograd.Function):
     def backward(
         ctx: Any, gradient: torch.Tensor, _: torch.Tensor
     ) -> tuple[torch.Tensor | None, ...]:
-        depth, turned, offset = ctx.saved_tensors
-        to_image, to_depth = ctx.compiled(_grid_gradient)(gradient, depth, turned, offset)
-        to_turned = to_offset = None
+        depth, rotation, offset = ctx.saved_tensors
+        to_image, to_depth = ctx.compiled(_grid_gradient)(gradient, depth, rotation, offset)
+        to_rotation = to_offset = None
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             image = torch.stack(to_image, 1)
             height, width = depth.shape[1:]
             centers = pixel_centers(height, width, depth.device, depth.dtype)
-            to_turned = (image * depth[:, None]).flatten(2) @ centers.T
+            to_rotation = (image * depth[:, None]).flatten(2) @ centers.T
             to_offset = image.sum((2, 3))
-        return to_depth, to_turned, to_offset, None
+        return to_depth, to_rotation, to_offset, None
 
 
 def warp_grid(
@@ -178,8 +182,8 @@ def warp_grid(
 
     `compiled` gives a faster form of a function, such as torch.compile's.
     """
-    turned, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44)
-    grid, inside = _Grid.apply(depth_B1HW[:, 0], turned, offset, compiled)
+    rotation, offset = _pixel_motion(depth_B1HW, K_B33, T_source_from_target_B44)
+    grid, inside = _Grid.apply(depth_B1HW[:, 0], rotation, offset, compiled)
     return grid, inside[:, None]
 
 

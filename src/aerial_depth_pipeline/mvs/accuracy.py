@@ -1,4 +1,4 @@
-"""How good ground truth is where exact depth is known: simulated flights, lidar, game engines."""
+"""Accuracy of ground truth where exact depth exists: simulated flights, lidar, game engines."""
 
 import json
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def measure_depth(
         frames: the scene's frames with `depth/NNNNNN.tiff`, exact.
         metric: whether depth is in metres.
     """
-    ratios, known = [], 0
+    ratios, pixels = [], 0
     for frame, depth in depths:
         path = Path(frames) / "depth" / numbered(frame, ".tiff")
         if not path.is_file():
@@ -41,10 +41,10 @@ def measure_depth(
             sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in (depth, exact)]
             raise ValueError(f"depth of frame {frame} is {sizes[0]}, {path} is {sizes[1]}")
         both = (depth > 0) & (exact > 0)
-        known += int((exact > 0).sum())
+        pixels += int((exact > 0).sum())
         ratios.append(depth[both].astype(np.float64) / exact[both])
     ratio = np.concatenate(ratios) if ratios else np.empty(0)
-    if not known:
+    if not pixels:
         return None
     if not ratio.size:
         return dict.fromkeys(_MEASURED, float("nan")) | {"coverage": 0.0}
@@ -57,7 +57,7 @@ def measure_depth(
         "delta_1.25": float((np.maximum(ratio, 1 / ratio) < 1.25).mean()),
         "within_1pct": float((error < 0.01).mean()),
         "within_5pct": float((error < 0.05).mean()),
-        "coverage": ratio.size / known,
+        "coverage": ratio.size / pixels,
         "scale_error": scale - 1 if metric else float("nan"),
     }
 

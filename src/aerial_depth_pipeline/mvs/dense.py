@@ -108,7 +108,7 @@ def confirm(
         mask, implied = check_against(depth, model.camera.K, T, raw[witness].depth_HW, *limits)
         total += np.where(mask, implied, 0)
         agreeing += mask
-    # At the ends of a flight a view has few neighbours; asking for more than there are would leave
+    # At the ends of a flight a view has few neighbours; asking for more than exist would leave
     # it empty.
     needed = min(settings.min_agreeing, max(1, len(witnesses)))
     fused = np.where(agreeing >= needed, total / (1.0 + agreeing), 0).astype(np.float32)

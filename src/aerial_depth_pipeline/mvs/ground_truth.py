@@ -1,4 +1,4 @@
-"""The ground truth of one scene: poses, sparse points and dense depth, with what is known about its
+"""The ground truth of one scene: poses, sparse points and dense depth, with its
 quality."""
 
 import logging

@@ -1,4 +1,4 @@
-"""Fractions of a plane: the sources warped over the surface found so far, a little nearer and a
+"""Fractions of a plane: the sources warped over the present surface, a little nearer and a
 little farther."""
 
 import cv2

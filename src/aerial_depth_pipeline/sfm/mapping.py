@@ -44,10 +44,10 @@ def map_scene(
         settings: settings of the reconstruction.
         work: folder for COLMAP's own output.
         refine_camera: let bundle adjustment change focal length and distortion.
-        plausible: a check against what else is known, e.g. telemetry.
+        plausible: a check against other knowledge, e.g. telemetry.
 
     Returns:
-        The model with most registered images, and how many models there were.
+        The model with most registered images, and the number of models.
 
     Raises:
         SceneError: if nothing could be reconstructed, with the likely reason.
@@ -209,7 +209,7 @@ def pair_motions(database: Path) -> list[PairMotion]:
 
 def check_parallax(database: Path) -> None:
     """Refuse, before anything expensive, images between which nothing moved or the camera only
-    turned.
+    rotated.
 
     Raises:
         SceneError: with the reason. From such images the mapper would build a model out of noise.
@@ -226,7 +226,7 @@ def check_parallax(database: Path) -> None:
         )
     if parallax < _NO_MOTION_PX:
         raise SceneError(
-            "There is no parallax: the camera only turned; after undoing its turn features move by"
+            "There is no parallax: the camera only rotated; without its rotation features move by"
             f" {parallax:.1f} pixels at most. Use a part of the footage where the camera travels."
         )
 
@@ -238,7 +238,7 @@ def explain_failure(database: Path) -> str:
     motions = pair_motions(database)
     if not motions:
         return (
-            f"None of the {count} frames could be matched with another: the picture changes too"
+            f"None of the {count} frames could be matched with another: the image changes too"
             " much between them, or repeats itself. Keep frames closer together, or leave the"
             " scene out."
         )

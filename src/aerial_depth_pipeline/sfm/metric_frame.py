@@ -33,8 +33,8 @@ class PositionFit:
     Attributes:
         similarity: from the model to the measured frame.
         residual_m: root mean square distance of the inliers, metres.
-        inliers: how many positions agree.
-        used: how many were given.
+        inliers: number of positions that agree.
+        used: number of positions.
         horizontal: whether only east and north were looked at.
         scale_uncertainty: standard error of the scale, relative; errors of neighbouring positions
             are taken for independent.
@@ -57,8 +57,8 @@ def fit_positions(
 ) -> PositionFit | None:
     """Fit a similarity to measured camera positions, robust against outliers.
 
-    Camera centres on (nearly) one line leave the rotation about it open; there `up_3` decides,
-    which is why it is asked for.
+    Camera centres on (nearly) one line leave the rotation about it open, which `up_3` then
+    decides.
 
     Args:
         centers_N3: camera centres in the model.
@@ -138,17 +138,18 @@ def _fit_robustly(
     if best_score < 0 or best.sum() < max(_MINIMUM_POSITIONS, len(centers) // 2):
         return None
     for _ in range(5):
-        fit = fit_similarity_to(centers[best], positions[best])
-        if fit is None:
+        refined = fit_similarity_to(centers[best], positions[best])
+        if refined is None:
             return None
-        error = error_of(fit)
+        similarity = refined
+        error = error_of(similarity)
         again = error < max(limit, 2.5 * np.sqrt((error[best] ** 2).mean()))
         if (again == best).all():
             break
         best = again
     residual = float(np.sqrt((error[best] ** 2).mean()))
     uncertainty = residual / spread / np.sqrt(best.sum())
-    return PositionFit(fit, residual, int(best.sum()), len(centers), horizontal, uncertainty)
+    return PositionFit(similarity, residual, int(best.sum()), len(centers), horizontal, uncertainty)
 
 
 def _fit_horizontally(

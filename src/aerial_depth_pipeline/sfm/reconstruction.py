@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SceneReconstruction:
-    """What structure from motion found.
+    """The result of structure from motion.
 
     Attributes:
         model: poses and points, level (z up) and in metres where `summary["metric"]` is true.

@@ -53,7 +53,8 @@ def to_scene_model(model: pycolmap.Reconstruction) -> SceneModel:
         poses[frame] = pose(cam_from_world[:, :3], cam_from_world[:, 3])
         seen = {index[p.point3D_id] for p in image.get_observation_points2D()}
         observations[frame] = np.array(sorted(seen), int)
-    return SceneModel(from_colmap(image.camera), poses, points, observations, errors)
+    camera = model.cameras[image.camera_id]
+    return SceneModel(from_colmap(camera), poses, points, observations, errors)
 
 
 def from_colmap(camera: pycolmap.Camera) -> Camera:

@@ -1,4 +1,4 @@
-"""The camera of a scene of which nothing is known, from its images alone."""
+"""Self-calibration: the camera of a scene from its images alone."""
 
 import logging
 import tempfile

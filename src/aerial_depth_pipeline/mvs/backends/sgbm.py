@@ -81,8 +81,8 @@ def rectify(
     Ks = [focal.copy(), focal.copy()]
     for K, left in zip(Ks, low[:, 0], strict=True):
         K[:2, 2] = -left, -top
-    Hs = [K @ R @ inverse for K, R in zip(Ks, rotations, strict=True)]
-    return Rectification(rotation, *Ks, *Hs, baseline, rectified_size)
+    H_view, H_source = (K @ R @ inverse for K, R in zip(Ks, rotations, strict=True))
+    return Rectification(rotation, Ks[0], Ks[1], H_view, H_source, baseline, rectified_size)
 
 
 def match_pair(
@@ -128,8 +128,8 @@ def match_pair(
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )
     disparity = matcher.compute(*images).astype(np.float32) / _FRACTIONS
-    known = (disparity >= first) & (disparity - offset > 1e-3)
-    z = np.where(known, focal * pair.baseline / np.where(known, disparity - offset, 1), 0)
+    matched = (disparity >= first) & (disparity - offset > 1e-3)
+    z = np.where(matched, focal * pair.baseline / np.where(matched, disparity - offset, 1), 0)
 
     # Back to the view's own pixels: where each lies in the rectified image, and its depth along the
     # view's own axis.
