@@ -40,33 +40,20 @@ def _method(settings: MethodSettings, domain: str) -> Method:
     kind = settings.kind
     if kind == "auto":
         suffix = path.suffix.lower()
-        kind = (
-            "onnx"
-            if suffix == ".onnx"
-            else "torchscript"
-            if suffix in _TORCHSCRIPT and path.is_file()
-            else "folder"
-        )
+        kind = "onnx" if suffix == ".onnx" else "folder"
+        if suffix in _TORCHSCRIPT and path.is_file():
+            kind = "torchscript"
     if kind == "folder":
         if not path.is_dir():
             raise UserError(
                 f"Method '{settings.name}': {path} is neither a folder nor an ONNX or"
                 " TorchScript file; say 'kind'."
             )
-        return Method(
-            settings.name,
-            _from_folder(settings, path, domain),
-            settings.output,
-            stretched=settings.stretched,
-        )
+        predict = _from_folder(settings, path, domain)
+        return Method(settings.name, predict, settings.output, stretched=settings.stretched)
     run, size = (_onnx if kind == "onnx" else _torchscript)(settings, path)
-    return Method(
-        settings.name,
-        _from_network(settings, run, size),
-        settings.output,
-        stretched=True,
-        alone=True,
-    )
+    predict = _from_network(settings, run, size)
+    return Method(settings.name, predict, settings.output, stretched=True, alone=True)
 
 
 def _from_folder(
@@ -78,12 +65,8 @@ def _from_folder(
                 file = folder / numbered(frame.reference.frame, suffix)
                 if file.is_file():
                     return read_prediction(file) * np.float32(settings.scale)
-        raise PredictionError(
-            "missing",
-            f"there is no {frame.scene}/{numbered(frame.reference.frame)}"
-            f" ({', '.join(_SUFFIXES)}) in"
-            f" {path}",
-        )
+        name = f"{frame.scene}/{numbered(frame.reference.frame)}"
+        raise PredictionError("missing", f"there is no {name} ({', '.join(_SUFFIXES)}) in {path}")
 
     return predict
 

@@ -117,14 +117,11 @@ def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> l
     if mirrored:
 
         def averaged(frame: Frame) -> np.ndarray:
-            slope = (
-                slope_of(frame.reference, *frame.image.shape[:2])[None]
-                if _takes_slope(predict)
-                else None
-            )
-            return mirrored_mean(functools.partial(_one_by_one, predict), frame.image[None], slope)[
-                0
-            ]
+            slope = None
+            if _takes_slope(predict):
+                slope = slope_of(frame.reference, *frame.image.shape[:2])[None]
+            one_by_one = functools.partial(_one_by_one, predict)
+            return mirrored_mean(one_by_one, frame.image[None], slope)[0]
 
         found.append(Method(MIRRORED, averaged, "depth", alone=True))
     return found
@@ -143,13 +140,11 @@ def _takes_slope(predict: Callable[..., np.ndarray]) -> bool:
 def trivial_baselines(training: TrainingDepth) -> list[Method]:
     """`constant`, `mean_depth_map` (where the training frames have references) and the oracle
     `tilted_plane`."""
-    methods = [
-        Method(
-            "constant",
-            lambda frame: np.full(frame.depth.shape, training.constant, np.float32),
-            cheap=True,
-        )
-    ]
+
+    def constant(frame: Frame) -> np.ndarray:
+        return np.full(frame.depth.shape, training.constant, np.float32)
+
+    methods = [Method("constant", constant, cheap=True)]
     if training.mean_HW is not None:
         mean_HW = training.mean_HW
         inverse_HW = np.reciprocal(mean_HW)
@@ -157,10 +152,8 @@ def trivial_baselines(training: TrainingDepth) -> list[Method]:
         def mean_depth_map(frame: Frame) -> np.ndarray:
             # Stretched on purpose: the baseline is a picture of the average frame, whatever the
             # proportions of this one.
-            height, width = frame.depth.shape
-            return np.reciprocal(
-                cv2.resize(inverse_HW, (width, height), interpolation=cv2.INTER_LINEAR)
-            )
+            size = frame.depth.shape[::-1]
+            return np.reciprocal(cv2.resize(inverse_HW, size, interpolation=cv2.INTER_LINEAR))
 
         methods.append(Method("mean_depth_map", mean_depth_map, cheap=True))
     methods.append(Method("tilted_plane", _tilted_plane, oracle=True))
@@ -217,10 +210,8 @@ def as_inverse(method: Method, prediction: np.ndarray, frame: Frame) -> np.ndarr
             "damaged", f"an array of shape {prediction.shape} is not a depth map [H, W]"
         )
     own_height, own_width = prediction.shape
-    if (
-        not method.stretched
-        and abs(own_width * height - own_height * width) > _ASPECT_TOLERANCE * own_height * width
-    ):
+    difference = abs(own_width * height - own_height * width)
+    if not method.stretched and difference > _ASPECT_TOLERANCE * own_height * width:
         raise PredictionError(
             "mis-sized",
             f"{own_width}×{own_height} pixels do not have the proportions of the frame,"

@@ -23,14 +23,9 @@ from aerial_depth_pipeline.evaluation.references import Reference
 
 log = logging.getLogger(__name__)
 
-_LOGGED = (
-    "ate_rmse",
-    "ate_share_of_path",
-    "ate_rotation_deg",
-    "rpe_translation_share",
-    "rpe_rotation_deg",
-)
-_LOGGED_OF_PAIRS = ("pair_rotation_deg", "pair_direction_deg")
+OF_TRAJECTORIES = ["ate_rmse", "ate_share_of_path", "ate_rotation_deg"]
+OF_TRAJECTORIES += ["rpe_translation_share", "rpe_rotation_deg"]
+OF_PAIRS = ["pair_rotation_deg", "pair_direction_deg"]
 
 
 @dataclass
@@ -63,25 +58,15 @@ def measure_poses(
         if not references:
             continue
         try:
-            truth, sfm = (
-                read_poses(references[0].scene_folder / "poses.csv"),
-                _sfm_poses(references[0].ground_truth),
-            )
+            truth = read_poses(references[0].scene_folder / "poses.csv")
+            sfm = _sfm_poses(references[0].ground_truth)
             if truth and sfm:
                 _add(errors, domain, scene, "sfm", "truth", sfm, truth, {})
             true, against = (truth, "truth") if truth else (sfm, "sfm")
             for origin, pairs in _pairs(triplets, scene).items():
                 if true and not (against == "sfm" and origin == "colmap"):
-                    _add(
-                        errors,
-                        domain,
-                        scene,
-                        origin,
-                        against,
-                        chain(pairs),
-                        true,
-                        relative_pose_errors(pairs, true),
-                    )
+                    of_pairs = relative_pose_errors(pairs, true)
+                    _add(errors, domain, scene, origin, against, chain(pairs), true, of_pairs)
         except (SceneError, ValueError) as problem:
             log.warning("Poses of %s/%s are not measured: %s.", domain, scene, problem)
     return errors
@@ -92,7 +77,7 @@ def pose_metrics(poses: pd.DataFrame) -> dict[str, float]:
     `town/poses/two_view/pair_direction_deg`."""
     metrics = {}
     for (domain, estimate), rows in poses.groupby(["domain", "estimate"]):
-        for name in (*_LOGGED, *_LOGGED_OF_PAIRS):
+        for name in (*OF_TRAJECTORIES, *OF_PAIRS):
             value = float(rows[name].mean())
             if np.isfinite(value):
                 metrics[f"{domain}/poses/{estimate}/{name}"] = value
@@ -116,20 +101,16 @@ def _add(
             "The trajectory of %s/%s by %s is not measured: %s.", domain, scene, estimate, problem
         )
         return
-    named = {
+    named: dict[str, object] = {
         "estimate": estimate,
         "domain": domain,
         "scene": scene,
         "against": against,
-        "of_frames": len(true),
-        **of_pairs,
     }
-    errors.rows.append(
-        {
-            name: named[name] if name in named else getattr(error, name, float("nan"))
-            for name in COLUMNS
-        }
-    )
+    named |= {"of_frames": len(true), **of_pairs}
+    missing = float("nan")
+    row = {name: named.get(name, getattr(error, name, missing)) for name in COLUMNS}
+    errors.rows.append(row)
     errors.trajectories.setdefault(scene, {})[estimate] = error
 
 

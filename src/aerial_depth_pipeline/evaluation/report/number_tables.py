@@ -1,13 +1,13 @@
 """All numbers of a domain as tables of the page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
+from aerial_depth_pipeline.evaluation.poses.pose_errors import OF_PAIRS, OF_TRAJECTORIES, PoseErrors
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.tables import (
-    SHOWN,
     caption_of,
     cell,
     methods_table,
@@ -22,7 +22,7 @@ def _table(
     alignment: str,
     cap: str = "none",
     scene: str = "all",
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] | None = None,
     folded: bool = True,
 ) -> Table:
     caption = caption_of(domain.name, alignment, cap, domain.kinds, scene)
@@ -39,22 +39,10 @@ def _all_tables(domain: DomainReport, settings: EvaluationSettings) -> list[Text
     shown = set(per_image.loc[per_image["alignment"] == main, "contestant"])
     hidden = [one for one in dict.fromkeys(per_image["contestant"]) if one not in shown]
     if hidden:
-        note = (
-            "inverse depth up to scale and shift, measured under least squares alone (see its"
-            " table)."
-        )
-        blocks.append(Text(f"{', '.join(hidden)}: {note}"))
+        note = "inverse depth up to scale and shift, measured under least squares alone"
+        blocks.append(Text(f"{', '.join(hidden)}: {note} (see its table)."))
     photo = _table(domain, main, metrics=photogrammetric(settings.thresholds))
-    blocks.append(
-        Table(
-            f"Photogrammetric metrics: {photo.caption}",
-            photo.header,
-            photo.rows,
-            photo.intervals,
-            photo.best,
-            folded=True,
-        )
-    )
+    blocks.append(replace(photo, caption=f"Photogrammetric metrics: {photo.caption}"))
     for cap in dict.fromkeys(per_image["cap"]):
         blocks += [
             _table(domain, alignment, cap)
@@ -69,41 +57,20 @@ def _all_tables(domain: DomainReport, settings: EvaluationSettings) -> list[Text
 
 
 def _pose_table(poses: PoseErrors) -> Table:
-    header = [
-        "poses",
-        "scene",
-        "against",
-        "frames",
-        "ATE",
-        "ATE / path",
-        "attitude (°)",
-        "RPE translation / step",
-        "RPE rotation (°)",
-    ]
+    header = ["poses", "scene", "against", "frames", "ATE", "ATE / path", "attitude (°)"]
+    header += ["RPE translation / step", "RPE rotation (°)"]
     header += ["pairs", "rotation (°)", "direction (°)", "reversed"]
-    rows = []
-    for row in poses.rows:
-        cells = [
-            row["estimate"],
-            row["scene"],
-            row["against"],
+    rows = [
+        [
+            *(row["estimate"], row["scene"], row["against"]),
             f"{row['frames']} of {row['of_frames']}",
-        ]
-        cells += [
-            cell(name, row[name])
-            for name in (
-                "ate_rmse",
-                "ate_share_of_path",
-                "ate_rotation_deg",
-                "rpe_translation_share",
-                "rpe_rotation_deg",
-            )
-        ]
-        cells += [
+            *[cell(name, row[name]) for name in OF_TRAJECTORIES],
             cell("images", row["pairs"]),
-            *[cell(name, row[name]) for name in ("pair_rotation_deg", "pair_direction_deg")],
+            *[cell(name, row[name]) for name in OF_PAIRS],
+            cell("images", row["pairs_reversed"]),
         ]
-        rows.append([*cells, cell("images", row["pairs_reversed"])])
+        for row in poses.rows
+    ]
     caption = (
         "sfm: structure from motion; two_view and colmap: the triplets' relative poses by origin,"
         " chained to a path. Last columns: medians over single pairs"
@@ -113,15 +80,8 @@ def _pose_table(poses: PoseErrors) -> Table:
 
 def _sweep_table(sweeps: pd.DataFrame) -> Table:
     names = {"plane": "the plane through the sparse points", "network": "the model's prediction"}
-    header = [
-        "sweep around",
-        "planes",
-        "abs rel",
-        "within 1 %",
-        "within 5 %",
-        "coverage",
-        "seconds",
-    ]
+    header = ["sweep around", "planes", "abs rel"]
+    header += ["within 1 %", "within 5 %", "coverage", "seconds"]
     columns = ["abs_rel", "within_1pct", "within_5pct", "coverage", "seconds"]
     means = sweeps.groupby(["around", "planes"], sort=False)[columns].mean()
     rows = [
@@ -149,13 +109,8 @@ def _problem_table(problems: pd.DataFrame) -> Table:
     caption = (
         "Predictions and references with a problem: left out, or measured where they have a value"
     )
-    return Table(
-        caption,
-        ["method", "scene", "problem", "count", "frames", "the first"],
-        rows,
-        folded=True,
-        words=True,
-    )
+    header = ["method", "scene", "problem", "count", "frames", "the first"]
+    return Table(caption, header, rows, folded=True, words=True)
 
 
 def _percent(share: float) -> str:

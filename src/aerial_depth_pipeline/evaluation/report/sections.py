@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from aerial_depth_pipeline.evaluation.measuring.metrics import shown
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
@@ -20,7 +21,6 @@ from aerial_depth_pipeline.evaluation.report.number_tables import (
 from aerial_depth_pipeline.evaluation.report.panels import draw_panels
 from aerial_depth_pipeline.evaluation.report.tables import (
     ALIGNMENTS,
-    SHOWN,
     caption_of,
     cell,
     describe_references,
@@ -43,49 +43,32 @@ _PLACES = {
 
 def overview_section(domains: Sequence[DomainReport], alignment: str) -> Section:
     """One line a domain: the model beside the baselines that it has to beat."""
-    header = [
-        "domain",
-        "abs rel",
-        "δ<1.25",
-        "mean depth map",
-        "tilted plane",
-        "skill over plane",
-        "scale drift",
-        "coverage",
-        "images",
-    ]
-    wanted = [
-        ("model", "abs_rel"),
-        ("model", "delta_1.25"),
-        ("mean_depth_map", "abs_rel"),
-        ("tilted_plane", "abs_rel"),
-    ]
-    wanted += [
-        ("model", "skill_over_plane"),
-        ("model", "scale_drift"),
-        ("model", "coverage"),
-        ("model", "images"),
-    ]
+    columns = {
+        "abs rel": ("model", "abs_rel"),
+        "δ<1.25": ("model", "delta_1.25"),
+        "mean depth map": ("mean_depth_map", "abs_rel"),
+        "tilted plane": ("tilted_plane", "abs_rel"),
+        "skill over plane": ("model", "skill_over_plane"),
+        "scale drift": ("model", "scale_drift"),
+        "coverage": ("model", "coverage"),
+        "images": ("model", "images"),
+    }
     rows = []
     for domain in domains:
-        wide = pivot(domain.measured.table, domain.name, alignment, metrics=(*SHOWN, "scale_drift"))
-        values = [
-            wide[metric].get(method, np.nan) if metric in wide else np.nan
-            for method, metric in wanted
-        ]
-        rows.append(
-            [
-                domain.name,
-                *[cell(metric, value) for (_, metric), value in zip(wanted, values, strict=True)],
-            ]
+        wide = pivot(
+            domain.measured.table, domain.name, alignment, metrics=(*shown(), "scale_drift")
         )
+        cells = [
+            cell(metric, wide[metric].get(method, np.nan) if metric in wide else np.nan)
+            for method, metric in columns.values()
+        ]
+        rows.append([domain.name, *cells])
     text = Text(
         "The columns of the baselines are their abs rel. Each domain has a section of its own"
         " below."
     )
-    return Section(
-        "Overview", [text, Table(caption_of("All domains", alignment, "none"), header, rows)]
-    )
+    caption = caption_of("All domains", alignment, "none")
+    return Section("Overview", [text, Table(caption, ["domain", *columns], rows)])
 
 
 def domain_section(domain: DomainReport, settings: EvaluationSettings) -> Section:

@@ -11,7 +11,6 @@ from aerial_depth_pipeline.evaluation.method_table import BASELINES, MODEL
 from aerial_depth_pipeline.reporting.page import Table
 from aerial_depth_pipeline.reporting.tables import markdown_table, text_table
 
-SHOWN = shown()
 _WHOLE = 0.95
 ALIGNMENTS = {
     "none": "without alignment",
@@ -38,14 +37,16 @@ def pivot(
     alignment: str,
     cap: str = "none",
     scene: str = "all",
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] | None = None,
     what: str = "value",
 ) -> pd.DataFrame:
     """Methods in rows (the model first, then the others, baselines last), metrics in columns;
     `coverage` and `images` at the end.
 
-    `what` is the column of the long table that fills the cells: `value`, `low` or `high`.
+    `metrics` are those of the main table where it is None; `what` is the column of the long table
+    that fills the cells: `value`, `low` or `high`.
     """
+    metrics = shown() if metrics is None else metrics
     part = table[
         (table["domain"] == domain)
         & (table["alignment"] == alignment)
@@ -115,7 +116,7 @@ def format_console(
     alignment: str,
     cap: str = "none",
     kinds: Sequence[str] = (),
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] | None = None,
 ) -> str:
     """A table for the terminal: caption, header, one line per method, columns aligned."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
@@ -131,7 +132,7 @@ def format_markdown(
     alignment: str,
     cap: str = "none",
     kinds: Sequence[str] = (),
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] | None = None,
 ) -> str:
     """The same as a Markdown table, the best method of each metric in bold (the oracle plane
     does not compete)."""
@@ -156,7 +157,7 @@ def format_latex(
     alignment: str,
     cap: str = "none",
     kinds: Sequence[str] = (),
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] | None = None,
 ) -> str:
     """The same as a LaTeX table with booktabs rules, ready to be included."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
@@ -258,7 +259,7 @@ def methods_table(
     caption: str,
     cap: str = "none",
     scene: str = "all",
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] | None = None,
     folded: bool = False,
 ) -> Table:
     """The evaluation's table for the page, with the best of each metric marked."""
