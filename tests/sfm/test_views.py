@@ -14,7 +14,7 @@ def test_few_frames_are_all_taken():
     assert choose_views(frames([np.nan, 0.1, 0.1]), 5, 0.2) == [0, 2, 4]
 
 
-def test_views_are_dense_where_the_picture_moves():
+def test_views_are_dense_where_the_image_moves():
     motion = np.r_[np.nan, np.full(49, 0.001), np.full(50, 0.03)]
     views = choose_views(frames(motion), 11, 0.5)
     assert views[0] == 0 and views[-1] == 198
