@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high
 from aerial_depth_pipeline.evaluation.report.tables import cell, label
-from aerial_depth_pipeline.reporting.charts import finish, new_figure, png
+from aerial_depth_pipeline.reporting.figures import finish, new_figure, png
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops
 

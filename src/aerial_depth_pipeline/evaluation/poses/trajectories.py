@@ -13,7 +13,7 @@ from aerial_depth_pipeline.geometry.poses import (
     relative_pose,
     rotation_angle,
 )
-from aerial_depth_pipeline.reporting.charts import new_figure, png
+from aerial_depth_pipeline.reporting.figures import new_figure, png
 
 Poses = Mapping[int, np.ndarray]
 """frame → `cam_from_world` [4, 4]"""

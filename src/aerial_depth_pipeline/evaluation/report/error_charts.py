@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, METHODS
-from aerial_depth_pipeline.reporting.charts import finish, new_figure, png
+from aerial_depth_pipeline.reporting.figures import finish, new_figure, png
 
 _COLOURS = {row.name: row.colour for row in METHODS if row.colour}
 _OTHERS = ("#d62728", "#1f4fd8", "#e377c2", "#17becf", "#bcbd22", "#3a3a44")

@@ -10,7 +10,7 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.report.tables import caption_of, cell, label, pivot
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.reporting.tables import markdown_table
+from aerial_depth_pipeline.reporting.text_tables import markdown_table
 
 CARD = "model_card.md"
 _SHOWN = ("abs_rel", "rmse", "delta_1.25", "skill_over_plane")

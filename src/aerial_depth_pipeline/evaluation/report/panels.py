@@ -21,8 +21,8 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 )
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.reporting.charts import png
 from aerial_depth_pipeline.reporting.colours import MISSING, colour_map, depth_range, plasma
+from aerial_depth_pipeline.reporting.figures import png
 
 log = logging.getLogger(__name__)
 

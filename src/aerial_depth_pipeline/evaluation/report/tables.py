@@ -9,7 +9,7 @@ import pandas as pd
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high, metric_of, shown
 from aerial_depth_pipeline.evaluation.method_table import BASELINES, MODEL
 from aerial_depth_pipeline.reporting.page import Table
-from aerial_depth_pipeline.reporting.tables import markdown_table, text_table
+from aerial_depth_pipeline.reporting.text_tables import markdown_table, text_table
 
 _WHOLE = 0.95
 ALIGNMENTS = {

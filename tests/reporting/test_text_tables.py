@@ -1,6 +1,6 @@
 """Tables of text."""
 
-from aerial_depth_pipeline.reporting.tables import markdown_table, text_table
+from aerial_depth_pipeline.reporting.text_tables import markdown_table, text_table
 
 ROWS = [["model", "0.1"], ["tilted_plane", "12"]]
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from aerial_depth_pipeline.reporting.charts import finish, new_figure, png
+from aerial_depth_pipeline.reporting.figures import finish, new_figure, png
 
 
 def test_a_figure_becomes_a_png_of_its_size_and_errors_begin_at_zero():
