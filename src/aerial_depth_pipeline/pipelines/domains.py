@@ -37,7 +37,7 @@ def configured_domains() -> list[str]:
     Raises:
         UserError: if `globals.yml` lists no domain, or one whose name cannot be a folder.
     """
-    loader = ProjectConfigLoader.latest
+    loader: OmegaConfigLoader | None = ProjectConfigLoader.latest
     if loader is None:
         loader = OmegaConfigLoader(
             str(Path.cwd() / settings.CONF_SOURCE),

@@ -53,12 +53,15 @@ class Picture:
     kind: ClassVar[str] = "picture"
 
 
+Block = Text | Heading | Table | Picture
+
+
 @dataclass(frozen=True)
 class Section:
     """A heading with whatever stands below it, in its order."""
 
     title: str
-    blocks: list[Text | Heading | Table | Picture]
+    blocks: Sequence[Block]
 
 
 def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:

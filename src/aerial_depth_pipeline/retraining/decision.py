@@ -113,7 +113,7 @@ def decide(
             reasons.append(
                 f"Only {count} held-out images of the {name} scenes could be measured; {needed}."
             )
-        elif not found.high <= bound or (name == "new" and not found.high < 0):
+        elif found and (not found.high <= bound or (name == "new" and not found.high < 0)):
             reasons.append(f"It is {sentence}: {found}.")
     for domain, errors_N2 in sorted(old.items()):
         found = compare(errors_N2, settings)

@@ -1,11 +1,11 @@
 """The page of one night: what came in, what was learned, the decision and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aerial_depth_pipeline.files import write_json, write_text
-from aerial_depth_pipeline.reporting.page import Picture, Section, Table, Text, render_page
+from aerial_depth_pipeline.reporting.page import Block, Picture, Section, Table, Text, render_page
 from aerial_depth_pipeline.retraining.decision import Comparison, Decision
 from aerial_depth_pipeline.retraining.plan import Plan, Record
 
@@ -23,7 +23,7 @@ def headline(
             if plan.champion
             else "there is no scene to learn from"
         )
-        others = {
+        others: dict[str, Collection[str]] = {
             "set aside": plan.waiting,
             "kept for measuring": plan.held_out,
             "left out": left_out,
@@ -105,7 +105,7 @@ def write_night(
 
 
 def _came_in(plan: Plan, left_out: Mapping[str, str]) -> Section:
-    blocks = [
+    blocks: list[Block] = [
         Text(
             f"Scenes to learn from: {len(plan.new)}; scenes that the champion knows:"
             f" {len(plan.old)}."

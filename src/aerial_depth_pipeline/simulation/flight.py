@@ -206,7 +206,8 @@ def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
-        parent.join()
+        if parent is not None:
+            parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

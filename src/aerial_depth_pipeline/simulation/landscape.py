@@ -176,13 +176,11 @@ class Landscape:
         rise = (
             min(size_2) / 2 * (rng.uniform(0.2, 0.4) if kind == METAL else rng.uniform(0.55, 1.0))
         )
-        make = gable_roof if roof == "gable" else hip_roof
+        shape = builder, center_2, size_2, angle, eaves, rise, roof_texture, tint
         if roof == "gable":
-            make(
-                builder, center_2, size_2, angle, eaves, rise, roof_texture, tint, texture, wall, u0
-            )
+            gable_roof(*shape, texture, wall, u0)
         else:
-            make(builder, center_2, size_2, angle, eaves, rise, roof_texture, tint, u0)
+            hip_roof(*shape, u0)
         along, across = (
             np.array([np.cos(angle), np.sin(angle)]),
             np.array([-np.sin(angle), np.cos(angle)]),

@@ -2,6 +2,7 @@
 vehicles."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class MeshBuilder:
     """Collects triangles; `mesh()` joins them."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[np.ndarray, ...]] = []
+        self._parts: list[tuple[Any, ...]] = []
 
     def triangles(self, corners_N33, uv_N32, texture: int, tint, normals_N33=None) -> None:
         """Add triangles [N, 3, 3] with texture coordinates [N, 3, 2]; `tint` is one colour or [N,

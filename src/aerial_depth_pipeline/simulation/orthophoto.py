@@ -209,7 +209,7 @@ def _picture(photo, local: CRS, half: float) -> tuple[np.ndarray, np.ndarray]:
         **where | {"resampling": Resampling.nearest},
     )
     bands = (1, 2, 3) if photo.count >= 3 else (1, 1, 1)
-    image = np.zeros((side, side, 3), np.float32)
+    image: np.ndarray = np.zeros((side, side, 3), np.float32)
     for channel, band in enumerate(bands):
         plane = np.zeros((side, side), np.float32)
         reproject(rasterio.band(photo, band), plane, **where)

@@ -316,10 +316,10 @@ def _edges(depth_HW: np.ndarray, seen_HW: np.ndarray) -> np.ndarray:
     inverse = np.where(depth_HW > 0, 1 / np.maximum(depth_HW, 1e-6), 0)
     edges = np.zeros(depth_HW.shape, bool)
     for axis in (0, 1):
-        here = [slice(None)] * 2
-        there = [slice(None)] * 2
-        here[axis], there[axis] = slice(None, -1), slice(1, None)
-        here, there = tuple(here), tuple(there)
+        whole = slice(None)
+        first, second_on = slice(None, -1), slice(1, None)
+        here = (first, whole) if axis == 0 else (whole, first)
+        there = (second_on, whole) if axis == 0 else (whole, second_on)
         differs = seen_HW[here] != seen_HW[there]
         # Along a plane inverse depth is linear: its second difference tells a step or a crease from
         # a slope.

@@ -52,7 +52,8 @@ class Terrain:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng([self.seed, 11])
-        wavelength = np.exp(rng.uniform(*np.log(self.wavelengths), self.waves))
+        low, high = np.log(self.wavelengths)
+        wavelength = np.exp(rng.uniform(low, high, self.waves))
         angle = rng.uniform(0, 2 * np.pi, self.waves)
         self._k = 2 * np.pi / wavelength[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
         self._phase = rng.uniform(0, 2 * np.pi, self.waves)
@@ -233,7 +234,8 @@ class Ground:
 
 
 def _clip(colour) -> tuple[float, float, float]:
-    return tuple(float(c) for c in np.clip(colour, 0, 255))
+    red, green, blue = (float(c) for c in np.clip(colour, 0, 255))
+    return red, green, blue
 
 
 def _furrow(

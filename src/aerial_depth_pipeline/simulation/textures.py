@@ -232,12 +232,10 @@ def flat_roof(rng: np.random.Generator, kind: int) -> Texture:
         for y in range(0, size, 16):
             image[y : y + 1] *= 0.6
         for _ in range(30):
-            x, y, w, h = (
-                rng.integers(0, size - 60),
-                rng.integers(0, size - 60),
-                rng.integers(12, 60),
-                rng.integers(12, 60),
-            )
+            x = int(rng.integers(0, size - 60))
+            y = int(rng.integers(0, size - 60))
+            w = int(rng.integers(12, 60))
+            h = int(rng.integers(12, 60))
             image[y : y + h, x : x + w] *= rng.uniform(0.65, 1.3)
         return Texture(_colour(image, 0.12 * sheets, 0.16 * stains, 0.03 * fine), TEXELS_PER_METRE)
     if kind == 1:

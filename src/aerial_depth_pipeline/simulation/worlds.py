@@ -57,8 +57,8 @@ def build_world(settings: FlightSettings) -> World:
         from aerial_depth_pipeline.simulation.orthophoto import build_orthophoto
 
         mesh, textures, half, origin = build_orthophoto(
-            settings.orthophoto,
-            settings.surface_model,
+            settings.orthophoto or "",
+            settings.surface_model or "",
             settings.orthophoto_extent,
             settings.height_unit,
         )

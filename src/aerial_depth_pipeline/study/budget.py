@@ -45,7 +45,7 @@ def announce(cells: Sequence[Cell], workshop: Workshop) -> float:
     if not missing:
         return 0.0
     speeds = _Speeds(workshop)
-    seconds, lengths = 0.0, {}
+    seconds, lengths = 0.0, dict[int, int]()
     for cell in missing:
         samples = speeds.samples(cell)
         lengths[samples] = lengths.get(samples, 0) + 1

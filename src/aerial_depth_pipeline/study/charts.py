@@ -1,6 +1,7 @@
 """The study's figures, drawn from its tables alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,11 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
             ["method", "replay"], sort=False
         ):
             name = f"{method.replace('_', ' ')}{', with replay' if replay else ''}"
-            style = {"color": colours[method], "linestyle": "-" if replay else "--", "label": name}
+            style: dict[str, Any] = {
+                "color": colours[method],
+                "linestyle": "-" if replay else "--",
+                "label": name,
+            }
             place.errorbar(
                 curve["samples"],
                 curve["mean"],

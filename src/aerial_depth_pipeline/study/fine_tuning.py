@@ -3,6 +3,7 @@ what it forgets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def plan(planner: Planner) -> FineTuningPlan:
         result.ceilings[seed] = planner.cell(f"train on {new}", [new], seed)
         for name in settings.methods:
             for replayed in settings.replay:
-                options = {"start": base, "replay": replay if replayed else None}
+                options: dict[str, Any] = {"start": base, "replay": replay if replayed else None}
                 what = f"{name.replace('_', ' ')}{' with replay' if replayed else ''}"
                 key, training = (
                     (name, replayed, seed),

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.report.tables import cell, label
-from aerial_depth_pipeline.reporting.page import Heading, Picture, Section, Table, Text, render_page
+from aerial_depth_pipeline.reporting.page import (
+    Block,
+    Heading,
+    Picture,
+    Section,
+    Table,
+    Text,
+    render_page,
+)
 from aerial_depth_pipeline.study import charts
 from aerial_depth_pipeline.study import fine_tuning as tuning
 from aerial_depth_pipeline.study.generalization import drops
@@ -190,7 +198,7 @@ def _fine_tuning(table: pd.DataFrame, online: pd.DataFrame, metric: str) -> Sect
         "Error on the new domain and on the old ones while fine-tuning.",
         charts.fine_tuning_chart(table, metric),
     )
-    blocks = [
+    blocks: list[Block] = [
         Text(text),
         picture,
         Table("What each method recovers of the gap, and what it forgets", header, rows),
@@ -233,7 +241,7 @@ def _online_table(online: pd.DataFrame) -> Table:
 
 
 def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Section:
-    blocks = []
+    blocks: list[Block] = []
     for axis in dict.fromkeys(table["axis"]):
         rows = []
         part = table[(table["axis"] == axis) & (table["alignment"] == alignment)]

@@ -106,7 +106,8 @@ class _Clock:
     """Seconds of training, halted while something is measured."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self._since = seconds, None
+        self.seconds = seconds
+        self._since: float | None = None
 
     def start(self) -> None:
         self._since = time.perf_counter()

@@ -276,10 +276,11 @@ class _Sender:
         self.pipe.send(("metrics", {name: float(value) for name, value in metrics.items()}, step))
 
 
-def _child(pipe: Any, arguments: tuple, logged: bool) -> None:
+def _child(pipe: Any, arguments: tuple[Any, ...], logged: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        pipe.send(("result", run_cell(*arguments, _Sender(pipe) if logged else None)))
+        logger = _Sender(pipe) if logged else None
+        pipe.send(("result", run_cell(*arguments, logger=logger)))  # type: ignore[misc]
     except BrokenPipeError:
         raise SystemExit(1) from None
     except UserError as error:

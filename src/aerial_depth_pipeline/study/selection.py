@@ -118,6 +118,7 @@ def _buffer(
     held_out: Mapping[str, Footage],
 ) -> list[Target]:
     """The old triplets that are replayed: the same for every method of one seed."""
+    assert cell.replay is not None
     old = [
         target
         for name in cell.replay.domains
@@ -133,7 +134,7 @@ def _buffer(
 
 def _mixed(new: Sequence[Target], old: Sequence[Target], cell: Cell) -> list[Target]:
     """New and old triplets in the wished proportion; a small buffer comes several times."""
-    if not old:
+    if not old or cell.replay is None:
         return list(new)
     count = round(len(new) * cell.replay.share / (1 - cell.replay.share))
     return [*new, *(old[i % len(old)] for i in range(max(1, count)))]

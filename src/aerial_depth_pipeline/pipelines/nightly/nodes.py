@@ -53,17 +53,22 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
         parameters: `nightly`.
         domain_inputs: triplet lists and triplets of each domain in turn.
     """
-    from aerial_depth_pipeline.retraining.plan import plan_night, record_from_json, scenes_of_domain
+    from aerial_depth_pipeline.retraining.plan import (
+        Record,
+        plan_night,
+        record_from_json,
+        scenes_of_domain,
+    )
 
     settings = read_settings(NightlySettings, parameters, "nightly")
-    now = {}
+    now: Record = {}
     for lists, triplets in zip(domain_inputs[::2], domain_inputs[1::2], strict=True):
         fingerprints = {name: scene.fingerprint for name, scene in triplets.items()}
         spans = {name: int(scene.summary["span"]) for name, scene in triplets.items()}
         now |= scenes_of_domain(lists.domain, lists.splits, fingerprints, spans, settings.hold_out)
     champion = registry.champion_of(settings.registered_model)
     learned = {} if champion is None else record_from_json(registry.read_record(champion)["scenes"])
-    refused = {}
+    refused: dict[tuple[str, str], str] = {}
     for version in registry.versions_of(settings.registered_model):
         if version.tags.get("decision") in (
             registry.REFUSED,
@@ -311,7 +316,7 @@ def report_night(
             "night": plan.name,
         }
         version = registry.register(settings.registered_model, model_folder, tags)
-    left_out = {}
+    left_out: dict[str, str] = {}
     for (domain, step), report in zip(
         ((d, s) for d in configured_domains() for s in STEPS), reports, strict=True
     ):

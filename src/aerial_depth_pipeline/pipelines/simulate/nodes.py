@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
@@ -34,10 +36,8 @@ def simulate_flights(
 
     from aerial_depth_pipeline.simulation.flight import FlightPool
 
-    with (
-        FlightPool(len(flights)) as pool,
-        progress_bar(None, f"flights of {domain}", len(flights), "flight") as bar,
-    ):
+    progress: tqdm[Any] = progress_bar(None, f"flights of {domain}", len(flights), "flight")
+    with FlightPool(len(flights)) as pool, progress as bar:
 
         def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
             if scene.name in simulated.strangers:

@@ -57,7 +57,7 @@ def run_parts(
     from aerial_depth_pipeline.study import budget
     from aerial_depth_pipeline.study.measuring import Measuring
     from aerial_depth_pipeline.study.planning import Planner
-    from aerial_depth_pipeline.study.run_study import NoObserver, Workshop, run_study
+    from aerial_depth_pipeline.study.run_study import NoObserver, Observer, Workshop, run_study
 
     settings = read_settings(StudySettings, parameters, "study")
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
@@ -73,7 +73,7 @@ def run_parts(
     measuring = Measuring(measured, settings.metrics)
     planner = Planner(settings, train, triplets, footage, measuring)
     plans = {part: _plan(part, planner) for part in parts}
-    observer = NoObserver()
+    observer: Observer = NoObserver()
     if tracking.is_tracking():
         from aerial_depth_pipeline.tracking.study_runs import CellRuns
 
