@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.measuring.aggregate import summarize
@@ -103,6 +105,7 @@ def measure(
     records, problems, tables = [], [], []
     sums: Sums = {}
     frames = sum(map(len, scenes.values()))
+    bar: tqdm[Any]
     with progress_bar(None, f"Evaluating {domain}", total=frames, unit="frame") as bar:
         for scene, references in scenes.items():
             geometry = find_scene_geometry(references[0])

@@ -114,9 +114,9 @@ def _skill(pairs_N2: np.ndarray, bootstrap: Bootstrap) -> tuple[float, float, fl
 
 def _counts(
     per_image: pd.DataFrame, problems: pd.DataFrame, domain: str, frames: Mapping[str, int]
-) -> list[tuple]:
+) -> list[tuple[object, ...]]:
     """Rows that count test frames and predictions with a problem, so that no average hides them."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     nan = float("nan")
     named = problems.loc[problems["contestant"] != "reference", "contestant"]
     everyone = list(dict.fromkeys([*per_image["contestant"], *named]))

@@ -3,6 +3,7 @@ pixels, gathered frame by frame."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -241,9 +242,9 @@ def textureless(image_HW3: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(image_HW3, cv2.COLOR_RGB2GRAY)
     window = (_TEXTURE_WINDOW, _TEXTURE_WINDOW)
     mean = cv2.boxFilter(grey, cv2.CV_32F, window)
-    variance = cv2.sqrBoxFilter(grey, cv2.CV_32F, window)
+    variance: Any = cv2.sqrBoxFilter(grey, cv2.CV_32F, window)
     variance -= cv2.multiply(mean, mean)
-    return variance < _TEXTURE_CONTRAST**2
+    return np.asarray(variance < _TEXTURE_CONTRAST**2)
 
 
 def height_above_ground(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,8 +48,8 @@ class FrameResult:
     (method, breakdown), median ratios."""
 
     frames: int = 0
-    records: list[dict] = field(default_factory=list)
-    problems: list[dict] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
     sums: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     ratios: dict[Key, float] = field(default_factory=dict)
 
@@ -211,8 +212,9 @@ class SceneMeasurement:
         if present < settings.minimum_pixels:
             return
         fit = fit_inverse_depth(common.depth_N, inverse_N)
+        alignments: dict[str, tuple[float, float]] = {}
         if method.oracle:
-            alignments = dict.fromkeys(settings.alignments, (1.0, 0.0))
+            alignments = {name: (1.0, 0.0) for name in settings.alignments}
         elif scales is not None:
             alignments = (
                 {_PER_SCENE: (1 / scales[method.name, cap], 0.0)}
@@ -316,7 +318,7 @@ class SceneMeasurement:
             known[name] = KnownPixels(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
         return known
 
-    def _problem(self, method: str, frame: Frame, problem: str, detail: str) -> dict:
+    def _problem(self, method: str, frame: Frame, problem: str, detail: str) -> dict[str, Any]:
         return {
             "contestant": method,
             "domain": self.domain,

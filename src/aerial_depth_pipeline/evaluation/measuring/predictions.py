@@ -19,9 +19,10 @@ def _inverse(method: Method, prediction: Prediction | None, frame: Frame) -> Pre
     """A method's inverse depth, from what it predicted if it works alone."""
     if not method.alone:
         prediction = _attempt(method.predict, frame)
-    if isinstance(prediction, PredictionError):
-        return prediction
-    return _attempt(lambda frame: as_inverse(method, prediction, frame), frame)
+    if prediction is None or isinstance(prediction, PredictionError):
+        return prediction or PredictionError("missing", "there is no prediction")
+    array = prediction
+    return _attempt(lambda frame: as_inverse(method, array, frame), frame)
 
 
 def _attempt(function: Callable[[Frame], np.ndarray], frame: Frame) -> Prediction:

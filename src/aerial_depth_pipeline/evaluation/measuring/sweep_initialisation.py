@@ -72,11 +72,12 @@ def sweep_gain(
         for reference in references
         if reference.kind == "exact" and reference.ground_truth is not None
     ]
-    rows: list[tuple] = []
-    if usable and (usable[0].ground_truth / "sfm" / "images.bin").is_file():
-        model = read_scene_model(usable[0].ground_truth)
+    rows: list[tuple[object, ...]] = []
+    truth = usable[0].ground_truth if usable else None
+    if truth is not None and (truth / "sfm" / "images.bin").is_file():
+        model = read_scene_model(truth)
         usable = [reference for reference in usable if reference.frame in model.poses]
-        places = (
+        places: np.ndarray | list[int] = (
             np.unique(np.linspace(0, len(usable) - 1, min(frames, len(usable))).round().astype(int))
             if usable
             else []
@@ -94,7 +95,7 @@ def _sweep_frame(
     frame: Frame,
     model: SceneModel,
     planes: Sequence[int],
-) -> list[tuple]:
+) -> list[tuple[object, ...]]:
     number = frame.reference.frame
     size = (model.camera.height, model.camera.width)
     folder = frame.reference.image.parent
@@ -124,7 +125,7 @@ def _sweep_frame(
         "plane": np.maximum(plane_HW, np.float32(0.1 * np.median(inverse_N))),
         "network": network_HW,
     }
-    result = []
+    result: list[tuple[object, ...]] = []
     for name, surface_HW in surfaces.items():
         at_points = surface_HW[rows, columns]
         known = np.isfinite(at_points) & (at_points > 0)
@@ -202,5 +203,5 @@ def _errors(depth_HW: np.ndarray, reference_HW: np.ndarray) -> tuple[float, floa
     reference_N, depth_N = reference_HW[common], depth_HW[common]
     error_N = np.abs(depth_N * median_ratio(reference_N, depth_N) - reference_N) / reference_N
     wanted = np.count_nonzero(reference_HW > 0)
-    within = [np.count_nonzero(error_N < limit) / wanted for limit in (0.01, 0.05)]
-    return float(error_N.mean()), *within, len(error_N) / wanted
+    one, five = (np.count_nonzero(error_N < limit) / wanted for limit in (0.01, 0.05))
+    return float(error_N.mean()), one, five, len(error_N) / wanted

@@ -118,8 +118,8 @@ def resize_depth(depth_HW: np.ndarray, width: int, height: int) -> np.ndarray:
     inverse_HW = np.divide(1, depth_HW, out=np.zeros_like(depth_HW), where=depth_HW > 0)
     smaller = width <= depth_HW.shape[1] and height <= depth_HW.shape[0]
     way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    present_HW = cv2.resize(present_HW, (width, height), interpolation=way)
-    inverse_HW = cv2.resize(inverse_HW, (width, height), interpolation=way)
+    present_HW = np.asarray(cv2.resize(present_HW, (width, height), interpolation=way))
+    inverse_HW = np.asarray(cv2.resize(inverse_HW, (width, height), interpolation=way))
     return np.divide(
         present_HW,
         inverse_HW,

@@ -48,7 +48,7 @@ def conventional_methods(
             for reference in references
             if reference.kind == "exact" and reference.ground_truth is not None
         ]
-        if exact and (exact[0].ground_truth / "sfm" / "images.bin").is_file():
+        if exact and (_folder(exact[0]) / "sfm" / "images.bin").is_file():
             scenes[name] = exact
     models, methods = _Models(scenes), []
     for method in settings.conventional if scenes else []:
@@ -82,7 +82,7 @@ class _Models:
                 f"scene {frame.scene} has no structure from motion beside an exact reference",
             )
         if self._latest is None or self._latest[0] != frame.scene:
-            folder = self.scenes[frame.scene][0].ground_truth
+            folder = _folder(self.scenes[frame.scene][0])
             try:
                 self._latest = frame.scene, read_scene_model(folder)
             except (OSError, ValueError, RuntimeError) as error:
@@ -147,9 +147,9 @@ class _Dense:
             .astype(int)
         )
         wanted = [registered[place] for place in places]
-        ready = _depth_on_disk(references[0].ground_truth, self.name)
+        ready = _depth_on_disk(_folder(references[0]), self.name)
         if set(registered) <= set(ready):
-            return references[0].ground_truth / "depth", registered
+            return _folder(references[0]) / "depth", registered
         folder = self.work / scene
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -157,6 +157,12 @@ class _Dense:
         except SceneError as error:
             log.warning("%s of %s is left out: %s", self.name, scene, error)
         return folder, wanted
+
+
+def _folder(reference: Reference) -> Path:
+    """The scene's folder in `03_primary/`; only scenes that have one get here."""
+    assert reference.ground_truth is not None
+    return reference.ground_truth
 
 
 def _depth_on_disk(ground_truth: Path, method: str) -> list[int]:
@@ -193,7 +199,7 @@ def _compute(
             ]
         )
     found, _ = dense_depth(
-        model, images, sorted(views), settings, folder, frames, reference.ground_truth / "sfm"
+        model, images, sorted(views), settings, folder, frames, _folder(reference) / "sfm"
     )
     for frame in wanted:
         if (found[frame].depth_HW > 0).any():

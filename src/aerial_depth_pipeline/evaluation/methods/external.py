@@ -104,7 +104,8 @@ def read_prediction(path: Path) -> np.ndarray:
 def _read_pfm(content: bytes) -> np.ndarray:
     """Portable float map: `Pf`, width and height, scale whose sign tells the byte order, rows from
     the bottom up."""
-    fields, position = [], 0
+    fields: list[bytes] = []
+    position = 0
     while len(fields) < 4:
         end = position
         while end < len(content) and not content[end : end + 1].isspace():

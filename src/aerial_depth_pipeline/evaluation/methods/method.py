@@ -92,7 +92,7 @@ class Method:
     cheap: bool = False
 
 
-def model_method(predict: Callable[[np.ndarray], np.ndarray], name: str = "model") -> Method:
+def model_method(predict: Callable[..., np.ndarray], name: str = "model") -> Method:
     """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W].
 
     A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is

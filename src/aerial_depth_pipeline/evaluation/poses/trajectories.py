@@ -100,9 +100,9 @@ def trajectory_error(estimate: Poses, truth: Poses, step: int = 1) -> Trajectory
         step_44 = relative_pose(estimated_N44[first + step], estimated_N44[first])
         step_44[:3, 3] *= scale
         difference = invert(true_step) @ step_44
-        translations.append(np.linalg.norm(difference[:3, 3]))
-        angles.append(rotation_angle(difference[:3, :3]))
-        lengths.append(np.linalg.norm(true_step[:3, 3]))
+        translations.append(float(np.linalg.norm(difference[:3, 3])))
+        angles.append(float(rotation_angle(difference[:3, :3])))
+        lengths.append(float(np.linalg.norm(true_step[:3, 3])))
     nan = float("nan")
     rpe, length = (_rms(translations), _rms(lengths)) if translations else (nan, nan)
     return TrajectoryError(

@@ -28,7 +28,7 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     problem_notes,
 )
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.reporting.page import Heading, Picture, Section, Table, Text
+from aerial_depth_pipeline.reporting.page import Block, Heading, Picture, Section, Table, Text
 
 _LARGEST_VIDEO = 12_000_000  # of a video inside the page; a larger one stays beside it
 _WORTH_SAYING = 1.25  # times the mean error
@@ -74,7 +74,7 @@ def overview_section(domains: Sequence[DomainReport], alignment: str) -> Section
 def domain_section(domain: DomainReport, settings: EvaluationSettings) -> Section:
     """Everything about one domain."""
     main = settings.main_alignment
-    blocks = [Text(sentence, strong=True) for sentence in answers(domain, main)]
+    blocks: list[Block] = [Text(sentence, strong=True) for sentence in answers(domain, main)]
     blocks.append(_table(domain, main, folded=False))
     notes = " ".join(problem_notes(domain.measured.table, domain.name))
     blocks += [Text(notes)] if notes else []

@@ -216,7 +216,7 @@ def _latex_label(column: str) -> str:
 
 def escape_latex(text: str) -> str:
     """Text with LaTeX's special characters made harmless."""
-    special = {character: "\\" + character for character in "&%$#_{}"}
+    special: dict[str, str | int | None] = {character: "\\" + character for character in "&%$#_{}"}
     special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {"–": "--", "−": "$-$"}
     return text.translate(str.maketrans(special))
@@ -243,8 +243,8 @@ def best_of(wide: pd.DataFrame) -> dict[str, set[str]]:
     rivals = rivals[rivals["coverage"] >= _WHOLE * rivals["coverage"].max()]
     best = {}
     for column in wide.columns:
-        values = rivals[column].dropna() if column not in ("coverage", "images") else []
-        if len(values) > 1:
+        values = rivals[column].dropna()
+        if column not in ("coverage", "images") and len(values) > 1:
             text = cell(column, values.max() if better_when_high(column) else values.min())
             best[column] = {
                 str(name) for name, value in values.items() if cell(column, value) == text
