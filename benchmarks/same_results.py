@@ -224,10 +224,7 @@ def main() -> None:
     )
     parser.add_argument("commit", nargs="+", help="one against the working tree, or two")
     parser.add_argument(
-        "--keep",
-        type=Path,
-        metavar="FOLDER",
-        help="keep commits' results here, find them",
+        "--keep", type=Path, metavar="FOLDER", help="keep commits' results here, find them"
     )
     arguments = parser.parse_args()
     if len(arguments.commit) > 2:

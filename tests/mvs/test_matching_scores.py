@@ -5,9 +5,7 @@ import pytest
 
 from aerial_depth_pipeline.geometry.poses import relative_pose
 from aerial_depth_pipeline.mvs.matching_scores import matching_scores, plane_homographies
-from aerial_depth_pipeline.mvs.planes import (
-    PlaneFamily,
-)
+from aerial_depth_pipeline.mvs.planes import PlaneFamily
 
 
 def ground_plane(pose, view):

@@ -9,12 +9,7 @@ import pytest
 import yaml
 
 from aerial_depth_pipeline.configuration import read_settings
-from aerial_depth_pipeline.pipelines.parameter_reference import (
-    DOCUMENT,
-    SCHEMA,
-    reference,
-    schema,
-)
+from aerial_depth_pipeline.pipelines.parameter_reference import DOCUMENT, SCHEMA, reference, schema
 from aerial_depth_pipeline.pipelines.parameters import GROUPS
 
 ROOT = Path(__file__).parents[2]

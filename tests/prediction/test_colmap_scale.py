@@ -5,12 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tests.worlds.bright_footage import (
-    HEIGHT,
-    WIDTH,
-    LevelGround,
-    gradient,
-)
+from tests.worlds.bright_footage import HEIGHT, WIDTH, LevelGround, gradient
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.images import write_jpeg

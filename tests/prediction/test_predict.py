@@ -42,12 +42,7 @@ def test_a_video_becomes_a_video_side_by_side_and_depth_maps(flight, tmp_path):
         report["unit"],
         report["scale"]["origin"],
         report["camera"]["origin"],
-    ) == (
-        12,
-        "metres",
-        "model",
-        "camera.yaml",
-    )
+    ) == (12, "metres", "model", "camera.yaml")
     sources, video = decode(flight), decode(tmp_path / "out" / "side_by_side.mp4")
     assert len(video) == 12 and video[0].shape == (HEIGHT, 2 * WIDTH, 3)
     for index, (source, image) in enumerate(zip(sources, video, strict=True)):

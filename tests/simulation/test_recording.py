@@ -8,10 +8,7 @@ import pytest
 
 from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.geometry.geodesy import to_geographic
-from aerial_depth_pipeline.simulation.recording import (
-    write_poses,
-    write_srt,
-)
+from aerial_depth_pipeline.simulation.recording import write_poses, write_srt
 
 
 def _ecef(latitude, longitude, altitude):

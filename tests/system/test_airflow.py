@@ -53,11 +53,7 @@ def test_the_dag_in_the_repository_is_the_one_that_the_command_makes(new_project
     steps = {"simulate", "frame_extraction", "ground_truth", "triplets"}
     assert set(tasks) == {
         f"{step}.{domain}" for step in steps for domain in ("town", "countryside")
-    } | {
-        "ground_truth.all_domains",
-        "train.all_domains",
-        "evaluation.all_domains",
-    }
+    } | {"ground_truth.all_domains", "train.all_domains", "evaluation.all_domains"}
     assert tasks["triplets.town"][1] == [
         "frame_extraction.town",
         "ground_truth.town",

@@ -59,13 +59,7 @@ def test_the_preset_holds_the_original_choices(parameters):
         loss.depth_hint,
         loss.consistency,
         loss.robust,
-    ) == (
-        False,
-        False,
-        0.0,
-        0.0,
-        0.0,
-    )
+    ) == (False, False, 0.0, 0.0, 0.0)
     assert (s.pose.source, s.pose.learned_scale, s.pose.rescale_scenes, s.pose.given_until) == (
         "learned",
         0.01,

@@ -36,10 +36,7 @@ from aerial_depth_pipeline.training.train import train
 from aerial_depth_pipeline.training.triplet_sweep import depth_hint
 
 SMALL = NetworkSettings(
-    encoder="test_resnet",
-    decoder_channels=[8, 8, 16, 16, 32],
-    pose_channels=16,
-    level_ground=False,
+    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, level_ground=False
 )
 # The plane sweeps before the first step have tests of their own.
 FIXED = PoseSettings(rescale_scenes=False, refine=True)
@@ -310,9 +307,7 @@ def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
             learning_rate=5e-4,
             threads=2,
             network=NetworkSettings(
-                pose_trains_encoder=False,
-                decoder_channels=[8, 16, 32, 64, 128],
-                level_ground=False,
+                pose_trains_encoder=False, decoder_channels=[8, 16, 32, 64, 128], level_ground=False
             ),
             pose=PoseSettings(source=source, refine=True),
         ),

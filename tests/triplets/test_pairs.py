@@ -3,9 +3,7 @@
 import numpy as np
 
 from aerial_depth_pipeline.capture.motion.two_view import TwoView
-from aerial_depth_pipeline.geometry.poses import (
-    pose,
-)
+from aerial_depth_pipeline.geometry.poses import pose
 from aerial_depth_pipeline.triplets.pairs import Segment, find_doubtful
 
 

@@ -107,11 +107,7 @@ def map_scene(
 
 
 def _map_incrementally(
-    paths: dict[str, Any],
-    settings: SfmSettings,
-    refine_camera: bool,
-    total: int,
-    init_angle: float,
+    paths: dict[str, Any], settings: SfmSettings, refine_camera: bool, total: int, init_angle: float
 ) -> list[pycolmap.Reconstruction]:
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size = _MINIMUM_VIEWS

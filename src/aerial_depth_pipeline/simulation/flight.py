@@ -19,10 +19,7 @@ from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.simulation.paths import plan_path
-from aerial_depth_pipeline.simulation.recording import (
-    write_poses,
-    write_srt,
-)
+from aerial_depth_pipeline.simulation.recording import write_poses, write_srt
 from aerial_depth_pipeline.simulation.rendering import Renderer
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.traffic import moving_vehicles

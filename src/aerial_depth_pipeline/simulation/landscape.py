@@ -25,14 +25,8 @@ from aerial_depth_pipeline.simulation.palette import (
     WALL_TINTS,
 )
 from aerial_depth_pipeline.simulation.roofs import gable_roof, hip_roof
-from aerial_depth_pipeline.simulation.terrain import (
-    FAR_HALF,
-    Ground,
-    Terrain,
-)
-from aerial_depth_pipeline.simulation.textures import (
-    FACADES,
-)
+from aerial_depth_pipeline.simulation.terrain import FAR_HALF, Ground, Terrain
+from aerial_depth_pipeline.simulation.textures import FACADES
 
 
 @dataclass

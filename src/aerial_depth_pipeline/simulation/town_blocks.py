@@ -264,9 +264,7 @@ class TownBlocks:
             )
             blob = np.clip(blob, low, high)
             land.ground.polygon(
-                self.bend(blob),
-                LAWNS[rng.integers(len(LAWNS))] * rng.uniform(0.75, 1.25),
-                "meadow",
+                self.bend(blob), LAWNS[rng.integers(len(LAWNS))] * rng.uniform(0.75, 1.25), "meadow"
             )
         for _ in range(3):
             points = rng.uniform(low, high, (4, 2))

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from tests.worlds.footage import bracketed_srt
 
-from aerial_depth_pipeline.capture.telemetry import (
-    find_telemetry,
-    read_srt,
-    read_table,
-)
+from aerial_depth_pipeline.capture.telemetry import find_telemetry, read_srt, read_table
 
 
 def test_subtitles_and_tables_without_angles(tmp_path):

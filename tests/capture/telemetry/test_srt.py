@@ -6,9 +6,7 @@ from tests.worlds.footage import bracketed_srt
 
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.telemetry import read_srt
-from aerial_depth_pipeline.capture.telemetry.telemetry import (
-    up_at_times,
-)
+from aerial_depth_pipeline.capture.telemetry.telemetry import up_at_times
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 import numpy as np
 from tests.worlds.footage import bracketed_srt
 
-from aerial_depth_pipeline.capture.telemetry import (
-    find_telemetry,
-)
+from aerial_depth_pipeline.capture.telemetry import find_telemetry
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
     at_times,

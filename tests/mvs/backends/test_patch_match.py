@@ -7,10 +7,7 @@ import pytest
 from tests.worlds import block_world
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.mvs.backends.patch_match import (
-    patch_match,
-    read_colmap_map,
-)
+from aerial_depth_pipeline.mvs.backends.patch_match import patch_match, read_colmap_map
 
 
 def program(tmp_path, text):

@@ -78,11 +78,7 @@ def _curve(axes: Axes, breakdowns: pd.DataFrame, name: str, colours: dict[str, s
 
 
 def _bars(
-    axes: Axes,
-    breakdowns: pd.DataFrame,
-    names: Sequence[str],
-    colours: dict[str, str],
-    title: str,
+    axes: Axes, breakdowns: pd.DataFrame, names: Sequence[str], colours: dict[str, str], title: str
 ) -> None:
     part = breakdowns[breakdowns["breakdown"].isin(names)]
     bins = list(dict.fromkeys(part.sort_values(["breakdown", "start"], kind="stable")["bin"]))

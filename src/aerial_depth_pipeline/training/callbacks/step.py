@@ -15,12 +15,7 @@ class StepCallback(L.Callback):
     """Acts after an optimizer step, not after each accumulated part of a batch."""
 
     def on_train_batch_end(  # type: ignore[override]
-        self,
-        trainer: L.Trainer,
-        module: "TrainingModule",
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: L.Trainer, module: "TrainingModule", outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if (batch_idx + 1) % module.settings.accumulate == 0:
             self.after_step(trainer, module)
