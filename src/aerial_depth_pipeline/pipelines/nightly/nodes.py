@@ -1,5 +1,4 @@
-"""A night: look for new scenes, learn from them, measure, report, and put the better model into
-service."""
+"""A night: look for new scenes, learn, measure, report, put the better model into service."""
 
 import datetime
 import logging
@@ -12,7 +11,7 @@ from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.files import fingerprint_of, remove, write_json, write_text
+from aerial_depth_pipeline.files import fingerprint_of, remove
 from aerial_depth_pipeline.pipelines.domains import configured_domains
 from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.retraining.settings import NightlySettings
@@ -53,6 +52,7 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
         parameters: `nightly`.
         domain_inputs: triplet lists and triplets of each domain in turn.
     """
+    from aerial_depth_pipeline.pipelines.nightly.registration import refused_scenes
     from aerial_depth_pipeline.retraining.plan import (
         Record,
         plan_night,
@@ -68,19 +68,7 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
         now |= scenes_of_domain(lists.domain, lists.splits, fingerprints, spans, settings.hold_out)
     champion = registry.champion_of(settings.registered_model)
     learned = {} if champion is None else record_from_json(registry.read_record(champion)["scenes"])
-    refused: dict[tuple[str, str], str] = {}
-    for version in registry.versions_of(settings.registered_model):
-        if version.tags.get("decision") in (
-            registry.REFUSED,
-            registry.ROLLED_BACK,
-            registry.STOPPED,
-        ):
-            scenes = record_from_json(registry.read_record(version)["scenes"])
-            refused |= {
-                (name, scene.fingerprint): str(version.version)
-                for name, scene in scenes.items()
-                if scene.train
-            }
+    refused = refused_scenes(settings.registered_model)
     night = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     number = None if champion is None else str(champion.version)
     plan = plan_night(night, now, number, learned, refused, settings.retry_refused)
@@ -273,49 +261,22 @@ def report_night(
     Returns:
         A local folder, named after the night, with `night.html`, `night.md` and `night.json`.
     """
-    from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
-    from aerial_depth_pipeline.retraining.plan import record_to_json
-    from aerial_depth_pipeline.retraining.report import PROMOTE, write_night
-    from aerial_depth_pipeline.tracking.pyfunc import make_servable
+    from aerial_depth_pipeline.pipelines.nightly.registration import register_challenger
+    from aerial_depth_pipeline.retraining.report import write_night
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     version = None
     decision = judgement.decision
     if decision is not None:
-        model_folder = Path(work) / "nightly" / "version"
-        remove(model_folder)
-        if challenger.model is not None:
-            challenger.model.save(model_folder)
-            make_servable(model_folder)
-            beside = judgement.incumbent.replace("_", " ")
-            results = [
-                (
-                    f"On held-out images, beside {beside}; brackets hold the 95 % interval of the"
-                    " change."
-                ),
-                "",
-            ]
-            results += [f"- {name}: {found}" for name, found in decision.figures.items()]
-            write_text(
-                model_folder / CARD,
-                model_card(
-                    challenger.model, results, read_settings(CardSettings, card, "model_card")
-                ),
-            )
-        write_json(model_folder / registry.RECORD, {"scenes": record_to_json(plan.record)})
-        tags = {
-            "decision": (
-                PROMOTE
-                if decision.promote
-                else registry.REFUSED
-                if challenger.model is not None
-                else registry.STOPPED
-            ),
-            "parent": plan.champion or "",
-            "data.fingerprint": plan.fingerprint,
-            "night": plan.name,
-        }
-        version = registry.register(settings.registered_model, model_folder, tags)
+        version = register_challenger(
+            settings.registered_model,
+            plan,
+            decision,
+            challenger.model,
+            judgement.incumbent,
+            read_settings(CardSettings, card, "model_card"),
+            Path(work) / "nightly" / "version",
+        )
     left_out: dict[str, str] = {}
     for (domain, step), report in zip(
         ((d, s) for d in configured_domains() for s in STEPS), reports, strict=True
