@@ -51,6 +51,16 @@ def test_a_format_is_written_by_one_module(pattern) -> None:
     assert len(modules_with(pattern)) == 1, modules_with(pattern)
 
 
+def test_nodes_are_typed() -> None:
+    lines = [
+        line
+        for module in (PACKAGE / "pipelines").rglob("*.py")
+        for line in module.read_text().splitlines()
+        if re.search(r"\bAny\b", line)
+    ]
+    assert len(lines) <= 8
+
+
 def test_every_folder_of_tests_mirrors_a_room() -> None:
     others = {"worlds", "system", "extending", "__pycache__"}
     folders = [

@@ -7,11 +7,12 @@ import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import create_model
 
 from aerial_depth_pipeline.configuration import Mark, Settings, limits_of
+from aerial_depth_pipeline.pipelines.node_types import Json
 from aerial_depth_pipeline.pipelines.parameters import FOLDERS, GROUPS
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 
@@ -39,9 +40,9 @@ def reference() -> str:
     return "\n".join([*parts, f"## Folders\n\n| key | what it is |\n|---|---|\n{folders}"])
 
 
-def schema() -> dict[str, Any]:
+def schema() -> Json:
     """The JSON schema of the YAML files."""
-    fields: dict[str, Any] = {group: (settings, settings()) for group, settings in GROUPS.items()}
+    fields: Json = {group: (settings, settings()) for group, settings in GROUPS.items()}
     fields["simulate"] = (dict[str, dict[str, FlightSettings]], {})
     fields |= {name: (str, "") for name in FOLDERS}
     return create_model("Parameters", __config__={"extra": "forbid"}, **fields).model_json_schema(
@@ -73,7 +74,7 @@ def _rows(settings: type[Settings], prefix: str) -> Iterator[str]:
             yield from _rows(inner, f"{path}.")
 
 
-def _inner(hint: Any, path: str) -> tuple[type[Settings] | None, str]:
+def _inner(hint: object, path: str) -> tuple[type[Settings] | None, str]:
     """The settings inside a type, and the path to them: `methods[]`, `axes.<name>.<name>`."""
     if isinstance(hint, type) and issubclass(hint, Settings):
         return hint, path
@@ -85,7 +86,7 @@ def _inner(hint: Any, path: str) -> tuple[type[Settings] | None, str]:
     return None, path
 
 
-def _kind(hint: Any) -> str:
+def _kind(hint: object) -> str:
     """A type in words."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if hint is type(None):
@@ -101,7 +102,12 @@ def _kind(hint: Any) -> str:
         return f"list of {_kind(options[0])}"
     if origin is dict:
         return "mapping"
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    names: dict[object, str] = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "true or false",
+    }
     return names.get(hint, "mapping")
 
 

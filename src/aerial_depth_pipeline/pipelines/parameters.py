@@ -1,8 +1,5 @@
 """Which parameter groups there are, and what each may hold."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.configuration import Settings, did_you_mean, read_settings
 from aerial_depth_pipeline.errors import UserError
@@ -10,6 +7,7 @@ from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
 from aerial_depth_pipeline.networks.inference.settings import ExportSettings
+from aerial_depth_pipeline.pipelines.node_types import Parameters
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.simulation.settings import FlightSettings
@@ -36,7 +34,7 @@ FOLDERS = {
 }
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
+def check_parameters(parameters: Parameters) -> None:
     """Check every parameter before anything runs.
 
     Raises:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aerial_depth_pipeline.datasets.scene_folders import SceneFolders
 from aerial_depth_pipeline.datasets.triplets import DomainTriplets
+from aerial_depth_pipeline.pipelines.node_types import DomainInput
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.evaluation.references import Reference
@@ -54,7 +56,10 @@ class DomainData:
         return found
 
 
-def domains_of(inputs: tuple[Any, ...]) -> list[DomainData]:
+def domains_of(inputs: Sequence[DomainInput]) -> list[DomainData]:
     """Groups a node's trailing inputs: triplet lists, frames and ground truth of each domain in
     turn."""
-    return [DomainData(*inputs[start : start + 3]) for start in range(0, len(inputs), 3)]
+    return [
+        DomainData(*inputs[start : start + 3])  # type: ignore[arg-type]
+        for start in range(0, len(inputs), 3)
+    ]

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.datasets.scene_folders import (
     FinishedScene,
@@ -17,10 +16,11 @@ from aerial_depth_pipeline.datasets.scene_folders import (
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import fingerprint_of, is_disk_full, remove
+from aerial_depth_pipeline.pipelines.node_types import Json
 
 logger = logging.getLogger(__name__)
 
-Compute = Callable[[SceneFolder, Path, Path], dict[str, Any]]
+Compute = Callable[[SceneFolder, Path, Path], Json]
 
 
 def process_scenes(
@@ -29,7 +29,7 @@ def process_scenes(
     so_far: SceneFolders,
     work: str,
     compute: Compute,
-    made_from: Callable[[SceneFolder], list[Any]],
+    made_from: Callable[[SceneFolder], list[object]],
     at_once: int = 1,
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
     """Process each scene on its own and yield it as soon as it is finished, so that a killed run

@@ -2,13 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import remove, write_text
+from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Parameters
 from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 
@@ -16,7 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate_depth_model(
-    model: Any, parameters: dict[str, Any], work: str, card: dict[str, Any], *domain_inputs: Any
+    model: DepthModel,
+    parameters: Parameters,
+    work: str,
+    card: Parameters,
+    *domain_inputs: DomainInput,
 ) -> tuple[Path, Path]:
     """Measure the model and the baselines, draw the report, and write the figures into the model
     card.

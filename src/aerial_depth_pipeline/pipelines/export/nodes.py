@@ -2,13 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.networks.inference.settings import ExportSettings
+from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Image, Parameters
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def export_depth_model(
-    model: Any, parameters: dict[str, Any], work: str, *domain_inputs: Any
+    model: DepthModel, parameters: Parameters, work: str, *domain_inputs: DomainInput
 ) -> Path:
     """Export the model and compare every graph with it on frames of the domains' test lists.
 
@@ -73,7 +73,7 @@ def export_depth_model(
     return folder
 
 
-def read_frames(domains: list[DomainData], split: str, count: int) -> list[Any]:
+def read_frames(domains: list[DomainData], split: str, count: int) -> list[Image]:
     """At most `count` frames of a split, RGB, spread evenly over the scenes of all domains.
 
     Raises:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
+from aerial_depth_pipeline.pipelines.node_types import Json, Parameters
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 
 
 def extract_scene_frames(
-    raw: SceneFolders, frames_on_disk: SceneFolders, parameters: dict[str, Any], work: str
+    raw: SceneFolders, frames_on_disk: SceneFolders, parameters: Parameters, work: str
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
     """Decode, select and undistort the frames of every scene; unchanged scenes are kept.
 
@@ -24,7 +24,7 @@ def extract_scene_frames(
     """
     settings = read_settings(FrameExtractionSettings, parameters, "frame_extraction")
 
-    def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
+    def compute(scene: SceneFolder, folder: Path, _: Path) -> Json:
         from aerial_depth_pipeline.capture.extraction import extract_frames
         from aerial_depth_pipeline.sfm.self_calibration import self_calibrate
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
+from aerial_depth_pipeline.pipelines.node_types import Json, Parameters
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.tracking import runs as tracking
 
 
 def build_scene_ground_truth(
-    frames: SceneFolders, ground_truth_on_disk: SceneFolders, parameters: dict[str, Any], work: str
+    frames: SceneFolders, ground_truth_on_disk: SceneFolders, parameters: Parameters, work: str
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
     """Reconstruct every scene; unchanged scenes are kept, features and matches of a killed run are
     used again.
@@ -28,7 +28,7 @@ def build_scene_ground_truth(
     """
     settings = read_settings(GroundTruthSettings, parameters, "ground_truth")
 
-    def compute(scene: SceneFolder, folder: Path, scratch: Path) -> dict[str, Any]:
+    def compute(scene: SceneFolder, folder: Path, scratch: Path) -> Json:
         from aerial_depth_pipeline.mvs.ground_truth import build_ground_truth
 
         return build_ground_truth(scene.path, folder, settings, scratch)

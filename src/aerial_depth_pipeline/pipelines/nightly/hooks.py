@@ -8,13 +8,16 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import user_error_behind
 from aerial_depth_pipeline.files import lock, lock_holder
+from aerial_depth_pipeline.pipelines.node_types import Json
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 
 logger = logging.getLogger(__name__)
@@ -30,12 +33,17 @@ class NightHook:
     prepares scenes, pass untouched."""
 
     def __init__(self) -> None:
-        self._lock: Any = None
+        self._lock: IO[str] | None = None
         self._settings: NightlySettings | None = None
         self._reporting = ""
 
     @hook_impl(tryfirst=True)  # before an MLflow run is opened
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+    def before_pipeline_run(
+        self,
+        run_params: Json,
+        pipeline: Pipeline,
+        catalog: DataCatalog,
+    ) -> None:
         if "night_outcome" not in pipeline.all_outputs():
             return
         settings = read_settings(NightlySettings, catalog.load("params:nightly"), "nightly")
@@ -58,7 +66,7 @@ class NightHook:
         atexit.register(self._end, "failed", "The night was interrupted.", {}, EXIT_FAILED)
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, run_result: dict[str, Any]) -> None:
+    def after_pipeline_run(self, run_result: Json) -> None:
         if self._settings is None:
             return
         report = run_result["night_outcome"].load()
@@ -77,7 +85,7 @@ class NightHook:
             EXIT_FAILED,
         )
 
-    def _end(self, outcome: str, message: str, report: dict[str, Any], code: int) -> None:
+    def _end(self, outcome: str, message: str, report: Json, code: int) -> None:
         """Tell the outside, once, and let the next night begin."""
         settings, self._settings = self._settings, None
         if settings is None:
@@ -94,7 +102,8 @@ class NightHook:
             _run(
                 settings, {**os.environ, **{_PREFIX + name: value for name, value in facts.items()}}
             )
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 def _run(settings: NightlySettings, environment: dict[str, str]) -> None:

@@ -2,17 +2,29 @@
 
 import datetime
 import logging
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.datasets.scene_folders import SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
+from aerial_depth_pipeline.datasets.triplets import DomainTriplets
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of, remove
 from aerial_depth_pipeline.pipelines.domains import configured_domains
+from aerial_depth_pipeline.pipelines.nightly.results import Challenger, Judgement
+from aerial_depth_pipeline.pipelines.node_types import (
+    DomainInput,
+    Json,
+    Parameters,
+    Plan,
+    Record,
+    References,
+)
 from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.tracking import registry
@@ -25,27 +37,7 @@ QUIET_NIGHT = "nothing_new"
 STEPS = ("frame_extraction", "ground_truth", "triplets")
 
 
-@dataclass(frozen=True)
-class Challenger:
-    """Both models of a night; neither where there was nothing to learn. `fault` says why a training
-    was stopped."""
-
-    model: Any = None
-    champion: Any = None
-    fault: str = ""
-    curve: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The decision and its pictures; None where there was nothing to learn."""
-
-    decision: Any = None
-    pictures: list[Any] = field(default_factory=list)
-    incumbent: str = registry.CHAMPION
-
-
-def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
+def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> Plan:
     """Compare the scenes on disk with what the champion has learned.
 
     Args:
@@ -54,7 +46,6 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
     """
     from aerial_depth_pipeline.pipelines.nightly.registration import refused_scenes
     from aerial_depth_pipeline.retraining.plan import (
-        Record,
         plan_night,
         record_from_json,
         scenes_of_domain,
@@ -62,7 +53,11 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     now: Record = {}
-    for lists, triplets in zip(domain_inputs[::2], domain_inputs[1::2], strict=True):
+    for lists, triplets in zip(
+        cast("Sequence[DomainTriplets]", domain_inputs[::2]),
+        cast("Sequence[SceneFolders]", domain_inputs[1::2]),
+        strict=True,
+    ):
         fingerprints = {name: scene.fingerprint for name, scene in triplets.items()}
         spans = {name: int(scene.summary["span"]) for name, scene in triplets.items()}
         now |= scenes_of_domain(lists.domain, lists.splits, fingerprints, spans, settings.hold_out)
@@ -83,12 +78,12 @@ def look_for_new_scenes(parameters: dict[str, Any], *domain_inputs: Any) -> Any:
 
 
 def train_challenger(
-    plan: Any,
-    parameters: dict[str, Any],
-    train_parameters: dict[str, Any],
+    plan: Plan,
+    parameters: Parameters,
+    train_parameters: Parameters,
     checkpoints: str,
     work: str,
-    *triplet_lists: Any,
+    *triplet_lists: DomainTriplets,
 ) -> Challenger:
     """Fine-tune the champion on the new scenes with a replay of old ones; the first night trains
     from scratch.
@@ -111,7 +106,7 @@ def train_challenger(
     from aerial_depth_pipeline.training.train import train
 
     settings = read_settings(NightlySettings, parameters, "nightly")
-    changes: dict[str, Any] = {"resume": "auto"}
+    changes: Parameters = {"resume": "auto"}
     champion = None
     if plan.champion is not None:
         champion = registry.load_version(
@@ -170,11 +165,11 @@ def train_challenger(
 
 
 def judge_challenger(
-    plan: Any,
+    plan: Plan,
     challenger: Challenger,
-    parameters: dict[str, Any],
-    evaluation_parameters: dict[str, Any],
-    *domain_inputs: Any,
+    parameters: Parameters,
+    evaluation_parameters: Parameters,
+    *domain_inputs: DomainInput,
 ) -> Judgement:
     """Measure both models on the old hold-out and on the new scenes' held-out blocks, and decide.
 
@@ -197,7 +192,7 @@ def judge_challenger(
     evaluation = read_settings(EvaluationSettings, evaluation_parameters, "evaluation")
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
 
-    def references(scenes: Any, part: str) -> dict[str, Any]:
+    def references(scenes: Record, part: str) -> dict[str, References]:
         return {
             domain: domains[domain].references_of(targets)
             for domain, targets in plan.targets(scenes, part).items()
@@ -239,11 +234,11 @@ def judge_challenger(
 
 
 def report_night(
-    plan: Any,
+    plan: Plan,
     challenger: Challenger,
     judgement: Judgement,
-    parameters: dict[str, Any],
-    card: dict[str, Any],
+    parameters: Parameters,
+    card: Parameters,
     work: str,
     *reports: SceneReport,
 ) -> Path:
@@ -302,9 +297,7 @@ def report_night(
     return folder
 
 
-def promote_challenger(
-    plan: Any, parameters: dict[str, Any], reports: dict[str, Any]
-) -> dict[str, Any]:
+def promote_challenger(plan: Plan, parameters: Parameters, reports: dict[str, Json]) -> Json:
     """Do what the published report says; the only step of a night that changes what is in service.
 
     Args:
@@ -333,7 +326,7 @@ def promote_challenger(
     return report
 
 
-def roll_back_champion(parameters: dict[str, Any]) -> str:
+def roll_back_champion(parameters: Parameters) -> str:
     """Put the version before the champion into service again.
 
     Args:

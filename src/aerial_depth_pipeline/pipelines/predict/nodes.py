@@ -4,18 +4,20 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.pipelines.node_types import DepthModel, Parameters
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)
 
 
-def choose_model(models: Callable[[str | int | None], Any], parameters: dict[str, Any]) -> Any:
+def choose_model(
+    models: Callable[[str | int | None], DepthModel], parameters: Parameters
+) -> DepthModel:
     """The champion of the MLflow registry, or what `predict.model` names.
 
     Args:
@@ -25,7 +27,7 @@ def choose_model(models: Callable[[str | int | None], Any], parameters: dict[str
     return models(read_settings(PredictSettings, parameters, "predict").model)
 
 
-def predict_depth(model: Any, parameters: dict[str, Any], work: str) -> Path:
+def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> Path:
     """Predict the depth of the footage that `predict.source` names.
 
     Args:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -10,13 +9,14 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.pipelines.node_types import Json, Parameters
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.progress import progress_bar
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 
 
 def simulate_flights(
-    simulated: SceneFolders, parameters: dict[str, dict[str, Any]], work: str
+    simulated: SceneFolders, parameters: dict[str, Parameters], work: str
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
     """Render a domain's flights, each into a raw scene that nothing downstream can tell from real
     footage.
@@ -36,10 +36,10 @@ def simulate_flights(
 
     from aerial_depth_pipeline.simulation.flight import FlightPool
 
-    progress: tqdm[Any] = progress_bar(None, f"flights of {domain}", len(flights), "flight")
+    progress: tqdm[None] = progress_bar(None, f"flights of {domain}", len(flights), "flight")
     with FlightPool(len(flights)) as pool, progress as bar:
 
-        def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
+        def compute(scene: SceneFolder, folder: Path, _: Path) -> Json:
             if scene.name in simulated.strangers:
                 raise SceneError(
                     f"{simulated.location}/{scene.name} holds footage that was not simulated; give"

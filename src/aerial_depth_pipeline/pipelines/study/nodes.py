@@ -16,12 +16,13 @@ from aerial_depth_pipeline.datasets.triplets import TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of, remove
+from aerial_depth_pipeline.pipelines.node_types import DomainInput, Outcome, Parameters
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.tracking import runs as tracking
 
 if TYPE_CHECKING:
-    from aerial_depth_pipeline.study.cells import Footage
+    from aerial_depth_pipeline.study.cells import Cell, Footage
     from aerial_depth_pipeline.study.planning import Planner
 
 logger = logging.getLogger(__name__)
@@ -31,12 +32,12 @@ Tables = dict[str, pd.DataFrame]
 
 def run_parts(
     parts: Sequence[str],
-    parameters: dict[str, Any],
-    train: dict[str, Any],
-    triplets: dict[str, Any],
-    evaluation: dict[str, Any],
+    parameters: Parameters,
+    train: Parameters,
+    triplets: Parameters,
+    evaluation: Parameters,
     work: str,
-    *domain_inputs: Any,
+    *domain_inputs: DomainInput,
 ) -> tuple[Tables, ...]:
     """Compute the cells of some parts of the study that are not there yet, and gather their tables.
 
@@ -80,7 +81,7 @@ def run_parts(
         observer = CellRuns()
     folder = Path(work) / "study"
 
-    def remake(changed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Footage]:
+    def remake(changed: Mapping[str, object], names: Sequence[str]) -> dict[str, Footage]:
         found = {
             name: _with_other_triplets(domains[name], dict(changed), folder / "triplets")
             for name in names
@@ -146,9 +147,7 @@ def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict
     return found
 
 
-def _with_other_triplets(
-    domain: DomainData, parameters: dict[str, Any], folder: Path
-) -> DomainData:
+def _with_other_triplets(domain: DomainData, parameters: Parameters, folder: Path) -> DomainData:
     """The domain with triplets of other settings, made below `folder` unless they are there."""
     from aerial_depth_pipeline.pipelines.triplets.nodes import make_scene_triplets, split_domain
 
@@ -179,10 +178,10 @@ class _Plan:
     def __init__(self, part: str, plan: Any) -> None:
         self.part, self.plan = part, plan
 
-    def cells(self) -> list[Any]:
+    def cells(self) -> list[Cell]:
         return self.plan.cells() if self.part == "fine_tuning" else list(self.plan.values())
 
-    def tables(self, outcomes: Mapping[str, Any]) -> Tables:
+    def tables(self, outcomes: Mapping[str, Outcome]) -> Tables:
         from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
         from aerial_depth_pipeline.study.planning import cells_table
 
@@ -209,7 +208,7 @@ def _plan(part: str, planner: Planner) -> _Plan:
 
 
 def draw_study(
-    parameters: dict[str, Any],
+    parameters: Parameters,
     work: str,
     generalization: Tables,
     fine_tuning: Tables,

@@ -3,12 +3,13 @@
 import logging
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, write_text
+from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Parameters
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 from aerial_depth_pipeline.training.settings import TrainSettings
@@ -19,8 +20,8 @@ _VALIDATION_IMAGES = 24
 
 
 def train_depth_model(
-    parameters: dict[str, Any], checkpoints: str, card: dict[str, Any], *domain_inputs: Any
-) -> Any:
+    parameters: Parameters, checkpoints: str, card: Parameters, *domain_inputs: DomainInput
+) -> DepthModel:
     """Train on the `train` lists of all domains; validate on the `val` lists, with depth metrics
     where there is reference depth.
 
@@ -91,7 +92,9 @@ def train_depth_model(
     return model
 
 
-def _validation(domains: list[DomainData]) -> Any:
+def _validation(
+    domains: list[DomainData],
+) -> Callable[[DepthModel], dict[str, float]] | None:
     """Depth metrics on an even choice of the validation frames that have reference depth; None
     where there are none."""
     references = [
@@ -104,7 +107,7 @@ def _validation(domains: list[DomainData]) -> Any:
         return None
     chosen = references[:: max(1, len(references) // _VALIDATION_IMAGES)]
 
-    def validate(model: Any) -> dict[str, float]:
+    def validate(model: DepthModel) -> dict[str, float]:
         from aerial_depth_pipeline.evaluation.validation_metrics import validation_metrics
 
         return validation_metrics(model, chosen)

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.datasets.triplets import TripletLists
 from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.pipelines.node_types import Json, Parameters
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.tracking import runs as tracking
 from aerial_depth_pipeline.triplets.settings import TripletSettings
@@ -21,7 +21,7 @@ def make_scene_triplets(
     frames: SceneFolders,
     ground_truth: SceneFolders,
     triplets_on_disk: SceneFolders,
-    parameters: dict[str, Any],
+    parameters: Parameters,
     work: str,
 ) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
     """Write every scene's triplets with their relative poses; unchanged scenes are kept.
@@ -36,7 +36,7 @@ def make_scene_triplets(
     """
     settings = read_settings(TripletSettings, parameters, "triplets")
 
-    def compute(scene: SceneFolder, folder: Path, _: Path) -> dict[str, Any]:
+    def compute(scene: SceneFolder, folder: Path, _: Path) -> Json:
         from aerial_depth_pipeline.sfm.scene_model import read_scene_model
         from aerial_depth_pipeline.sfm.sparse_depth import points_before_camera
         from aerial_depth_pipeline.triplets.make import make_triplets
@@ -55,7 +55,7 @@ def make_scene_triplets(
             lambda frame: points_before_camera(model, frame),
         )
 
-    def made_from(scene: SceneFolder) -> list[Any]:
+    def made_from(scene: SceneFolder) -> list[object]:
         reconstruction = ground_truth.get(scene.name)
         return [
             scene.fingerprint,
@@ -66,12 +66,12 @@ def make_scene_triplets(
     yield from process_scenes("triplets", frames, triplets_on_disk, work, compute, made_from)
 
 
-def _without_split(parameters: dict[str, Any]) -> dict[str, Any]:
+def _without_split(parameters: Parameters) -> Parameters:
     """Another split needs other lists, not other triplets."""
     return {key: value for key, value in parameters.items() if key != "split"}
 
 
-def split_domain(triplets: SceneFolders, parameters: dict[str, Any]) -> TripletLists:
+def split_domain(triplets: SceneFolders, parameters: Parameters) -> TripletLists:
     """Divide a domain's triplets into train, val and test, and gather their poses beside the lists.
 
     Args:
@@ -121,7 +121,7 @@ def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str
 
 
 def draw_triplets(
-    frames: SceneFolders, triplets: SceneFolders, parameters: dict[str, Any], work: str
+    frames: SceneFolders, triplets: SceneFolders, parameters: Parameters, work: str
 ) -> Path:
     """Draw random triplets with their flow, and histograms of parallax and of why frames were left
     out.
