@@ -117,10 +117,8 @@ with DAG(
             task_group=groups[step],
             bash_command=shlex.join(command),
             cwd=str(PROJECT),
-            skip_on_exit_code=[
-                3,
-                75,
-            ],  # a night refused its challenger, or another night is still at work
+            # A night refused its challenger, or another night is still at work.
+            skip_on_exit_code=[3, 75],
         )
     for task, (_, earlier) in TASKS.items():
         [tasks[name] for name in earlier] >> tasks[task]
