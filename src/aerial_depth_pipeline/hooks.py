@@ -237,16 +237,13 @@ class SummaryHook:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        if "evaluation" not in pipeline.outputs() | pipeline.datasets():
+        if "evaluation_summary" not in pipeline.datasets():
             return
-        import fsspec
-
         project = Path(run_params["project_path"])
         reporting = str(catalog.load("params:reporting_folder"))
         if "://" not in reporting:
             reporting = str(project / reporting)
-        with fsspec.open(f"{reporting}/evaluation.txt", encoding="utf-8", mode="rt") as stream:
-            lines = ["", stream.read()]
+        lines = ["", catalog.load("evaluation_summary")]
         lines.append(
             f"Picture (input, prediction, ground truth): {reporting}/evaluation_panels.png"
         )

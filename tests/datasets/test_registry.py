@@ -8,12 +8,12 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from aerial_depth_pipeline.datasets.depth_model import DepthModelDataset
-from aerial_depth_pipeline.datasets.model_choice import ModelChoiceDataset
+from aerial_depth_pipeline.datasets.trained_model import DepthModelDataset
 from aerial_depth_pipeline.errors import UserError, user_error_behind
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.pipelines.predict.nodes import choose_model
 from aerial_depth_pipeline.tracking import registry
 
 NAME = "depth"
@@ -78,30 +78,29 @@ def test_the_model_that_predicts_is_the_champion_unless_told_otherwise(
 ) -> None:
     caplog.set_level("INFO")
     DepthModelDataset(str(tmp_path / "depth_model")).save(model("trained"))
-    choose = ModelChoiceDataset(NAME, str(tmp_path / "depth_model")).load()
+    trained = str(tmp_path / "depth_model")
+
+    def choose(wish, name=NAME, trained=trained):
+        return choose_model({"model": wish}, name, trained)
+
     wishes = {
         None: "version 2",
         1: "version 1",
         "trained": "trained",
-        str(tmp_path / "depth_model"): "trained",
+        trained: "trained",
     }
     assert {wish: choose(wish).metadata["name"] for wish in wishes} == wishes
-    sentences = [
-        record.message for record in caplog.records if record.name.endswith("model_choice")
-    ]
+    sentences = [record.message for record in caplog.records if "The model is" in record.message]
     assert sentences[0] == "The model is version 2 of 'depth', the champion." and len(
         sentences
     ) == len(wishes)
     assert choose(1)(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
     with pytest.raises(UserError, match="no version 9 of 'depth'"):
         choose(9)
-    elsewhere = ModelChoiceDataset("nobody", str(tmp_path / "depth_model")).load()
-    assert (
-        elsewhere(None).metadata["name"] == "trained"
-        and "no champion" in caplog.records[-1].message
-    )
+    assert choose(None, "nobody").metadata["name"] == "trained"
+    assert "no champion" in caplog.records[-1].message
     with pytest.raises(DatasetError, match="No trained model") as refusal:
-        ModelChoiceDataset("nobody", str(tmp_path / "none")).load()(None)
+        choose(None, "nobody", str(tmp_path / "none"))
     assert "--pipelines=train" in str(user_error_behind(refusal.value))
 
 

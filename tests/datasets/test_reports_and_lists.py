@@ -1,11 +1,12 @@
-"""The scene report, triplet lists and report files."""
+"""The scene report, triplet lists and files of Kedro's types."""
 
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 
-from aerial_depth_pipeline.datasets.report_files import ReportFilesDataset
+from aerial_depth_pipeline.datasets.atomic import AtomicDataset
 from aerial_depth_pipeline.datasets.scene_report import SceneReport, SceneReportDataset
-from aerial_depth_pipeline.datasets.triplets import TripletLists, TripletListsDataset
+from aerial_depth_pipeline.datasets.triplet_lists import TripletLists, TripletListsDataset
 
 
 def test_each_step_writes_its_own_rows(tmp_path) -> None:
@@ -56,16 +57,15 @@ def test_triplet_lists(root, tmp_path) -> None:
     assert data.load().fingerprint != loaded.fingerprint
 
 
-def test_report_files_count_only_with_their_table(tmp_path) -> None:
-    data = ReportFilesDataset(str(tmp_path / "out"), "table.csv")
-    folder = tmp_path / "made"
-    (folder / "pictures").mkdir(parents=True)
-    (folder / "pictures" / "a.png").write_text("png")
-    (folder / "panel.png").write_text("png")
-    (folder / "table.csv").write_text("a,b\n1,2\n")
-    data.save(folder)
-    assert data.exists() and not folder.exists()
-    assert data.load().b.tolist() == [2]
-    assert (tmp_path / "out" / "pictures" / "a.png").exists()
-    (tmp_path / "out" / "table.csv").unlink()
+@pytest.mark.parametrize("root", ["local", "memory:///reports"])
+def test_a_file_of_a_type_of_kedro_appears_whole_or_not_at_all(root, tmp_path) -> None:
+    folder = str(tmp_path / "out") if root == "local" else root
+    data = AtomicDataset(f"{folder}/table.csv", "pandas.CSVDataset")
     assert not data.exists()
+    data.save(pd.DataFrame({"a": [1], "b": [2]}))
+    assert data.exists() and data.load().b.tolist() == [2]
+    with pytest.raises(DatasetError):
+        data.save("no table")
+    assert data.load().b.tolist() == [2]
+    if root == "local":
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["table.csv"]

@@ -15,7 +15,7 @@ import json, os, sys
 facts = {name[13:]: value for name, value in os.environ.items() if name.startswith("AERIAL_NIGHT_")}
 json.dump(facts, open(sys.argv[1], "w"))
 """
-NIGHT = SimpleNamespace(all_outputs=lambda: {"night_outcome", "night_report"})
+NIGHT = SimpleNamespace(all_outputs=lambda: {"night_outcome", "night_reports"})
 
 
 @pytest.fixture

@@ -1,19 +1,23 @@
-"""Nodes on an in-memory catalog's worth of data."""
+"""Nodes, and a slice of a pipeline on an in-memory catalog."""
 
 import logging
 
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
 
-from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFoldersDataset
+from aerial_depth_pipeline.datasets.folders import FoldersDataset, write_manifest
+from aerial_depth_pipeline.pipelines import domains
+from aerial_depth_pipeline.pipelines.triplets import create_pipeline
 from aerial_depth_pipeline.pipelines.triplets.nodes import split_domain
 
 
 @pytest.fixture
 def triplets(tmp_path):
     """Two scenes of forty triplets each, as the step leaves them."""
-    data = SceneFoldersDataset(str(tmp_path / "triplets"), "rural")
+    data = FoldersDataset(str(tmp_path / "triplets"))
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
@@ -23,12 +27,13 @@ def triplets(tmp_path):
             {"frame": np.arange(2, 42), "source_frame": np.arange(40), "origin": "two_view"}
         )
         poses.to_parquet(folder / "poses.parquet")
-        data.save({name: FinishedScene(folder, f"fingerprint of {name}", {"span": 4})})
+        write_manifest(folder, f"fingerprint of {name}", {"span": 4})
+        data.save({name: folder})
     return data.load()
 
 
 def test_blocks_of_time_keep_a_gap(triplets) -> None:
-    lists = split_domain(triplets, {"split": {"by": "time", "val": 0.2, "test": 0.2}})
+    lists = split_domain("rural", triplets, {"split": {"by": "time", "val": 0.2, "test": 0.2}})
     frames = {
         split: {frame for scene, frame in pairs if scene == "a"}
         for split, pairs in lists.splits.items()
@@ -49,8 +54,24 @@ def test_scenes_are_named_per_domain(triplets, caplog) -> None:
         "test_scenes": ["rural/b"],
     }
     with caplog.at_level(logging.WARNING):
-        lists = split_domain(triplets, {"split": split})
+        lists = split_domain("rural", triplets, {"split": split})
     assert {scene for scene, _ in lists.splits["train"]} == {"a"}
     assert {scene for scene, _ in lists.splits["test"]} == {"b"}
     assert lists.splits["val"] == []
     assert "rural/gone" in caplog.text and "urban/x" not in caplog.text
+
+
+def test_a_slice_of_the_pipeline_runs_on_an_in_memory_catalog(triplets, monkeypatch) -> None:
+    monkeypatch.setattr(domains, "configured_domains", lambda: ["rural", "urban"])
+    content = {
+        "rural.domain": "rural",
+        "rural.triplets": triplets,
+        "params:triplets": {"split": {"by": "time", "val": 0.2, "test": 0.2}},
+    }
+    catalog = DataCatalog({name: MemoryDataset(data) for name, data in content.items()})
+    of_rural = create_pipeline().filter(node_namespaces=["rural"])
+    results = SequentialRunner().run(of_rural.only_nodes("rural.split_triplets"), catalog)
+    assert list(results) == ["rural.triplet_lists"]
+    lists = results["rural.triplet_lists"].load()
+    assert {scene for scene, _ in lists.splits["train"]} == {"a", "b"}
+    assert lists.scene_fingerprints == {"a": "fingerprint of a", "b": "fingerprint of b"}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFoldersDataset
-from aerial_depth_pipeline.datasets.triplets import TripletLists, TripletListsDataset
+from aerial_depth_pipeline.datasets.folders import FoldersDataset, write_manifest
+from aerial_depth_pipeline.datasets.triplet_lists import TripletLists, TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.images import write_jpeg
 from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -28,7 +28,7 @@ def small_model():
 def a_domain(tmp_path, name, brightness, splits):
     """Triplet lists, frames and ground truth of a domain whose frames have the brightness
     `brightness` + frame number."""
-    frames = SceneFoldersDataset(str(tmp_path / name / "frames"), name)
+    frames = FoldersDataset(str(tmp_path / name / "frames"))
     for scene in {scene for pairs in splits.values() for scene, _ in pairs}:
         folder = tmp_path / "made"
         (folder / "frames").mkdir(parents=True)
@@ -38,7 +38,8 @@ def a_domain(tmp_path, name, brightness, splits):
                 np.full((40, 72, 3), brightness + number, np.uint8),
                 95,
             )
-        frames.save({scene: FinishedScene(folder, "fingerprint")})
+        write_manifest(folder, "fingerprint", {})
+        frames.save({scene: folder})
     lists = TripletListsDataset(str(tmp_path / name / "triplets"), name)
     lists.save(
         TripletLists(
@@ -50,7 +51,7 @@ def a_domain(tmp_path, name, brightness, splits):
     return (
         lists.load(),
         frames.load(),
-        SceneFoldersDataset(str(tmp_path / name / "truth"), name).load(),
+        FoldersDataset(str(tmp_path / name / "truth")).load(),
     )
 
 
@@ -102,10 +103,10 @@ def test_a_prediction_is_named_after_its_source(tmp_path, monkeypatch):
         )
     monkeypatch.chdir(tmp_path)
     for _ in range(2):  # what a killed run left is removed
-        folder = predict_depth(
-            small_model(), {"source": "some photos", "tiff_every": 2}, str(tmp_path / "work")
-        )
-        assert folder.name == "some_photos"
+        parameters = {"source": "some photos", "tiff_every": 2}
+        folders = predict_depth(small_model(), parameters, str(tmp_path / "work"))
+        assert list(folders) == ["some_photos"]
+        folder = folders["some_photos"]
         assert sorted(p.name for p in folder.iterdir()) == [
             "depth",
             "prediction.json",

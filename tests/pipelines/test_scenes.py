@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from aerial_depth_pipeline.datasets.scene_folders import SceneFoldersDataset
+from aerial_depth_pipeline.datasets.folders import FoldersDataset, PathDataset
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.pipelines.scenes import check_something_is_left, process_scenes
@@ -16,32 +16,35 @@ def world(request, tmp_path):
     for name in ("a", "b", "c"):
         (tmp_path / "raw" / name).mkdir(parents=True)
         (tmp_path / "raw" / name / "text").write_text(name)
-    raw = SceneFoldersDataset(str(tmp_path / "raw"), "rural", raw=True)
-    out = SceneFoldersDataset(str(tmp_path / "out"), "rural")
+    raw = FoldersDataset(str(tmp_path / "raw"), {"type": PathDataset, "manifest": None})
+    out = FoldersDataset(str(tmp_path / "out"))
     computed = []
 
     def run(fail: dict[str, Exception] | None = None, parameter: int = 1) -> SceneReport:
         computed.clear()
 
-        def compute(scene, folder, scratch):
-            computed.append(scene.name)
-            (folder / "text").write_text((scene.path / "text").read_text().upper())
-            if fail and scene.name in fail:
-                raise fail[scene.name]
+        scenes = raw.load()
+
+        def compute(name, folder, scratch):
+            computed.append(name)
+            (folder / "text").write_text((scenes[name].path / "text").read_text().upper())
+            if fail and name in fail:
+                raise fail[name]
             return {"letters": 1}
 
         work, at_once = str(tmp_path / "work"), request.param
         steps = process_scenes(
             "shout",
-            raw.load(),
+            "rural",
+            scenes,
             out.load(),
             work,
             compute,
-            lambda s: [s.fingerprint, parameter],
+            lambda name: [scenes[name].fingerprint, parameter],
             at_once,
         )
-        for scenes, report in steps:
-            out.save(scenes)
+        for finished, report in steps:
+            out.save(finished)
         return report
 
     run.raw, run.out, run.computed, run.folder = raw, out, computed, tmp_path

@@ -85,36 +85,31 @@ class Storage:
             ]
         )
 
-    def publish_folder(self, folder: Path, name: str, last: str) -> None:
-        """Put a finished local folder in place under `name`; `last` is the file that vouches for
-        it."""
-        if self.is_local:
-            target = Path(self.path(name))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            replace(folder, target)
-            return
-        self.remove(name)
-        files = sorted(
-            (p for p in folder.rglob("*") if p.is_file()),
-            key=lambda p: (p.name == last and p.parent == folder, p),
-        )
-        for path in files:
-            self.filesystem.put_file(str(path), self.path(name, *path.relative_to(folder).parts))
-        remove(folder)
+    def exists(self, name: str) -> bool:
+        """Whether a file or folder of that name is below the root."""
+        return self.filesystem.exists(self.path(name))
 
-    def publish_file(self, path: Path, name: str) -> None:
-        """Put a finished local file in place under `name`."""
+    def publish(self, path: Path, name: str, last: str | None = None) -> None:
+        """Put a finished local file or folder in place under `name`; `last` is the file of the
+        folder that vouches for the others."""
         if self.is_local:
             target = Path(self.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
             replace(path, target)
-        else:
+            return
+        if path.is_file():
             self.filesystem.put_file(str(path), self.path(name))
-            remove(path)
+        else:
+            self.remove(name)
+            files = [file for file in path.rglob("*") if file.is_file()]
+            for file in sorted(files, key=lambda file: (file == path / str(last), file)):
+                parts = file.relative_to(path).parts
+                self.filesystem.put_file(str(file), self.path(name, *parts))
+        remove(path)
 
     def remove(self, name: str) -> None:
         """Remove a file or folder below the root, if it is there."""
-        if self.filesystem.exists(self.path(name)):
+        if self.exists(name):
             self.filesystem.rm(self.path(name), recursive=True)
 
     def workspace(self, prefix: str) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL.Image import Image, fromarray
 
 from aerial_depth_pipeline.files import evenly
 from aerial_depth_pipeline.formats.depth_maps import read_depth
@@ -15,11 +16,9 @@ from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
 from aerial_depth_pipeline.sfm.sparse_depth import sparse_points
 
 
-def ground_truth_picture(
-    frames: Path, ground_truth: Path, path: Path, rows: int = 4, width: int = 384
-) -> Path:
-    """Write a PNG with a row per view, spread over the scene: frame, depth, agreement of other
-    views, sparse points on the frame.
+def scene_image(frames: Path, ground_truth: Path, rows: int = 4, width: int = 384) -> Image:
+    """Draw a row per view, spread over the scene: frame, depth, agreement of other views, sparse
+    points on the frame.
 
     Near is bright; black is no depth. The colours of depth and of the sparse points share one range
     per row.
@@ -27,7 +26,6 @@ def ground_truth_picture(
     Args:
         frames: the scene's frames.
         ground_truth: its ground truth.
-        path: where the image is written.
         rows: at most so many views.
         width: width of each tile in pixels.
     """
@@ -35,11 +33,7 @@ def ground_truth_picture(
     model = read_scene_model(ground_truth)
     views = [int(depth.stem) for depth in evenly(maps, rows)]
     lines = [_row(Path(frames), Path(ground_truth), model, view, width) for view in views]
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.concatenate(lines)[..., ::-1]):
-        raise OSError(f"{path} cannot be written")
-    return path
+    return fromarray(np.concatenate(lines))
 
 
 def _row(frames: Path, ground_truth: Path, model: SceneModel, frame: int, width: int) -> np.ndarray:

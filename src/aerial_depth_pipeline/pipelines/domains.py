@@ -9,7 +9,7 @@ from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import pipelines, settings
 from kedro.pipeline import Node, Pipeline
 
-from aerial_depth_pipeline.datasets.scene_folders import why_name_is_refused
+from aerial_depth_pipeline.datasets.folders import why_name_is_refused
 from aerial_depth_pipeline.errors import UserError
 
 

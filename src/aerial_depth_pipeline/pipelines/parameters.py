@@ -30,6 +30,7 @@ GROUPS: dict[str, type[Settings]] = {
 FOLDERS = {
     "work_folder": "unfinished work; a folder on this computer, survives a killed run",
     "checkpoints_folder": "checkpoints of trainings; a folder on this computer",
+    "model_folder": "the model that was trained last; a folder or the URL of an object storage",
     "reporting_folder": "reports, tables and figures; a folder or the URL of an object storage",
 }
 
@@ -54,7 +55,7 @@ def check_parameters(parameters: Parameters) -> None:
                 f"Unknown parameter group '{group}'.{did_you_mean(group, known)} Known groups:"
                 f" {', '.join(known)}."
             )
-        elif group != "reporting_folder" and "://" in str(values):
+        elif group.startswith(("work", "checkpoints")) and "://" in str(values):
             raise UserError(
                 f"'{group}' is {values}, but it must be a folder on this computer; with data on"
                 f" object storage, set for instance '{group}:"

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aerial_depth_pipeline.datasets.scene_folders import SceneFolders
-from aerial_depth_pipeline.datasets.triplets import DomainTriplets
-from aerial_depth_pipeline.pipelines.node_types import DomainInput
+from aerial_depth_pipeline.datasets.triplet_lists import DomainTriplets
+from aerial_depth_pipeline.pipelines.node_types import DomainInput, Scenes
 
 if TYPE_CHECKING:
     from aerial_depth_pipeline.evaluation.references import Reference
@@ -19,8 +18,8 @@ class DomainData:
     """A domain's triplets, frames and reconstructions."""
 
     triplets: DomainTriplets
-    frames: SceneFolders
-    ground_truth: SceneFolders
+    frames: Scenes
+    ground_truth: Scenes
 
     @property
     def name(self) -> str:

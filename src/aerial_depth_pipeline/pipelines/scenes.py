@@ -3,52 +3,48 @@ the others go on."""
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from aerial_depth_pipeline.datasets.scene_folders import (
-    FinishedScene,
-    SceneFolder,
-    SceneFolders,
-    why_name_is_refused,
-)
+from aerial_depth_pipeline.datasets.folders import why_name_is_refused, write_manifest
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import fingerprint_of, is_disk_full, remove
-from aerial_depth_pipeline.pipelines.node_types import Json
+from aerial_depth_pipeline.pipelines.node_types import FinishedScenes, Json, Scenes
 
 logger = logging.getLogger(__name__)
-
-Compute = Callable[[SceneFolder, Path, Path], Json]
 
 
 def process_scenes(
     step: str,
-    scenes: SceneFolders,
-    so_far: SceneFolders,
+    domain: str,
+    names: Iterable[str],
+    so_far: Scenes,
     work: str,
-    compute: Compute,
-    made_from: Callable[[SceneFolder], list[object]],
+    compute: Callable[[str, Path, Path], Json],
+    made_from: Callable[[str], list[object]],
     at_once: int = 1,
-) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
+) -> Iterator[tuple[FinishedScenes, SceneReport]]:
     """Process each scene on its own and yield it as soon as it is finished, so that a killed run
     loses only what is being processed.
 
     Args:
         step: the step's name, for messages and the working folder.
-        scenes: what to process.
+        domain: the domain's name, for the same.
+        names: the scenes to process.
         so_far: this step's results on disk.
         work: local folder for unfinished work.
-        compute: writes a scene's result into an empty local folder (second argument) and returns
-            its summary; the third argument is a working folder that survives a killed run and is
-            emptied when the inputs change.
-        made_from: everything a scene's result depends on; a result made from the same is kept.
+        compute: writes the result of the scene of that name into an empty local folder (second
+            argument) and returns its summary; the third argument is a working folder that survives
+            a killed run and is emptied when the inputs change.
+        made_from: everything a scene's result depends on, by its name; a result made from the same
+            is kept.
         at_once: so many scenes are processed at the same time, each in a thread of its own.
 
     Yields:
-        Finished scenes by name (None for a scene whose earlier result no longer holds) and the
-        report so far.
+        Folders of finished scenes by name (None for a scene whose earlier result no longer holds)
+        and the report so far.
 
     Raises:
         UserError: when the disk is full. That no scene is left is no error here, since another
@@ -57,22 +53,20 @@ def process_scenes(
     reasons: dict[str, str] = {}
     yield {}, SceneReport()
     changed: dict[str, str] = {}  # name → fingerprint
-    for name, scene in scenes.items():
+    for name in names:
         if refused := why_name_is_refused(name):
             reasons[name] = refused
             continue
-        fingerprint = fingerprint_of(step, made_from(scene))
+        fingerprint = fingerprint_of(step, made_from(name))
         if name in so_far and so_far[name].fingerprint == fingerprint:
-            logger.info("%s: %s/%s is unchanged, kept.", step, scenes.domain, name)
+            logger.info("%s: %s/%s is unchanged, kept.", step, domain, name)
             reasons[name] = ""
             continue
         changed[name] = fingerprint
 
-    def finish(name: str) -> FinishedScene:
-        logger.info("%s: %s/%s", step, scenes.domain, name)
-        return _finish(
-            scenes[name], changed[name], Path(work) / step / scenes.domain / name, compute
-        )
+    def finish(name: str) -> Path:
+        logger.info("%s: %s/%s", step, domain, name)
+        return _finish(name, changed[name], Path(work) / step / domain / name, compute)
 
     for name, finished_scene in _outcomes(finish, list(changed), at_once):
         try:
@@ -82,25 +76,25 @@ def process_scenes(
         except OSError as error:
             if is_disk_full(error):
                 raise UserError(
-                    f"The disk is full: {step} of {scenes.domain}/{name} could not be written. Free"
+                    f"The disk is full: {step} of {domain}/{name} could not be written. Free"
                     " some space and run again."
                 ) from error
-            reasons[name] = _unexpected(step, scenes[name], error)
+            reasons[name] = _unexpected(f"{step} of {domain}/{name}", error)
         except Exception as error:  # noqa: BLE001 - one scene's bug must not take down a night's run over the others
-            reasons[name] = _unexpected(step, scenes[name], error)
+            reasons[name] = _unexpected(f"{step} of {domain}/{name}", error)
         else:
             reasons[name] = ""
             yield {name: finished}, SceneReport()
             continue
-        logger.warning("%s: %s/%s is left out: %s", step, scenes.domain, name, reasons[name])
+        logger.warning("%s: %s/%s is left out: %s", step, domain, name, reasons[name])
         if name in so_far:
             yield {name: None}, SceneReport()
     yield {}, SceneReport(reasons, complete=bool(reasons))
 
 
 def _outcomes(
-    finish: Callable[[str], FinishedScene], names: list[str], at_once: int
-) -> Iterator[tuple[str, Callable[[], FinishedScene]]]:
+    finish: Callable[[str], Path], names: list[str], at_once: int
+) -> Iterator[tuple[str, Callable[[], Path]]]:
     """Every scene in order, and what to call for its result or its error."""
     if at_once == 1:
         yield from ((name, functools.partial(finish, name)) for name in names)
@@ -113,7 +107,9 @@ def _outcomes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _finish(scene: SceneFolder, fingerprint: str, work: Path, compute: Compute) -> FinishedScene:
+def _finish(
+    name: str, fingerprint: str, work: Path, compute: Callable[[str, Path, Path], Json]
+) -> Path:
     stamp = work / "fingerprint"
     if not (stamp.is_file() and stamp.read_text() == fingerprint):
         remove(work)
@@ -123,13 +119,14 @@ def _finish(scene: SceneFolder, fingerprint: str, work: Path, compute: Compute) 
     remove(folder)
     folder.mkdir()
     scratch.mkdir(exist_ok=True)
-    summary = compute(scene, folder, scratch)
+    summary = compute(name, folder, scratch)
     remove(scratch)
-    return FinishedScene(folder, fingerprint, summary)
+    write_manifest(folder, fingerprint, summary)
+    return folder
 
 
-def _unexpected(step: str, scene: SceneFolder, error: Exception) -> str:
-    logger.debug("%s of %s/%s failed", step, scene.domain, scene.name, exc_info=error)
+def _unexpected(what: str, error: Exception) -> str:
+    logger.debug("%s failed", what, exc_info=error)
     return f"unexpected {type(error).__name__}: {error}".rstrip(": ")
 
 

@@ -7,7 +7,13 @@ from pydantic import Field
 from aerial_depth_pipeline.configuration import Mark, Rules, Settings
 from aerial_depth_pipeline.evaluation.settings import Alignment
 
-PARTS = ("generalization", "fine_tuning", "ablation")
+# The study's parts, and the tables that each leaves.
+PART_TABLES = {
+    "generalization": ("generalization_cells", "generalization"),
+    "fine_tuning": ("fine_tuning_cells", "online", "fine_tuning"),
+    "ablation": ("ablation_cells", "ablation"),
+}
+PARTS = tuple(PART_TABLES)
 
 
 class Change(Settings):

@@ -3,11 +3,15 @@ off."""
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
 from mlflow.entities import Metric
+from PIL.Image import Image
 
 
 def is_tracking() -> bool:
@@ -42,6 +46,31 @@ def log_folder(folder: Path, name: str) -> None:
     """Log what is in a local folder as artifacts below `name`."""
     if is_tracking():
         mlflow.log_artifacts(str(folder), name)
+
+
+def log_report(name: str, items: Mapping[str, object]) -> None:
+    """Log tables, texts, images, figures and local files as artifacts below `name`, each under its
+    file name.
+
+    Args:
+        name: folder of the artifacts.
+        items: file name → `pandas.DataFrame`, `str`, `PIL.Image`, matplotlib `Figure` or `Path`.
+    """
+    if not is_tracking():
+        return
+    for file_name, item in items.items():
+        artifact = f"{name}/{file_name}"
+        match item:
+            case pd.DataFrame():
+                mlflow.log_text(item.to_csv(index=False), artifact)
+            case str():
+                mlflow.log_text(item, artifact)
+            case Image():
+                mlflow.log_image(item, artifact)
+            case Figure():
+                mlflow.log_figure(item, artifact, save_kwargs={"dpi": 100})
+            case Path():
+                mlflow.log_artifact(str(item), name)
 
 
 def log_dict(content: dict[str, Any], name: str) -> None:

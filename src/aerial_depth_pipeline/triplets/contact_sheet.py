@@ -27,15 +27,14 @@ _KEPT, _LEFT_OUT, _FLOW = "#2a7f62", "#b2452f", (255, 212, 0)
 
 
 def draw_contact_sheet(
-    frames: dict[str, Path], triplets: dict[str, Path], path: Path, rows: int = 6, seed: int = 0
-) -> None:
-    """Write a PNG: random triplets with the flow to the next source, a histogram of parallax, and
+    frames: dict[str, Path], triplets: dict[str, Path], rows: int = 6, seed: int = 0
+) -> Figure:
+    """Draw random triplets with the flow to the next source, a histogram of parallax, and
     reasons for leaving frames out.
 
     Args:
         frames: scenes and their folders below 02_intermediate.
         triplets: scenes and their folders below 05_model_input.
-        path: the PNG.
         rows: how many triplets are shown.
         seed: which ones.
     """
@@ -53,7 +52,7 @@ def draw_contact_sheet(
     _draw_parallax(figure.add_subplot(grid[-1, 0]), targets)
     _draw_reasons(figure.add_subplot(grid[-1, 1]), table["reason"], "frames", "kept")
     _draw_reasons(figure.add_subplot(grid[-1, 2]), targets["reason"], "kept frames", "target")
-    figure.savefig(path, dpi=100)
+    return figure
 
 
 def _sample(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[str, int]]:

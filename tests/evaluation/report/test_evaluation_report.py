@@ -7,6 +7,7 @@ import pandas as pd
 import pycolmap
 import pytest
 import trimesh
+from PIL.Image import Image
 from tests.worlds.evaluation_scenes import HEIGHT, WIDTH, index_of, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.evaluate import measure
@@ -14,7 +15,7 @@ from aerial_depth_pipeline.evaluation.measuring.aggregate import COLUMNS
 from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.references import find_references
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
-from aerial_depth_pipeline.evaluation.report.evaluation_report import write_report
+from aerial_depth_pipeline.evaluation.report.evaluation_report import evaluation_report
 from aerial_depth_pipeline.evaluation.report.sections import answers
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.geometry.poses import look_at, relative_pose
@@ -129,7 +130,16 @@ def report(tmp_path_factory):
     triplet_poses = {
         "town": pd.DataFrame(triplets, columns=["scene", "frame", "source_frame", *names, "origin"])
     }
-    return folder, write_report(model, test, train, SETTINGS, folder, triplet_poses=triplet_poses)
+    made = evaluation_report(model, test, train, SETTINGS, folder, triplet_poses=triplet_poses)
+    for name, item in made.files.items():
+        match item:
+            case pd.DataFrame():
+                item.to_csv(folder / name, index=False)
+            case str():
+                (folder / name).write_text(item, encoding="utf-8")
+            case Image():
+                item.save(folder / name)
+    return folder, made.metrics
 
 
 def test_the_report_holds_tables_pictures_and_metrics(report):

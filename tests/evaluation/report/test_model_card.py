@@ -3,7 +3,7 @@
 import pandas as pd
 import torch
 
-from aerial_depth_pipeline.datasets.depth_model import DepthModelDataset
+from aerial_depth_pipeline.datasets.trained_model import DepthModelDataset
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.report.model_card import (
     model_card,

@@ -1,15 +1,18 @@
-"""Everything the evaluation leaves in `08_reporting/`: tables, pictures, films, point clouds, one
+"""Everything the evaluation leaves in `08_reporting/`: tables, images, videos, point clouds, one
 page."""
 
 import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL.Image import Image
+from PIL.Image import open as open_image
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.evaluate import measure
@@ -52,7 +55,20 @@ _LEAD = (
 _FLY_FPS = 16
 
 
-def write_report(
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What was measured, and everything that shows it.
+
+    Attributes:
+        metrics: by the names under which MLflow shows them (`rural/median_per_image/abs_rel`).
+        files: file name → table, text, image, or path of a finished video or point cloud.
+    """
+
+    metrics: dict[str, float]
+    files: dict[str, pd.DataFrame | str | Image | Path]
+
+
+def evaluation_report(
     model: Model,
     test: Mapping[str, References],
     train: Mapping[str, References],
@@ -60,8 +76,8 @@ def write_report(
     folder: Path,
     methods: Mapping[str, Sequence[Method]] | None = None,
     triplet_poses: Mapping[str, pd.DataFrame] | None = None,
-) -> dict[str, float]:
-    """Measure every domain and write `evaluation.csv`, `.txt`, `.md`, `.tex`,
+) -> EvaluationReport:
+    """Measure every domain and make `evaluation.csv`, `.txt`, `.md`, `.tex`,
     `evaluation_per_image.csv`, `evaluation_spread.csv`, `evaluation_breakdowns.csv`,
     `evaluation_problems.csv`, `evaluation_poses.csv`, `evaluation_panels.png`, `evaluation.html`,
     and for every domain `evaluation_video_<domain>.mp4` and, of its median frame,
@@ -74,12 +90,9 @@ def write_report(
         test: references of the test scenes, by domain and scene.
         train: references of the training scenes, by domain and scene, for the baselines.
         settings: what is measured.
-        folder: an empty local folder.
+        folder: an empty local folder for videos and point clouds.
         methods: further methods by domain.
         triplet_poses: `poses.parquet` of each domain, whose relative poses are measured as well.
-
-    Returns:
-        Metrics by the names under which MLflow shows them (`rural/median_per_image/abs_rel`).
 
     Raises:
         UserError: if a domain has no test frame with reference depth, or a configured method
@@ -107,49 +120,51 @@ def write_report(
         domains.append(domain)
     table = pd.concat([domain.measured.table for domain in domains], ignore_index=True)
     poses = pd.concat([domain.poses.table for domain in domains], ignore_index=True)
-    _write_tables(domains, table, poses, settings, folder)
+    files = _tables(domains, table, poses, settings)
     texts = [
         format_console(table, domain.name, settings.main_alignment, kinds=domain.kinds)
         for domain in domains
     ]
-    (folder / "evaluation.txt").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+    files["evaluation.txt"] = "\n\n".join(texts) + "\n"
     columns = [column for domain in domains for column in domain.columns]
     if columns:
-        (folder / "evaluation_panels.png").write_bytes(draw_panels(columns))
+        files["evaluation_panels.png"] = open_image(BytesIO(draw_panels(columns)))
     sections = [domain_section(domain, settings) for domain in domains]
     if len(domains) > 1:
         sections.insert(0, overview_section(domains, settings.main_alignment))
-    (folder / "evaluation.html").write_text(
-        render_page("Depth evaluation", _LEAD, sections), encoding="utf-8"
-    )
-    return mlflow_metrics(table, settings.main_alignment) | pose_metrics(poses)
+    files["evaluation.html"] = render_page("Depth evaluation", _LEAD, sections)
+    files |= {path.name: path for path in sorted(folder.iterdir())}
+    metrics = mlflow_metrics(table, settings.main_alignment) | pose_metrics(poses)
+    return EvaluationReport(metrics, files)
 
 
-def _write_tables(
+def _tables(
     domains: Sequence[DomainReport],
     table: pd.DataFrame,
     poses: pd.DataFrame,
     settings: EvaluationSettings,
-    folder: Path,
-) -> None:
-    table.to_csv(folder / "evaluation.csv", index=False)
-    for name in ("per_image", "breakdowns", "problems"):
-        parts = [getattr(domain.measured, name) for domain in domains]
-        pd.concat(parts, ignore_index=True).to_csv(folder / f"evaluation_{name}.csv", index=False)
-    spread = [spread_table(domain.measured.per_image, settings.thresholds) for domain in domains]
-    pd.concat(spread, ignore_index=True).to_csv(folder / "evaluation_spread.csv", index=False)
-    sweeps = [domain.sweeps for domain in domains if len(domain.sweeps)]
-    if sweeps:
-        pd.concat(sweeps, ignore_index=True).to_csv(folder / "evaluation_sweep.csv", index=False)
-    poses.to_csv(folder / "evaluation_poses.csv", index=False)
+) -> dict[str, pd.DataFrame | str | Image | Path]:
+    parts = {
+        name: [getattr(domain.measured, name) for domain in domains]
+        for name in ("per_image", "breakdowns", "problems")
+    }
+    parts["spread"] = [spread_table(part, settings.thresholds) for part in parts["per_image"]]
+    parts["sweep"] = [domain.sweeps for domain in domains if len(domain.sweeps)]
+    files: dict[str, pd.DataFrame | str | Image | Path] = {
+        f"evaluation_{name}.csv": pd.concat(tables, ignore_index=True)
+        for name, tables in parts.items()
+        if tables
+    }
+    files |= {"evaluation.csv": table, "evaluation_poses.csv": poses}
     for name, form in (("evaluation.md", format_markdown), ("evaluation.tex", format_latex)):
-        parts = [
+        texts = [
             form(table, domain.name, alignment, cap, domain.kinds)
             for domain in domains
             for cap in dict.fromkeys(domain.measured.per_image["cap"])
             for alignment in settings.alignments
         ]
-        (folder / name).write_text("\n".join(parts), encoding="utf-8")
+        files[name] = "\n".join(texts)
+    return files
 
 
 def _measure_sweeps(

@@ -7,12 +7,25 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.files import remove, write_text
+from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Parameters
 from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)
+
+ENTRIES = (
+    "evaluation_tables",
+    "evaluation_summary",
+    "evaluation_markdown",
+    "evaluation_latex",
+    "evaluation_page",
+    "evaluation_images",
+    "evaluation_videos",
+    "evaluation_point_clouds",
+    "model_card",
+    "evaluation_metrics",
+)
 
 
 def evaluate_depth_model(
@@ -21,7 +34,7 @@ def evaluate_depth_model(
     work: str,
     card: Parameters,
     *domain_inputs: DomainInput,
-) -> tuple[Path, Path]:
+) -> dict[str, object]:
     """Measure the model and the baselines, draw the report, and write the figures into the model
     card.
 
@@ -33,15 +46,14 @@ def evaluate_depth_model(
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Returns:
-        A local folder with `evaluation.csv`, the pictures and the page; and one with the model
-        card.
+        The content of each catalog entry (`ENTRIES`).
 
     Raises:
         UserError: if no domain has a test frame with reference depth.
     """
     import pandas as pd
 
-    from aerial_depth_pipeline.evaluation.report.evaluation_report import write_report
+    from aerial_depth_pipeline.evaluation.report.evaluation_report import evaluation_report
     from aerial_depth_pipeline.evaluation.report.model_card import (
         CARD,
         model_card,
@@ -69,19 +81,31 @@ def evaluate_depth_model(
     folder = Path(work) / "evaluation"
     remove(folder)
     folder.mkdir(parents=True)
-    tracking.log_metrics(write_report(model, test, train, settings, folder, triplet_poses=poses))
-    tracking.log_folder(folder, "evaluation")
+    report = evaluation_report(model, test, train, settings, folder, triplet_poses=poses)
     kinds = {
         name: sorted({r.kind for scene in scenes.values() for r in scene})
         for name, scenes in test.items()
     }
-    results = results_of_evaluation(
-        pd.read_csv(folder / "evaluation.csv"), settings.main_alignment, kinds
-    )
-    beside = Path(work) / "model_card"
-    remove(beside)
-    write_text(
-        beside / CARD, model_card(model, results, read_settings(CardSettings, card, "model_card"))
-    )
-    tracking.log_folder(beside, "evaluation")
-    return folder, beside
+    table = report.files["evaluation.csv"]
+    results = results_of_evaluation(table, settings.main_alignment, kinds)
+    text = model_card(model, results, read_settings(CardSettings, card, "model_card"))
+    tracking.log_metrics(report.metrics)
+    tracking.log_report("evaluation", report.files | {CARD: text})
+
+    def those_with(suffix: str) -> dict[str, object]:
+        files = report.files.items()
+        return {Path(name).stem: item for name, item in files if name.endswith(suffix)}
+
+    tables = those_with(".csv")
+    return {
+        "evaluation_metrics": tables.pop("evaluation"),
+        "evaluation_tables": tables,
+        "evaluation_summary": report.files["evaluation.txt"],
+        "evaluation_markdown": report.files["evaluation.md"],
+        "evaluation_latex": report.files["evaluation.tex"],
+        "evaluation_page": report.files["evaluation.html"],
+        "evaluation_images": those_with(".png"),
+        "evaluation_videos": those_with(".mp4"),
+        "evaluation_point_clouds": those_with(".ply"),
+        "model_card": text,
+    }

@@ -1,9 +1,9 @@
-"""Depth model and references → tables and pictures."""
+"""Depth model and references → tables, images, videos, one page."""
 
 from kedro.pipeline import Node, Pipeline
 
 from aerial_depth_pipeline.pipelines.domains import in_every_domain
-from aerial_depth_pipeline.pipelines.evaluation.nodes import evaluate_depth_model
+from aerial_depth_pipeline.pipelines.evaluation.nodes import ENTRIES, evaluate_depth_model
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -19,7 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:model_card",
                     *of_domains,
                 ],
-                outputs=["evaluation", "model_card"],
+                outputs={entry: entry for entry in ENTRIES},
                 name="evaluate_depth_model",
             )
         ]

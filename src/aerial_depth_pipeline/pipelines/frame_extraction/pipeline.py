@@ -12,6 +12,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 extract_scene_frames,
                 inputs=[
+                    "domain",
                     "raw_scenes",
                     "frames_on_disk",
                     "params:frame_extraction",

@@ -16,6 +16,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 build_scene_ground_truth,
                 inputs=[
+                    "domain",
                     "frames",
                     "ground_truth_on_disk",
                     "params:ground_truth",
@@ -30,8 +31,8 @@ def create_pipeline(**_: object) -> Pipeline:
     of_domains = in_every_domain("frames", "ground_truth")
     report = Node(
         report_ground_truth,
-        inputs=["params:work_folder", *of_domains],
-        outputs="ground_truth_accuracy",
+        inputs=of_domains,
+        outputs=["ground_truth_accuracy", "ground_truth_images"],
         name="report_ground_truth",
     )
     return of_scenes + Pipeline([report])

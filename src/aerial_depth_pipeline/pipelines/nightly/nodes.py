@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from aerial_depth_pipeline.configuration import read_settings
-from aerial_depth_pipeline.datasets.scene_folders import SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
-from aerial_depth_pipeline.datasets.triplets import DomainTriplets
+from aerial_depth_pipeline.datasets.triplet_lists import DomainTriplets
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
@@ -24,6 +23,7 @@ from aerial_depth_pipeline.pipelines.node_types import (
     Plan,
     Record,
     References,
+    Scenes,
 )
 from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.retraining.settings import NightlySettings
@@ -55,7 +55,7 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
     now: Record = {}
     for lists, triplets in zip(
         cast("Sequence[DomainTriplets]", domain_inputs[::2]),
-        cast("Sequence[SceneFolders]", domain_inputs[1::2]),
+        cast("Sequence[Scenes]", domain_inputs[1::2]),
         strict=True,
     ):
         fingerprints = {name: scene.fingerprint for name, scene in triplets.items()}
@@ -241,7 +241,7 @@ def report_night(
     card: Parameters,
     work: str,
     *reports: SceneReport,
-) -> Path:
+) -> dict[str, Path]:
     """Register the challenger as a version, and write the page of the night.
 
     Args:
@@ -254,7 +254,7 @@ def report_night(
         reports: what became of each domain's scenes in every step over scenes (`STEPS`).
 
     Returns:
-        A local folder, named after the night, with `night.html`, `night.md` and `night.json`.
+        A local folder with `night.html`, `night.md` and `night.json` by the night's name.
     """
     from aerial_depth_pipeline.pipelines.nightly.registration import register_challenger
     from aerial_depth_pipeline.retraining.report import write_night
@@ -293,23 +293,23 @@ def report_night(
         judgement.pictures,
         judgement.incumbent,
     )
-    tracking.log_folder(folder, "night")
-    return folder
+    tracking.log_report("night", {path.name: path for path in folder.iterdir()})
+    return {plan.name: folder}
 
 
-def promote_challenger(plan: Plan, parameters: Parameters, reports: dict[str, Json]) -> Json:
+def promote_challenger(plan: Plan, parameters: Parameters, reports: Scenes) -> Json:
     """Do what the published report says; the only step of a night that changes what is in service.
 
     Args:
         plan: the night.
         parameters: `nightly`.
-        reports: `night.json` of the published reports, by night.
+        reports: folders of the published reports with their `night.json`, by night.
 
     Raises:
         UserError: if somebody else changed the champion while the night was at work.
     """
     settings = read_settings(NightlySettings, parameters, "nightly")
-    report = reports[plan.name]
+    report = cast("Json", reports[plan.name].manifest)
     if report["outcome"] == "promote":
         champion = registry.champion_of(settings.registered_model)
         if (None if champion is None else str(champion.version)) != plan.champion:

@@ -2,10 +2,10 @@
 
 import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.datasets.trained_model import DepthModelDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, Parameters
@@ -14,20 +14,45 @@ from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)
 
+TRAINED = "trained"
 
-def choose_model(
-    models: Callable[[str | int | None], DepthModel], parameters: Parameters
-) -> DepthModel:
-    """The champion of the MLflow registry, or what `predict.model` names.
+
+def choose_model(parameters: Parameters, registered_model: str, trained: str) -> DepthModel:
+    """The champion of the MLflow registry, the model that was trained last where there is none, or
+    what `predict.model` names: `trained`, the number of a version, or a folder.
 
     Args:
-        models: from a wish to a model (`ModelChoiceDataset`).
         parameters: `predict`.
+        registered_model: name in the MLflow registry.
+        trained: folder or fsspec URL of the model that was trained last.
     """
-    return models(read_settings(PredictSettings, parameters, "predict").model)
+    from aerial_depth_pipeline.networks.depth_model import DepthModel
+    from aerial_depth_pipeline.tracking import registry
+
+    wanted = read_settings(PredictSettings, parameters, "predict").model
+    if isinstance(wanted, int):
+        version = registry.version_of(registered_model, wanted)
+        logger.info("The model is version %d of '%s'.", wanted, registered_model)
+        return registry.load_version(version)
+    if wanted is not None and wanted != TRAINED:
+        logger.info("The model is the one in the folder %s.", wanted)
+        return DepthModel.load(Path(wanted).expanduser())
+    champion = registry.champion_of(registered_model) if wanted is None else None
+    if champion is not None:
+        sentence = "The model is version %s of '%s', the champion."
+        logger.info(sentence, champion.version, registered_model)
+        return registry.load_version(champion)
+    model = DepthModelDataset(trained).load()
+    why = (
+        "as predict.model asks"
+        if wanted == TRAINED
+        else f"since '{registered_model}' has no champion in the MLflow registry"
+    )
+    logger.info("The model is the one that was trained last, in %s, %s.", trained, why)
+    return model
 
 
-def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> Path:
+def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> dict[str, Path]:
     """Predict the depth of the footage that `predict.source` names.
 
     Args:
@@ -36,8 +61,8 @@ def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> Path:
         work: local folder for unfinished work.
 
     Returns:
-        A local folder, named after the source, with `prediction.json` and what the parameters ask
-        for.
+        A local folder with `prediction.json` and what the parameters ask for, by a name after the
+        source.
 
     Raises:
         UserError: if no source is named, or it cannot be used.
@@ -63,12 +88,12 @@ def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> Path:
         report["scale"]["explanation"],
     )
     logger.info(
-        "It is the folder '%s' of the catalog entry 'prediction' (data/07_model_output unless"
+        "It is the folder '%s' of the catalog entry 'predictions' (data/07_model_output unless"
         " configured otherwise).",
         folder.name,
     )
     tracking.log_dict(report, REPORT)
-    return folder
+    return {folder.name: folder}
 
 
 def folder_name(source: Path) -> str:

@@ -1,4 +1,4 @@
-"""Depth model and footage → films, depth maps, point clouds."""
+"""Depth model and footage → videos, depth maps, point clouds."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -10,14 +10,14 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 choose_model,
-                inputs=["models", "params:predict"],
+                inputs=["params:predict", "params:nightly.registered_model", "params:model_folder"],
                 outputs="chosen_model",
                 name="choose_model",
             ),
             Node(
                 predict_depth,
                 inputs=["chosen_model", "params:predict", "params:work_folder"],
-                outputs="prediction",
+                outputs="predictions",
                 name="predict_depth",
             ),
         ]

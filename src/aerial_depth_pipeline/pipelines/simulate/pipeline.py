@@ -11,7 +11,13 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 simulate_flights,
-                inputs=["simulated_scenes", "params:simulate", "params:work_folder"],
+                inputs=[
+                    "domain",
+                    "footage",
+                    "simulated_scenes",
+                    "params:simulate",
+                    "params:work_folder",
+                ],
                 outputs=["raw_scenes", "simulate_report"],
                 name="simulate_flights",
             )

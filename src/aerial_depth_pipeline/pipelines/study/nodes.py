@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from aerial_depth_pipeline.configuration import read_settings
-from aerial_depth_pipeline.datasets.scene_folders import SceneFoldersDataset
-from aerial_depth_pipeline.datasets.triplets import TripletListsDataset
+from aerial_depth_pipeline.datasets.folders import FoldersDataset
+from aerial_depth_pipeline.datasets.triplet_lists import TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.files import fingerprint_of, remove
+from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.pipelines.node_types import DomainInput, Outcome, Parameters
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
-from aerial_depth_pipeline.study.settings import StudySettings
+from aerial_depth_pipeline.study.settings import PART_TABLES, StudySettings
 from aerial_depth_pipeline.tracking import runs as tracking
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run_parts(
     evaluation: Parameters,
     work: str,
     *domain_inputs: DomainInput,
-) -> tuple[Tables, ...]:
+) -> list[pd.DataFrame]:
     """Compute the cells of some parts of the study that are not there yet, and gather their tables.
 
     Args:
@@ -49,7 +49,7 @@ def run_parts(
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Returns:
-        For each part its tables by name.
+        The tables of each part in the order of `PART_TABLES`.
 
     Raises:
         UserError: if there is no footage to study, or a setting is wrong. A cell that fails is no
@@ -101,7 +101,8 @@ def run_parts(
             f"  {outcome.cell.label}: {outcome.reason}" for outcome in outcomes.values()
         )
         raise UserError(f"No cell of the study could be computed.\n{reasons}")
-    return tuple(plan.tables(outcomes) for plan in plans.values())
+    tables = {part: plan.tables(outcomes) for part, plan in plans.items()}
+    return [tables[part][name] for part in parts for name in PART_TABLES[part]]
 
 
 def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict[str, Footage]:
@@ -152,13 +153,10 @@ def _with_other_triplets(domain: DomainData, parameters: Parameters, folder: Pat
     from aerial_depth_pipeline.pipelines.triplets.nodes import make_scene_triplets, split_domain
 
     made = folder / fingerprint_of(parameters) / domain.name
-    scenes, lists = (
-        SceneFoldersDataset(str(made), domain.name),
-        TripletListsDataset(str(made), domain.name),
-    )
-    for finished, report in make_scene_triplets(
-        domain.frames, domain.ground_truth, scenes.load(), parameters, str(folder / "work")
-    ):
+    scenes = FoldersDataset(str(made))
+    lists = TripletListsDataset(str(made), domain.name)
+    given = domain.name, domain.frames, domain.ground_truth, scenes.load(), parameters
+    for finished, report in make_scene_triplets(*given, str(folder / "work")):
         scenes.save(finished)
         for scene, reason in report.reasons.items():
             if reason:
@@ -168,7 +166,7 @@ def _with_other_triplets(domain: DomainData, parameters: Parameters, folder: Pat
                     scene,
                     reason,
                 )
-    lists.save(split_domain(scenes.load(), parameters))
+    lists.save(split_domain(domain.name, scenes.load(), parameters))
     return replace(domain, triplets=lists.load())
 
 
@@ -208,27 +206,22 @@ def _plan(part: str, planner: Planner) -> _Plan:
 
 
 def draw_study(
-    parameters: Parameters,
-    work: str,
-    generalization: Tables,
-    fine_tuning: Tables,
-    ablation: Tables,
-) -> Path:
+    parameters: Parameters, on_disk: dict[str, Callable[[], pd.DataFrame]], *_: pd.DataFrame
+) -> str:
     """Draw the report from the tables of all parts that have been made.
 
     Args:
         parameters: `study`.
-        work: local folder for unfinished work.
-        generalization, fine_tuning, ablation: the tables of each part by name; empty where it has
-            not been made.
+        on_disk: loads each table of the study by its name; a part that has not been made has none.
+        _: tables of this run, which are on disk by then.
 
     Returns:
-        A local folder with `study.html`.
+        The page.
     """
     from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
 
     settings = read_settings(StudySettings, parameters, "study")
-    tables = generalization | fine_tuning | ablation
+    tables = {name: load() for name, load in on_disk.items()}
     cells = [table for name, table in tables.items() if name.endswith("_cells")]
     parts = {
         name: tables[name]
@@ -238,15 +231,7 @@ def draw_study(
     study = StudyTables(**parts, cells=pd.concat(cells, ignore_index=True))
     for sentence in conclusions(study, settings.alignments[0], settings.metrics[0]):
         logger.info("Study: %s", sentence)
-    folder = Path(work) / "study_report"
-    remove(folder)
-    folder.mkdir(parents=True)
-    (folder / "study.html").write_text(
-        study_page(study, settings.alignments[0], settings.metrics), encoding="utf-8"
-    )
-    for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
-    tracking.log_folder(folder, "study")
-    for name in tables:  # the tables have datasets of their own
-        (folder / f"{name}.csv").unlink()
-    return folder
+    page = study_page(study, settings.alignments[0], settings.metrics)
+    named = {f"{name}.csv": table for name, table in tables.items()}
+    tracking.log_report("study", {"study.html": page} | named)
+    return page

@@ -7,13 +7,14 @@ from kedro.pipeline import Node, Pipeline
 
 from aerial_depth_pipeline.pipelines.domains import in_every_domain
 from aerial_depth_pipeline.pipelines.study.nodes import draw_study, run_parts
-from aerial_depth_pipeline.study.settings import PARTS
+from aerial_depth_pipeline.study.settings import PART_TABLES, PARTS
 
 
 def create_pipeline(parts: tuple[str, ...] = PARTS, **_: object) -> Pipeline:
     """The whole study, or some of its parts; the report shows all that have been made."""
     groups = ("study", "train", "triplets", "evaluation", "work_folder")
     name = "study" if parts == PARTS else "_and_".join(f"study_{part}" for part in parts)
+    tables = [f"study_{table}" for part in parts for table in PART_TABLES[part]]
     return Pipeline(
         [
             Node(
@@ -22,17 +23,13 @@ def create_pipeline(parts: tuple[str, ...] = PARTS, **_: object) -> Pipeline:
                     *(f"params:{group}" for group in groups),
                     *in_every_domain("triplet_lists", "frames", "ground_truth"),
                 ],
-                outputs=[f"study_{part}_tables" for part in parts],
+                outputs=tables,
                 name=f"run_{name}",
             ),
             Node(
                 draw_study,
-                inputs=[
-                    "params:study",
-                    "params:work_folder",
-                    *(f"study_{part}_tables" for part in PARTS),
-                ],
-                outputs="study_report",
+                inputs=["params:study", "study_tables", *tables],
+                outputs="study_page",
                 name="draw_study",
             ),
         ]

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aerial_depth_pipeline.configuration import read_settings
-from aerial_depth_pipeline.datasets.scene_folders import FinishedScene, SceneFolder, SceneFolders
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
-from aerial_depth_pipeline.datasets.triplets import TripletLists
-from aerial_depth_pipeline.files import remove
-from aerial_depth_pipeline.pipelines.node_types import Json, Parameters
+from aerial_depth_pipeline.datasets.triplet_lists import TripletLists
+from aerial_depth_pipeline.pipelines.node_types import (
+    Figure,
+    FinishedScenes,
+    Json,
+    Parameters,
+    Scenes,
+)
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.tracking import runs as tracking
 from aerial_depth_pipeline.triplets.settings import TripletSettings
@@ -18,15 +22,17 @@ logger = logging.getLogger(__name__)
 
 
 def make_scene_triplets(
-    frames: SceneFolders,
-    ground_truth: SceneFolders,
-    triplets_on_disk: SceneFolders,
+    domain: str,
+    frames: Scenes,
+    ground_truth: Scenes,
+    triplets_on_disk: Scenes,
     parameters: Parameters,
     work: str,
-) -> Iterator[tuple[dict[str, FinishedScene | None], SceneReport]]:
+) -> Iterator[tuple[FinishedScenes, SceneReport]]:
     """Write every scene's triplets with their relative poses; unchanged scenes are kept.
 
     Args:
+        domain: its name.
         frames: the domain's frames.
         ground_truth: the domain's reconstructions; a scene without one has the poses of two-view
             geometry only.
@@ -36,18 +42,18 @@ def make_scene_triplets(
     """
     settings = read_settings(TripletSettings, parameters, "triplets")
 
-    def compute(scene: SceneFolder, folder: Path, _: Path) -> Json:
+    def compute(name: str, folder: Path, _: Path) -> Json:
         from aerial_depth_pipeline.sfm.scene_model import read_scene_model
         from aerial_depth_pipeline.sfm.sparse_depth import points_before_camera
         from aerial_depth_pipeline.triplets.make import make_triplets
 
-        reconstruction = ground_truth.get(scene.name)
+        reconstruction = ground_truth.get(name)
         if reconstruction is None:
-            return make_triplets(scene.path, folder, settings)
+            return make_triplets(frames[name].path, folder, settings)
         model = read_scene_model(reconstruction.path)
         metric = bool(reconstruction.summary.get("metric"))
         return make_triplets(
-            scene.path,
+            frames[name].path,
             folder,
             settings,
             model.poses,
@@ -55,15 +61,17 @@ def make_scene_triplets(
             lambda frame: points_before_camera(model, frame),
         )
 
-    def made_from(scene: SceneFolder) -> list[object]:
-        reconstruction = ground_truth.get(scene.name)
+    def made_from(name: str) -> list[object]:
+        reconstruction = ground_truth.get(name)
         return [
-            scene.fingerprint,
+            frames[name].fingerprint,
             None if reconstruction is None else reconstruction.fingerprint,
             _without_split(parameters),
         ]
 
-    yield from process_scenes("triplets", frames, triplets_on_disk, work, compute, made_from)
+    yield from process_scenes(
+        "triplets", domain, frames, triplets_on_disk, work, compute, made_from
+    )
 
 
 def _without_split(parameters: Parameters) -> Parameters:
@@ -71,10 +79,11 @@ def _without_split(parameters: Parameters) -> Parameters:
     return {key: value for key, value in parameters.items() if key != "split"}
 
 
-def split_domain(triplets: SceneFolders, parameters: Parameters) -> TripletLists:
+def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> TripletLists:
     """Divide a domain's triplets into train, val and test, and gather their poses beside the lists.
 
     Args:
+        domain: its name.
         triplets: the domain's triplets.
         parameters: `triplets`.
     """
@@ -85,7 +94,7 @@ def split_domain(triplets: SceneFolders, parameters: Parameters) -> TripletLists
     split = read_settings(TripletSettings, parameters, "triplets").split
     split = split.model_copy(
         update={
-            name: _in_domain(getattr(split, name), name, triplets)
+            name: _in_domain(getattr(split, name), name, domain, triplets)
             for name in ("val_scenes", "test_scenes")
         }
     )
@@ -101,16 +110,16 @@ def split_domain(triplets: SceneFolders, parameters: Parameters) -> TripletLists
     )
 
 
-def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str]:
+def _in_domain(names: list[str], where: str, domain: str, triplets: Scenes) -> list[str]:
     """Of the scenes that the split names, as `scene` or `domain/scene`, those of this domain that
     have triplets."""
     found = []
     for name in names:
-        domain, _, scene = name.rpartition("/")
-        if domain in ("", triplets.domain):
+        of, _, scene = name.rpartition("/")
+        if of in ("", domain):
             if scene in triplets:
                 found.append(scene)
-            elif domain:
+            elif of:
                 logger.warning(
                     "triplets.split.%s names %s, which has no triplets; scene_report.csv may say"
                     " why.",
@@ -121,33 +130,30 @@ def _in_domain(names: list[str], where: str, triplets: SceneFolders) -> list[str
 
 
 def draw_triplets(
-    frames: SceneFolders, triplets: SceneFolders, parameters: Parameters, work: str
-) -> Path:
+    domain: str, frames: Scenes, triplets: Scenes, parameters: Parameters
+) -> dict[str, Figure]:
     """Draw random triplets with their flow, and histograms of parallax and of why frames were left
     out.
 
     Args:
+        domain: its name.
         frames: the domain's frames.
         triplets: the domain's triplets.
         parameters: `triplets`.
-        work: local folder for unfinished work.
 
     Returns:
-        A local folder with `triplets_<domain>.png`, empty where there are no triplets.
+        The figure by `triplets_<domain>`; nothing where there are no triplets.
     """
     from aerial_depth_pipeline.triplets.contact_sheet import draw_contact_sheet
 
     settings = read_settings(TripletSettings, parameters, "triplets")
-    folder = Path(work) / "triplets_picture" / triplets.domain
-    remove(folder)
-    folder.mkdir(parents=True)
     scenes = [name for name in triplets if name in frames]
-    if scenes:
-        draw_contact_sheet(
-            {name: frames[name].path for name in scenes},
-            {name: triplets[name].path for name in scenes},
-            folder / f"triplets_{triplets.domain}.png",
-            seed=settings.split.seed,
-        )
-        tracking.log_folder(folder, "triplets")
-    return folder
+    if not scenes:
+        return {}
+    figure = draw_contact_sheet(
+        {name: frames[name].path for name in scenes},
+        {name: triplets[name].path for name in scenes},
+        seed=settings.split.seed,
+    )
+    tracking.log_report("triplets", {f"triplets_{domain}.png": figure})
+    return {f"triplets_{domain}": figure}

@@ -16,6 +16,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 make_scene_triplets,
                 inputs=[
+                    "domain",
                     "frames",
                     "ground_truth",
                     "triplets_on_disk",
@@ -27,14 +28,14 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 split_domain,
-                inputs=["triplets", "params:triplets"],
+                inputs=["domain", "triplets", "params:triplets"],
                 outputs="triplet_lists",
                 name="split_triplets",
             ),
             Node(
                 draw_triplets,
-                inputs=["frames", "triplets", "params:triplets", "params:work_folder"],
-                outputs="triplets_picture",
+                inputs=["domain", "frames", "triplets", "params:triplets"],
+                outputs="triplet_figures",
                 name="draw_triplets",
             ),
         ],

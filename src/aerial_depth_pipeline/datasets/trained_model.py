@@ -44,7 +44,7 @@ class DepthModelDataset(AbstractDataset["DepthModel", "DepthModel"]):
         folder = work / self._name
         data.save(folder)
         write_text(folder / CARD, model_card(data))
-        storage.publish_folder(folder, self._name, last="model.json")
+        storage.publish(folder, self._name, last="model.json")
         work.rmdir()
 
     def _exists(self) -> bool:

@@ -1,16 +1,20 @@
 """The triplets of a domain in the SfMLearner layout: scene folders with list files beside them."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets.storage import Storage
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.formats.file_names import frame_line
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = ("train", "val", "test")
 _MANIFEST = ".lists.json"
@@ -87,7 +91,7 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
             json.dumps({"fingerprint": fingerprint, "scenes": data.scene_fingerprints}, indent=2)
         )
         for name in [*(f"{split}.txt" for split in SPLITS), "poses.parquet", _MANIFEST]:
-            storage.publish_file(work / name, name)
+            storage.publish(work / name, name)
         work.rmdir()
 
     def _exists(self) -> bool:
