@@ -1,5 +1,6 @@
 """The house keeps its shape: rooms, file sizes, names, one place for each format."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -69,3 +70,13 @@ def test_every_folder_of_tests_mirrors_a_room() -> None:
         if folder.is_dir() and not others & set(folder.relative_to(REPOSITORY / "tests").parts)
     ]
     assert [folder for folder in folders if not (PACKAGE / folder).is_dir()] == []
+
+
+def test_the_catalog_speaks_kedro() -> None:
+    text = (REPOSITORY / "conf" / "base" / "catalog.yml").read_text()
+    types = re.findall(r"(?:type|dataset): ([\w.]+\w)", text)
+    own = {name for name in types if name.startswith("aerial_depth_pipeline")}
+    assert len(own) <= 6
+    for name in set(types) - own - {"MemoryDataset"}:
+        module, _, kind = f"kedro_datasets.{name}".rpartition(".")
+        assert getattr(importlib.import_module(module), kind)

@@ -22,6 +22,7 @@ def test_outputs_are_stripped(path) -> None:
 def test_it_runs(finished_project, monkeypatch) -> None:
     path = REPOSITORY / "notebooks" / "explore_the_demo.ipynb"
     monkeypatch.setenv("AERIAL_DEPTH_PROJECT", str(finished_project.folder))
+    monkeypatch.setenv("KEDRO_ENV", "small")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(

@@ -172,6 +172,7 @@ def test_every_cell_is_a_nested_run_of_the_last_study(studied) -> None:
 def test_the_notebook_draws_the_figures_again(studied, monkeypatch) -> None:
     path = REPOSITORY / "notebooks" / "read_the_study.ipynb"
     monkeypatch.setenv("AERIAL_DEPTH_PROJECT", str(studied.folder))
+    monkeypatch.setenv("KEDRO_ENV", "small")
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}

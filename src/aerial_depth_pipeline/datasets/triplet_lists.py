@@ -44,6 +44,13 @@ class DomainTriplets:
     splits: dict[str, list[tuple[str, int]]]
     fingerprint: str
 
+    @property
+    def poses(self) -> pd.DataFrame:
+        """The domain's `poses.parquet`."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "poses.parquet")
+
 
 class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
     """`train.txt`, `val.txt`, `test.txt` and `poses.parquet` beside the scene folders of a domain.

@@ -51,8 +51,6 @@ def evaluate_depth_model(
     Raises:
         UserError: if no domain has a test frame with reference depth.
     """
-    import pandas as pd
-
     from aerial_depth_pipeline.evaluation.report.evaluation_report import evaluation_report
     from aerial_depth_pipeline.evaluation.report.model_card import (
         CARD,
@@ -66,7 +64,7 @@ def evaluate_depth_model(
         references = domain.references("test")
         if any(references.values()):
             test[domain.name], train[domain.name] = references, domain.references("train")
-            poses[domain.name] = pd.read_parquet(domain.triplets.folder / "poses.parquet")
+            poses[domain.name] = domain.triplets.poses
         elif domain.triplets.splits["test"]:
             logger.warning(
                 "evaluation: domain '%s' has no test frame with reference depth and is left out.",
