@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import pandas as pd
-from matplotlib.figure import Figure
 from mlflow.entities import Metric
-from PIL.Image import Image
 
 
 def is_tracking() -> bool:
@@ -58,6 +55,10 @@ def log_report(name: str, items: Mapping[str, object]) -> None:
     """
     if not is_tracking():
         return
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
     for file_name, item in items.items():
         artifact = f"{name}/{file_name}"
         match item:
