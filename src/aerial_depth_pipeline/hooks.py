@@ -233,7 +233,7 @@ class SceneReportHook:
 
 
 class SummaryHook:
-    """A run that measured a model ends with its table, its picture and where to look further."""
+    """A run that measured a model ends with its table, its image and where to look further."""
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
@@ -245,7 +245,7 @@ class SummaryHook:
             reporting = str(project / reporting)
         lines = ["", catalog.load("evaluation_summary")]
         lines.append(
-            f"Picture (input, prediction, ground truth): {reporting}/evaluation_panels.png"
+            f"Image (input, prediction, ground truth):   {reporting}/evaluation_panels.png"
         )
         lines.append(f"Report, opens in a browser:               {reporting}/evaluation.html")
         env = run_params.get("env")

@@ -13,7 +13,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     found = find_pipelines(raise_errors=True)
     found["prepare"] = found["frame_extraction"] + found["ground_truth"] + found["triplets"]
     found["__default__"] = found["prepare"] + found["train"] + found["evaluation"]
-    # A night prepares what it looks at, without the pictures of every scene that 'prepare' draws.
+    # A night prepares what it looks at, without the images of every scene that 'prepare' draws.
     needed = found["nightly"].inputs() & found["prepare"].all_outputs()
     found["nightly"] += found["prepare"].to_outputs(*needed)
     found |= {f"study_{part}": create_study((part,)) for part in PARTS}

@@ -18,7 +18,7 @@ class CardSettings(Settings):
     data_licence: str | None = None
     """Licence of the footage."""
     intended_use: str = (
-        "Dense relative depth of single pictures from drones, of the kind of footage named below:"
+        "Dense relative depth of single images from drones, of the kind of footage named below:"
         " mapping aids, visualisation, and a start for multi-view methods."
     )
     """Intended use."""

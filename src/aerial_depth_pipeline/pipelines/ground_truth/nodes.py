@@ -68,7 +68,7 @@ def report_ground_truth(*domain_inputs: Scenes) -> tuple[Table, dict[str, Pillow
     rows, images = [], {}
     steps = zip(configured_domains(), domain_inputs[::2], domain_inputs[1::2], strict=True)
     for domain, frames, ground_truth in steps:
-        what = f"pictures of {domain}"
+        what = f"images of {domain}"
         for name, scene in progress(ground_truth.items(), what, len(ground_truth), "scene"):
             if name in frames:
                 image = scene_image(frames[name].path, scene.path)

@@ -1,4 +1,4 @@
-"""Predict the depth of one video, picture or folder."""
+"""Predict the depth of one video, image or folder."""
 
 import logging
 import re
@@ -73,7 +73,7 @@ def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> dict[
     if not settings.source:
         example = "kedro run --pipelines=predict --params=predict.source=flight.mp4"
         raise UserError(
-            f"Say what to predict (a video, a picture or a folder of pictures): '{example}'."
+            f"Say what to predict (a video, an image or a folder of images): '{example}'."
         )
     source = Path(settings.source).expanduser()
     folder = Path(work) / "predict" / folder_name(source)
