@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -12,7 +11,7 @@ from .conftest import REPOSITORY
 FORBIDDEN = ("torch", "lightning", "mlflow.server", "pycolmap", "cv2", "timm", "trimesh")
 
 
-def test_registry_list_is_quick_and_imports_nothing_heavy(new_project) -> None:
+def test_registry_list_imports_nothing_heavy(new_project) -> None:
     script = (
         "import sys, runpy\n"
         "sys.argv = ['kedro', 'registry', 'list']\n"
@@ -21,7 +20,6 @@ def test_registry_list_is_quick_and_imports_nothing_heavy(new_project) -> None:
         f"print('LOADED', [name for name in {FORBIDDEN!r} if name in sys.modules])\n"
     )
     project = new_project()
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=project.folder,
@@ -30,9 +28,6 @@ def test_registry_list_is_quick_and_imports_nothing_heavy(new_project) -> None:
         text=True,
         check=True,
     )
-    assert (
-        time.monotonic() - start < 20
-    )  # generous for a busy machine; the note has the measured figure
     assert "LOADED []" in done.stdout, done.stdout + done.stderr
     steps = (
         "frame_extraction",

@@ -1,6 +1,6 @@
-"""Evaluating many images: time per image, and memory that does not grow with their number."""
+"""Evaluating many images takes memory that does not grow with their number (speed:
+`benchmarks/evaluation.py`)."""
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -35,18 +35,6 @@ def evaluate(references):
     return measure(
         lambda image: slope, {"flight": references}, {"other": references[:2]}, "town", SETTINGS
     )
-
-
-@pytest.mark.slow
-def test_a_thousand_images_take_a_minute_on_two_cores(flight, record_property):
-    """Model and three baselines under four alignments, with breakdowns; measured in processor time,
-    which a busy machine changes least."""
-    evaluate(flight(4))
-    start = time.process_time()
-    evaluate(flight(60))
-    per_image = (time.process_time() - start) / 60
-    record_property("processor_seconds_per_image", per_image)
-    assert per_image < 0.12  # a minute for 1,000 images on two cores
 
 
 @pytest.mark.slow
