@@ -6,11 +6,12 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -229,3 +230,18 @@ def evenly(items: Sequence[Item], count: int) -> list[Item]:
         return [items[0]]
     # Halves round to even, as numpy does.
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
+
+
+def visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files of a folder with one of the suffixes (any case), hidden ones left out, in natural
+    order: 2 before 10."""
+    if not folder.is_dir():
+        return []
+    files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    chosen = [p for p in files if p.suffix.lower() in suffixes]
+    return sorted(chosen, key=lambda p: _natural_order(p.name))
+
+
+def _natural_order(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]

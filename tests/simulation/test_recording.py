@@ -6,9 +6,10 @@ import av
 import numpy as np
 import pytest
 
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.geometry.geodesy import to_geographic
-from aerial_depth_pipeline.simulation.recording import write_poses, write_srt
+from aerial_depth_pipeline.simulation.recording import write_srt
 
 
 def _ecef(latitude, longitude, altitude):
@@ -89,7 +90,7 @@ def test_video_decodes_to_what_went_in(tmp_path):
 def test_poses_keep_their_digits(tmp_path):
     poses = np.tile(np.eye(4), (2, 1, 1))
     poses[1, 0, 3] = 123.456789012
-    write_poses(tmp_path / "poses.csv", poses)
+    SceneFolder(tmp_path).write_poses(poses)
     lines = (tmp_path / "poses.csv").read_text().splitlines()
     assert lines[0].startswith("frame,cam_from_world_00,") and lines[0].endswith(
         "cam_from_world_23"

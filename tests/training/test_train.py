@@ -449,7 +449,7 @@ def test_pairs_without_a_reliable_pose_are_left_out(domain, tmp_path):
 
 
 def test_missing_data_is_named(domain, tmp_path):
-    with pytest.raises(UserError, match=r"train\.txt is missing.*pipeline=prepare"):
+    with pytest.raises(UserError, match=r"train\.txt is missing.*pipelines=prepare"):
         read_triplets("none", tmp_path, "train", PoseSettings())
     with pytest.raises(UserError, match="holds no poses of origin 'colmap'"):
         read_triplets("tiny", domain, "train", PoseSettings(source="colmap"))

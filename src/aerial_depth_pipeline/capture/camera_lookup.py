@@ -6,6 +6,7 @@ from pathlib import Path
 from aerial_depth_pipeline.capture.sources.source import Source
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.cameras import read_camera
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def look_up_camera(folder: Path, source: Source, choice: str) -> tuple[Camera, s
     """
     if choice == "self_calibration":
         return None
-    path = folder / "camera.yaml"
+    path = SceneFolder(folder).camera_file
     if choice in ("auto", "file") and path.is_file():
         try:
             camera = read_camera(path)

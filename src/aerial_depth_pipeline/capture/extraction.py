@@ -16,9 +16,9 @@ from aerial_depth_pipeline.capture.frame_writer import (
     copy_depth,
     copy_poses,
     depth_files,
+    frame_table,
     undistort_frames,
     write_frame,
-    write_frame_table,
 )
 from aerial_depth_pipeline.capture.selection import FrameRecord, reasons, select, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
@@ -26,10 +26,10 @@ from aerial_depth_pipeline.capture.sources import Source, open_source
 from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence, write_json
-from aerial_depth_pipeline.formats.cameras import camera_to_yaml
+from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import fit_width
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.progress import progress
 
@@ -98,15 +98,16 @@ def _extract(
         paths = [folder / "frames" / numbered(row.frame, ".jpg") for row in kept]
         undistort_frames(paths, undistortion, settings.jpeg_quality)
     pinhole = undistortion.camera
-    (folder / "camera.yaml").write_text(camera_to_yaml(pinhole), encoding="utf-8")
+    extracted = SceneFolder(folder)
+    extracted.write_camera(pinhole)
 
     frames, times = [row.frame for row in rows], np.array([row.time for row in rows])
     positions, origin = footage.positions(frames, times, warnings)
     up = footage.up(frames, times)
-    exact = copy_depth(source, raw, [row.frame for row in kept], folder, undistortion)
-    copy_poses(raw, folder, [row.frame for row in kept])
+    exact = copy_depth(source, raw, [row.frame for row in kept], extracted, undistortion)
+    copy_poses(SceneFolder(raw), extracted, [row.frame for row in kept])
     source.hand_on(folder)
-    write_frame_table(folder / "frames.parquet", rows, positions, up)
+    extracted.write_frame_table(frame_table(rows, positions, up))
     exif = "exif" if origin is not None else None
     summary = {
         "source": source.path.name,
@@ -129,10 +130,10 @@ def _extract(
         "metric": origin is not None,
         "attitude": "telemetry" if np.isfinite(up).any() else None,
         "exact_depth": exact,
-        "true_poses": (folder / "poses.csv").is_file(),
+        "true_poses": extracted.poses_file.is_file(),
         "warnings": warnings,
     }
-    write_json(folder / "summary.json", summary)
+    extracted.write_summary(summary)
     for warning in warnings:
         logger.warning("%s: %s", raw.name, warning)
     message = "%s: %d of %d frames kept, camera from %s"

@@ -14,7 +14,7 @@ from aerial_depth_pipeline.capture.camera_lookup import look_up_camera, resize_c
 from aerial_depth_pipeline.capture.motion.attitude import MATCHED_WIDTH, up_of_gimbal
 from aerial_depth_pipeline.capture.motion.video_attitude import UpOverTime, up_over_time
 from aerial_depth_pipeline.capture.sources import Fix, Source
-from aerial_depth_pipeline.capture.sources.source import VIDEO_SUFFIXES, visible_files
+from aerial_depth_pipeline.capture.sources.source import VIDEO_SUFFIXES
 from aerial_depth_pipeline.capture.telemetry import find_telemetry
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Telemetry,
@@ -23,6 +23,7 @@ from aerial_depth_pipeline.capture.telemetry.telemetry import (
     up_at_times,
 )
 from aerial_depth_pipeline.capture.undistortion import plan_undistortion
+from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.formats.images import fit_width
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.geodesy import local_metres

@@ -12,9 +12,9 @@ from aerial_depth_pipeline.capture.undistortion import Undistortion
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import BoundedExecutor
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
-from aerial_depth_pipeline.formats.depth_maps import read_known_depth, write_depth
-from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.depth_maps import read_known_depth
 from aerial_depth_pipeline.formats.images import read_frame, write_jpeg
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 
 _DEPTH_SUFFIXES = (".png", ".tif", ".tiff")
 
@@ -45,38 +45,35 @@ def depth_files(raw: Path) -> dict[int, Path]:
 
 
 def copy_depth(
-    source: Source, raw: Path, frames: list[int], folder: Path, undistortion: Undistortion
+    source: Source, raw: Path, frames: list[int], folder: SceneFolder, undistortion: Undistortion
 ) -> int:
-    """Write the known depth of frames, undistorted, below `folder/depth`; the number of maps."""
+    """Write the known depth of frames, undistorted; the number of maps."""
     files, own = depth_files(raw), source.depth_frames()
     chosen = [frame for frame in frames if frame in files or frame in own]
-    if not chosen:
-        return 0
-    (folder / "depth").mkdir()
 
     def copy(frame: int) -> None:
         depth = read_known_depth(files[frame]) if frame in files else source.read_depth(frame)
         if depth is not None:
-            write_depth(folder / "depth" / numbered(frame, ".tiff"), undistortion.depth(depth))
+            folder.write_depth(frame, undistortion.depth(depth))
 
     with _executor() as writer:
         for frame in chosen:
             writer.submit(copy, frame)
-    return len(list((folder / "depth").iterdir()))
+    return len(folder.depth_files())
 
 
-def copy_poses(raw: Path, folder: Path, frames: list[int]) -> None:
+def copy_poses(raw: SceneFolder, folder: SceneFolder, frames: list[int]) -> None:
     """Copy the true poses of frames, where the scene has any.
 
     Raises:
         SceneError: where they are not a table of poses.
     """
-    path = raw / "poses.csv"
+    path = raw.poses_file
     if not path.is_file():
         return
     try:
         poses = pd.read_csv(path)
-        poses[poses["frame"].isin(frames)].to_csv(folder / "poses.csv", index=False)
+        poses[poses["frame"].isin(frames)].to_csv(folder.poses_file, index=False)
     except (KeyError, ValueError, UnicodeDecodeError) as error:
         raise SceneError(
             f"{path} is not a table of poses ({error}); correct it or remove it: it is only used to"
@@ -84,15 +81,15 @@ def copy_poses(raw: Path, folder: Path, frames: list[int]) -> None:
         ) from error
 
 
-def write_frame_table(
-    path: Path, rows: list[FrameRecord], positions_N3: np.ndarray, up_N3: np.ndarray
-) -> None:
-    """Write `frames.parquet`: a row for every frame that was considered."""
+def frame_table(
+    rows: list[FrameRecord], positions_N3: np.ndarray, up_N3: np.ndarray
+) -> pd.DataFrame:
+    """`frames.parquet`: a row for every frame that was considered."""
     columns = "frame time segment sharpness brightness motion parallax kept reason name".split()
     table = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
     table[["east", "north", "up"]] = positions_N3
     table[UP_COLUMNS] = up_N3
-    table.astype({"frame": np.int64, "segment": np.int64}).to_parquet(path, index=False)
+    return table.astype({"frame": np.int64, "segment": np.int64})
 
 
 def _executor() -> BoundedExecutor:

@@ -11,12 +11,11 @@ from kedro.io import AbstractDataset
 
 from aerial_depth_pipeline.datasets.storage import Storage
 from aerial_depth_pipeline.files import fingerprint_of
-from aerial_depth_pipeline.formats.file_names import frame_line
+from aerial_depth_pipeline.formats.file_names import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS = ("train", "val", "test")
 _MANIFEST = ".lists.json"
 
 
@@ -47,9 +46,9 @@ class DomainTriplets:
     @property
     def poses(self) -> pd.DataFrame:
         """The domain's `poses.parquet`."""
-        import pandas as pd
+        from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 
-        return pd.read_parquet(self.folder / "poses.parquet")
+        return TripletFolder(self.folder).table("poses")
 
 
 class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
@@ -69,6 +68,8 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
         return Storage(self._filepath, self._cache)
 
     def load(self) -> DomainTriplets:
+        from aerial_depth_pipeline.formats.triplet_folder import read_list
+
         storage = self._storage()
         text = storage.read_text(_MANIFEST)
         if text is None:
@@ -77,22 +78,18 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
             )
         fingerprint = json.loads(text)["fingerprint"]
         folder = storage.local(version=fingerprint)
-        splits = {}
-        for split in SPLITS:
-            lines = (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines()
-            splits[split] = [
-                (scene, int(target)) for scene, target in (line.split() for line in lines if line)
-            ]
+        splits = {split: read_list(folder, split) for split in SPLITS}
         return DomainTriplets(self._domain, folder, splits, fingerprint)
 
     def save(self, data: TripletLists) -> None:
+        from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, write_list
+
         storage = self._storage()
         storage.remove(_MANIFEST)
         work = storage.workspace("lists")
         for split in SPLITS:
-            lines = "".join(frame_line(scene, target) for scene, target in data.splits[split])
-            (work / f"{split}.txt").write_text(lines, encoding="utf-8")
-        data.poses.to_parquet(work / "poses.parquet", index=False)
+            write_list(work, split, data.splits[split])
+        TripletFolder(work).write_table("poses", data.poses)
         fingerprint = fingerprint_of(data.splits, data.scene_fingerprints)
         (work / _MANIFEST).write_text(
             json.dumps({"fingerprint": fingerprint, "scenes": data.scene_fingerprints}, indent=2)

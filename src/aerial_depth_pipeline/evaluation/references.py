@@ -1,13 +1,11 @@
 """References: the depth maps that predictions are measured against, and the frames they belong
 to."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 
 log = logging.getLogger(__name__)
 
@@ -56,23 +54,17 @@ def find_references(frames: Path, ground_truth: Path | None) -> list[Reference]:
     Raises:
         SceneError: if `ground_truth.json` is there and cannot be read.
     """
-    exact = _depth_maps(frames / "depth")
+    exact = SceneFolder(frames).depth_files()
     if exact:
         return _references(frames, exact, "exact", True, ground_truth)
     if ground_truth is None:
         return []
-    computed = _depth_maps(ground_truth / "depth")
+    computed = SceneFolder(ground_truth).depth_files()
     if not computed:
         return []
-    description = _read_description(ground_truth / "ground_truth.json")
+    description = SceneFolder(ground_truth).description()
     kind, metric = description.get("backend") or "sfm", description.get("metric", False)
     return _references(frames, computed, str(kind), bool(metric), ground_truth)
-
-
-def _depth_maps(folder: Path) -> dict[int, Path]:
-    if not folder.is_dir():
-        return {}
-    return {int(path.stem): path for path in sorted(folder.glob("*.tiff")) if path.stem.isdigit()}
 
 
 def _references(
@@ -80,7 +72,7 @@ def _references(
 ) -> list[Reference]:
     found = []
     for frame, depth in sorted(depth_maps.items()):
-        image = frames / "frames" / numbered(frame, ".jpg")
+        image = SceneFolder(frames).image_file(frame)
         if image.is_file():
             found.append(Reference(frame, image, depth, kind, metric, ground_truth))
     if len(found) < len(depth_maps):
@@ -88,17 +80,3 @@ def _references(
         sentence = "%s: %d of %d depth maps belong to no kept frame and are not used."
         log.info(sentence, frames.name, without, count)
     return found
-
-
-def _read_description(path: Path) -> dict:
-    if not path.is_file():
-        return {}
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SceneError(
-            f"{path} is not readable JSON ({error}); run ground_truth for this scene again."
-        ) from error
-    if not isinstance(description, dict):
-        raise SceneError(f"{path} must hold a JSON object; run ground_truth for this scene again.")
-    return description

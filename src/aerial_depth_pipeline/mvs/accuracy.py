@@ -1,13 +1,12 @@
 """Accuracy of ground truth where exact depth exists: simulated flights, lidar, game engines."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from aerial_depth_pipeline.formats.depth_maps import read_depth
-from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 
 _ERRORS = ["abs_rel", "delta_1.25", "within_1pct", "within_5pct"]
 _MEASURED = [*_ERRORS, "coverage", "scale_error"]
@@ -33,7 +32,7 @@ def measure_depth(
     """
     ratios, pixels = [], 0
     for frame, depth in depths:
-        path = Path(frames) / "depth" / numbered(frame, ".tiff")
+        path = SceneFolder(frames).depth_file(frame)
         if not path.is_file():
             continue
         exact = read_depth(path)
@@ -71,9 +70,9 @@ def ground_truth_accuracy(frames: Path, ground_truth: Path, domain: str, scene: 
         ground_truth: the scene's ground truth.
         domain, scene: their names.
     """
-    summary = json.loads((Path(ground_truth) / "ground_truth.json").read_text(encoding="utf-8"))
-    files = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
-    maps = ((int(path.stem), read_depth(path)) for path in files)
+    truth = SceneFolder(ground_truth)
+    summary = truth.description()
+    maps = ((frame, truth.depth(frame)) for frame in truth.depth_files())
     own = measure_depth(maps, frames, summary["metric"])
     rows = ([] if own is None else [own]) + summary.get("compared", [])
     common = summary | {"domain": domain, "scene": scene}

@@ -5,13 +5,12 @@ import logging
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import evenly, write_json
-from aerial_depth_pipeline.formats.depth_maps import write_depth
+from aerial_depth_pipeline.files import evenly
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.mvs.accuracy import measure_depth
 from aerial_depth_pipeline.mvs.dense import FilteredDepth, dense_depth
 from aerial_depth_pipeline.mvs.settings import GroundTruthSettings
@@ -69,7 +68,7 @@ def build_ground_truth(
         "seconds": round(time.monotonic() - start, 1),
         "per_frame": per_frame,
     }
-    if settings.compare and (frames / "depth").is_dir():
+    if settings.compare and SceneFolder(frames).depth_files():
         content["compared"] = []
         for backend in settings.compare:
             if backend == dense["backend"]:
@@ -80,7 +79,7 @@ def build_ground_truth(
             accuracy = measure_depth(maps, frames, content["metric"])
             if accuracy is not None:
                 content["compared"].append(summary | accuracy)
-    write_json(folder / "ground_truth.json", content)
+    SceneFolder(folder).write_description(content)
     coverage, seconds = 100 * content["coverage"], content["seconds_per_view"]
     message = "%s: %d depth maps by %s, coverage %.0f %%, %.2f s a view."
     logger.info(message, frames.name, len(written), content["backend"], coverage, seconds)
@@ -93,11 +92,9 @@ def _write(folder: Path, view: int, result: FilteredDepth) -> dict:
     coverage = round(float(known.mean()), 4)
     if known.mean() < _USEFUL_COVERAGE:
         return {"coverage": coverage, "agreement": 0.0, "written": False}
-    for name in ("depth", "confidence"):
-        (folder / name).mkdir(exist_ok=True)
-    write_depth(folder / "depth" / numbered(view, ".tiff"), result.depth_HW)
+    SceneFolder(folder).write_depth(view, result.depth_HW)
     # How many other views agree: small files that tell whoever uses the depth how far to trust it.
     confidence = np.where(known, result.agreeing_HW, 0).astype(np.uint8)
-    cv2.imwrite(str(folder / "confidence" / numbered(view, ".png")), confidence)
+    SceneFolder(folder).write_confidence(view, confidence)
     agreement = round(float(result.agreeing_HW[known].mean()), 2)
     return {"coverage": coverage, "agreement": agreement, "written": True}

@@ -7,9 +7,7 @@ import numpy as np
 from PIL.Image import Image, fromarray
 
 from aerial_depth_pipeline.files import evenly
-from aerial_depth_pipeline.formats.depth_maps import read_depth
-from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.formats.images import decode, read_frame
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.mvs.planes import inverse_of
 from aerial_depth_pipeline.reporting.colours import colour_map
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, read_scene_model
@@ -29,20 +27,18 @@ def scene_image(frames: Path, ground_truth: Path, rows: int = 4, width: int = 38
         rows: at most so many views.
         width: width of each tile in pixels.
     """
-    maps = sorted((Path(ground_truth) / "depth").glob("*.tiff"))
-    model = read_scene_model(ground_truth)
-    views = [int(depth.stem) for depth in evenly(maps, rows)]
-    lines = [_row(Path(frames), Path(ground_truth), model, view, width) for view in views]
+    truth, model = SceneFolder(ground_truth), read_scene_model(ground_truth)
+    views = evenly(list(truth.depth_files()), rows)
+    lines = [_row(SceneFolder(frames), truth, model, view, width) for view in views]
     return fromarray(np.concatenate(lines))
 
 
-def _row(frames: Path, ground_truth: Path, model: SceneModel, frame: int, width: int) -> np.ndarray:
-    image = read_frame(frames / "frames" / numbered(frame, ".jpg"))
-    depth = read_depth(ground_truth / "depth" / numbered(frame, ".tiff"))
-    path = ground_truth / "confidence" / numbered(frame, ".png")
-    confidence = np.zeros(depth.shape, np.uint8)
-    if path.is_file():
-        confidence = decode(path, cv2.IMREAD_UNCHANGED, "Confidence", "ground_truth")
+def _row(
+    frames: SceneFolder, truth: SceneFolder, model: SceneModel, frame: int, width: int
+) -> np.ndarray:
+    image, depth, confidence = frames.image(frame), truth.depth(frame), truth.confidence(frame)
+    if confidence is None:
+        confidence = np.zeros(depth.shape, np.uint8)
     pixels, sparse = sparse_points(model, frame)
     known = depth > 0
     low, high = np.percentile(1 / np.concatenate([depth[known], sparse]), [2, 98])

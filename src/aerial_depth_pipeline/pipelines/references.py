@@ -38,6 +38,7 @@ class DomainData:
         """Those of the scenes' frames that have reference depth. Exact depth that came with the
         footage wins over reconstruction."""
         from aerial_depth_pipeline.evaluation.references import find_references
+        from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 
         found = {}
         for scene, wanted in targets.items():
@@ -45,7 +46,7 @@ class DomainData:
             references = find_references(
                 self.frames[scene].path, None if reconstruction is None else reconstruction.path
             )
-            attitudes = self.triplets.folder / scene / "attitude.parquet"
+            attitudes = TripletFolder(self.triplets.folder / scene).table_file("attitude")
             known = attitudes if attitudes.is_file() else None
             found[scene] = [
                 replace(reference, attitudes=known)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, remove
-from aerial_depth_pipeline.formats.file_names import frame_line
+from aerial_depth_pipeline.formats.triplet_folder import write_list
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.triplets.settings import SplitSettings
 from aerial_depth_pipeline.triplets.splits import PARTS, split_triplets
@@ -207,12 +207,12 @@ def write_lists(
         folder, source = Path(root) / domain, Path(folders[domain]).resolve()
         folder.mkdir(parents=True)
         for part, pairs in chosen.items():
-            lines = [
-                frame_line(scene.partition("/")[2], target)
+            listed = [
+                (scene.partition("/")[2], target)
                 for scene, target in sorted(pairs)
                 if scene.startswith(f"{domain}/")
             ]
-            (folder / f"{part}.txt").write_text("".join(lines), encoding="utf-8")
+            write_list(folder, part, listed)
         scenes = {
             scene.partition("/")[2]
             for pairs in chosen.values()

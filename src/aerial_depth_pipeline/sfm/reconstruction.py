@@ -8,12 +8,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pycolmap
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.cameras import read_camera
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.sfm.features import match_images
 from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
@@ -63,24 +62,21 @@ def reconstruct(
         SceneError: if the scene cannot be reconstructed, with the reason.
     """
     start = time.monotonic()
-    table = pd.read_parquet(frames / "frames.parquet")
-    kept = table[table["kept"].astype(bool)].sort_values("frame")
+    extracted = SceneFolder(frames)
+    table = extracted.frame_table()
+    kept = table[table["kept"].astype(bool)]
     if len(kept) < 3:
         raise SceneError(
             f"{frames} holds {len(kept)} kept frames; at least 3 are needed. Use longer footage, or"
             " keep more frames."
         )
-    try:
-        camera = read_camera(frames / "camera.yaml")
-    except (OSError, ValueError) as error:
-        raise SceneError(f"{frames / 'camera.yaml'} cannot be used: {error}") from error
-    exact = {int(path.stem) for path in (frames / "depth").glob("*.tiff")}
+    camera, exact = extracted.camera(), set(extracted.depth_files())
     views = choose_views(kept, settings.max_views, settings.max_step, exact)
     used = kept if settings.register_all else kept[kept["frame"].isin(views)]
     names = [numbered(int(frame), ".jpg") for frame in used["frame"]]
     positions = used.reindex(columns=["east", "north", "up"]).to_numpy(float)
 
-    database = match_images(frames / "frames", names, camera, settings, work, positions)
+    database = match_images(extracted.images, names, camera, settings, work, positions)
     positions_of = dict(zip(used["frame"], positions, strict=True))
 
     def plausible(candidate: pycolmap.Reconstruction) -> bool:
@@ -92,10 +88,10 @@ def reconstruct(
         return fit is not None and fit.inliers >= 0.9 * fit.used
 
     model, models = map_scene(
-        database, frames / "frames", settings, work, settings.refine_camera, plausible
+        database, extracted.images, settings, work, settings.refine_camera, plausible
     )
     scale = _make_metric(model, positions_of, settings)
-    sfm = folder / "sfm"
+    sfm = SceneFolder(folder).sfm
     sfm.mkdir(parents=True, exist_ok=True)
     model.write_binary(sfm)
 
@@ -186,7 +182,7 @@ def read_gray(frames: Path, frame: int) -> np.ndarray:
     Raises:
         SceneError: if it cannot be read.
     """
-    path = frames / "frames" / numbered(frame, ".jpg")
+    path = SceneFolder(frames).image_file(frame)
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise SceneError(f"{path} cannot be read as an image; extract the frames again.")

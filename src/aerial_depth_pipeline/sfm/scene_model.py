@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import pose
 
@@ -64,7 +65,7 @@ def from_colmap(camera: pycolmap.Camera) -> Camera:
 
 def read_scene_model(ground_truth: Path) -> SceneModel:
     """Read the SfM model of a scene's ground truth folder."""
-    return to_scene_model(pycolmap.Reconstruction(Path(ground_truth) / "sfm"))
+    return to_scene_model(pycolmap.Reconstruction(SceneFolder(ground_truth).sfm))
 
 
 def read_sfm_poses(ground_truth: Path) -> dict[int, np.ndarray]:

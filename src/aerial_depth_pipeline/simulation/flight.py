@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from aerial_depth_pipeline.formats.cameras import camera_to_yaml
-from aerial_depth_pipeline.formats.depth_maps import write_depth
-from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.formats.videos import VideoWriter
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.simulation.paths import plan_path
-from aerial_depth_pipeline.simulation.recording import write_poses, write_srt
+from aerial_depth_pipeline.simulation.recording import write_srt
 from aerial_depth_pipeline.simulation.rendering import Renderer
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.traffic import moving_vehicles
@@ -73,8 +71,8 @@ def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False)
         SceneError: where no path keeps clear of the world's surfaces.
         UserError: where an orthophoto or its surface model is missing or does not fit.
     """
-    folder = Path(folder)
-    (folder / "depth").mkdir(parents=True, exist_ok=True)
+    folder, scene = Path(folder), SceneFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     camera = flight_camera(settings)
     poses: list[np.ndarray] = []
     origin, takeoff = (settings.latitude, settings.longitude, settings.ground_altitude), 0.0
@@ -91,12 +89,12 @@ def simulate_flight(settings: FlightSettings, folder: Path, quiet: bool = False)
             video.write(image)
             poses.append(pose)
             if depth is not None:
-                write_depth(folder / "depth" / numbered(index, ".tiff"), depth)
+                scene.write_depth(index, depth)
             origin, takeoff = place
     poses_F44 = np.array(poses)
     centers = -np.einsum("fji,fj->fi", poses_F44[:, :3, :3], poses_F44[:, :3, 3])
-    write_poses(folder / "poses.csv", poses_F44)
-    (folder / "camera.yaml").write_text(camera_to_yaml(camera), encoding="utf-8")
+    scene.write_poses(poses_F44)
+    scene.write_camera(camera)
     write_srt(
         folder / "video.SRT",
         centers,

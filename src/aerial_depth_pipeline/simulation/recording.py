@@ -9,15 +9,6 @@ import numpy as np
 from aerial_depth_pipeline.geometry.geodesy import Geographic, to_geographic
 
 
-def write_poses(path: Path, poses_F44: np.ndarray) -> None:
-    """Write `poses.csv`: frame and the twelve numbers of cam_from_world, row by row."""
-    names = ",".join(f"cam_from_world_{row}{column}" for row in range(3) for column in range(4))
-    lines = [f"frame,{names}"]
-    for index, pose in enumerate(poses_F44):
-        lines.append(f"{index}," + ",".join(f"{value:.9f}" for value in pose[:3].ravel()))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def write_srt(
     path: Path,
     centers_F3: np.ndarray,

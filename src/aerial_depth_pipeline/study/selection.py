@@ -10,7 +10,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
-from aerial_depth_pipeline.formats.file_names import frame_line
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, write_list
 from aerial_depth_pipeline.study.cells import Cell, Footage
 from aerial_depth_pipeline.study.measuring import spread_evenly
 
@@ -36,9 +36,7 @@ def select(
     Raises:
         UserError: if nothing is left to train on.
     """
-    poses = {
-        name: pd.read_parquet(footage[name].folder / "poses.parquet") for name in _domains(cell)
-    }
+    poses = {name: TripletFolder(footage[name].folder).table("poses") for name in _domains(cell)}
     new = [
         target
         for name in cell.train_on
@@ -56,15 +54,13 @@ def select(
     for name in _domains(cell):
         (folder / name).symlink_to(footage[name].folder.resolve(), target_is_directory=True)
     lines = _in_time(new, old, cell) if cell.online_repeats else _mixed(new, old, cell)
-    (folder / "train.txt").write_text(
-        "".join(frame_line(scene, frame) for scene, frame in lines), encoding="utf-8"
-    )
-    (folder / "val.txt").write_text("", encoding="utf-8")
+    write_list(folder, "train", lines)
+    write_list(folder, "val", [])
     joined = pd.concat(
         [table.assign(scene=name + "/" + table["scene"]) for name, table in poses.items()],
         ignore_index=True,
     )
-    joined.to_parquet(folder / "poses.parquet", index=False)
+    TripletFolder(folder).write_table("poses", joined)
     return new
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, read_calibration, read_list
 from aerial_depth_pipeline.training.settings import PoseSettings
 
 log = logging.getLogger(__name__)
@@ -55,31 +56,18 @@ def read_triplets(domain: str, folder: Path, split: str, settings: PoseSettings)
     Raises:
         UserError: where the list, a calibration or the poses are missing or unreadable.
     """
-    folder = Path(folder)
-    listing = folder / f"{split}.txt"
-    if not listing.is_file():
-        raise UserError(
-            f"{listing} is missing: there are no triplets of domain '{domain}'. Run `kedro run"
-            " --pipeline=prepare` first."
-        )
-    lines = listing.read_text(encoding="utf-8").splitlines()
-    entries = [line.split() for line in lines if line.strip()]
+    folder, entries = Path(folder), read_list(folder, split)
     poses = _read_poses(folder, domain, settings)
     # A table with rows of both origins counts every source twice.
     sources = max((rows["source_frame"].nunique() for rows in poses.values()), default=2)
     sources += sources % 2
     triplets = []
-    for entry in entries:
-        if len(entry) != 2:
-            raise UserError(
-                f"{listing} holds the line '{' '.join(entry)}'; each line must be '<scene> <target"
-                " frame>'. Make the triplets again."
-            )
-        scene, target = entry
-        triplet = _without_poses(f"{domain}/{scene}", folder / scene / f"{target}.jpg", sources)
-        _add_poses(triplet, poses.get((scene, int(target))), int(target), settings)
+    for scene, target in entries:
+        files = TripletFolder(folder / scene)
+        triplet = _without_poses(f"{domain}/{scene}", files.image_file(target), sources)
+        _add_poses(triplet, poses.get((scene, target)), target, settings)
         if triplet.usable_S.any():
-            triplet.K_33 = _read_K(folder / scene / f"{target}_cam.txt")
+            triplet.K_33 = read_calibration(files.calibration_file(target))
             triplets.append(triplet)
     if unusable := len(entries) - len(triplets):
         log.info(
@@ -97,11 +85,11 @@ def read_points(triplets: Sequence[Triplet]) -> list[np.ndarray]:
         UserError: where no scene has points.
     """
     by_scene: dict[Path, dict[int, np.ndarray]] = {}
-    for folder in {t.image.parent for t in triplets}:
-        if (folder / "points.parquet").is_file():
-            by_scene[folder] = {
+    for scene in {TripletFolder(t.image.parent) for t in triplets}:
+        if scene.table_file("points").is_file():
+            by_scene[scene.path] = {
                 int(frame): rows[["x", "y", "z"]].to_numpy(np.float32)
-                for frame, rows in pd.read_parquet(folder / "points.parquet").groupby("frame")
+                for frame, rows in scene.table("points").groupby("frame")
             }
     if not any(by_scene.values()):
         raise UserError(
@@ -187,14 +175,3 @@ def _add_poses(
                 triplet.T_S44[slot], triplet.usable_S[slot] = T, True
                 triplet.lengths_S[slot] = row["length"]
                 triplet.gaps_S[slot] = abs(row["source_frame"] - target)
-
-
-def _read_K(path: Path) -> np.ndarray:
-    try:
-        text = path.read_text(encoding="utf-8").replace("\n", ",")
-        return np.array([float(value) for value in text.split(",") if value.strip()]).reshape(3, 3)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a calibration of nine comma-separated numbers ({error}). Make the"
-            " triplets again."
-        ) from error

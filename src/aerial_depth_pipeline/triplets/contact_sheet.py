@@ -14,13 +14,10 @@ from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.capture.motion.corner_tracking import corners_of, follow
 from aerial_depth_pipeline.capture.selection import kind_of
-from aerial_depth_pipeline.capture.sources.sfmlearner import (
-    CALIBRATION_SUFFIX,
-    parts_of,
-    read_calibration,
-)
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_frame
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, parts_of, read_calibration
 
 _ARROWS = 150  # corners whose flow is drawn
 _KEPT, _LEFT_OUT, _FLOW = "#2a7f62", "#b2452f", (255, 212, 0)
@@ -47,8 +44,8 @@ def draw_contact_sheet(
         axes.imshow(_triplet_with_flow(triplets[scene], target))
         axes.set_title(f"{scene}, target {numbered(target)}", fontsize=9, loc="left")
         axes.set_axis_off()
-    targets = pd.concat([pd.read_parquet(f / "targets.parquet") for f in triplets.values()])
-    table = pd.concat([pd.read_parquet(f / "frames.parquet") for f in frames.values()])
+    targets = pd.concat([TripletFolder(folder).table("targets") for folder in triplets.values()])
+    table = pd.concat([SceneFolder(folder).frame_table() for folder in frames.values()])
     _draw_parallax(figure.add_subplot(grid[-1, 0]), targets)
     _draw_reasons(figure.add_subplot(grid[-1, 1]), table["reason"], "frames", "kept")
     _draw_reasons(figure.add_subplot(grid[-1, 2]), targets["reason"], "kept frames", "target")
@@ -58,10 +55,7 @@ def draw_contact_sheet(
 def _sample(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[str, int]]:
     """Random triplets, scenes in turn so that each is seen."""
     rng = random.Random(seed)
-    waiting = {
-        scene: sorted(int(p.stem) for p in folder.glob("*.jpg"))
-        for scene, folder in sorted(triplets.items())
-    }
+    waiting = {scene: TripletFolder(folder).targets() for scene, folder in sorted(triplets.items())}
     for targets in waiting.values():
         rng.shuffle(targets)
     shown: list[tuple[str, int]] = []
@@ -73,8 +67,9 @@ def _sample(triplets: dict[str, Path], rows: int, seed: int) -> list[tuple[str, 
 def _triplet_with_flow(folder: Path, target: int) -> np.ndarray:
     """The row of frames; in the target, arrows from its corners to where the next source sees
     them."""
-    row = read_frame(folder / numbered(target, ".jpg"))
-    parts = parts_of(row, read_calibration(folder / numbered(target, CALIBRATION_SUFFIX)))
+    triplets = TripletFolder(folder)
+    row = read_frame(triplets.image_file(target))
+    parts = parts_of(row, read_calibration(triplets.calibration_file(target)))
     middle = len(parts) // 2
     parts[middle] = drawn = np.ascontiguousarray(parts[middle])
     first, second = (

@@ -10,16 +10,10 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, prepare, relative_pose
-from aerial_depth_pipeline.capture.sources.sfmlearner import (
-    CALIBRATION_SUFFIX,
-    FOLDER,
-    DumpedTriplet,
-    parts_of,
-    read_dump,
-)
+from aerial_depth_pipeline.capture.sources.sfmlearner import FOLDER
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_image
+from aerial_depth_pipeline.formats.triplet_folder import DumpedTriplet, TripletFolder, parts_of
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.pose_table import as_pose_table
 from aerial_depth_pipeline.triplets.settings import TripletSettings
@@ -30,14 +24,14 @@ def use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
 
     The numbers of their sources are not known; they are counted from the target's.
     """
-    dump = read_dump(frames / FOLDER)
+    dump, made = TripletFolder(frames / FOLDER).dump(), TripletFolder(folder)
     reach = settings.sequence_length // 2
     steps = [k for k in range(-reach, reach + 1) if k]
 
     def copy(triplet: DumpedTriplet) -> list[TwoView | None]:
         poses = _relative_poses(triplet, settings, frames.name)
-        shutil.copyfile(triplet.path, folder / numbered(triplet.number, ".jpg"))
-        shutil.copyfile(triplet.calibration, folder / numbered(triplet.number, CALIBRATION_SUFFIX))
+        shutil.copyfile(triplet.path, made.image_file(triplet.number))
+        shutil.copyfile(triplet.calibration, made.calibration_file(triplet.number))
         return poses
 
     rows: list[tuple] = []
@@ -56,10 +50,10 @@ def use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
                     rows.append((triplet.number, triplet.number + k, *pose))
     poses = as_pose_table(rows)
     poses.insert(0, "scene", frames.name)
-    poses.to_parquet(folder / "poses.parquet", index=False)
+    made.write_table("poses", poses)
     columns = ["frame", "offset", "parallax", "inliers", "target", "reason"]
     table = pd.DataFrame(targets, columns=columns)
-    table.to_parquet(folder / "targets.parquet", index=False)
+    made.write_table("targets", table)
     return {
         "targets": table["frame"].tolist(),
         "kept": len(table),

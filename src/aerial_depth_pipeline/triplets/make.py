@@ -13,8 +13,8 @@ import pandas as pd
 from aerial_depth_pipeline.capture.sources.sfmlearner import FOLDER
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import disk_full_as_sentence
-from aerial_depth_pipeline.formats.cameras import read_camera
-from aerial_depth_pipeline.geometry.cameras import Camera
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 from aerial_depth_pipeline.triplets.dump import use_dump
 from aerial_depth_pipeline.triplets.offsets import adapt_offsets, choose_offset
 from aerial_depth_pipeline.triplets.pairs import PairGeometry, Segment, Target, find_doubtful
@@ -66,7 +66,7 @@ def make_triplets(
         result = _make(frames, folder, settings, poses, metric)
         if sfm_points is not None:
             placed = [frame for frame in result["targets"] if frame in poses]
-            point_table(placed, sfm_points).to_parquet(folder / "points.parquet", index=False)
+            TripletFolder(folder).write_table("points", point_table(placed, sfm_points))
         return result
 
 
@@ -83,10 +83,11 @@ def _make(
     sfm_poses: dict[int, np.ndarray],
     metric: bool,
 ) -> dict:
-    table, camera = _read_frames(frames)
+    scene, made = SceneFolder(frames), TripletFolder(folder)
+    table, camera = scene.frame_table(), scene.camera()
     workers = max(2, os.cpu_count() or 2)
     with ThreadPoolExecutor(workers, thread_name_prefix="two_view") as pool:
-        geometry = PairGeometry(frames / "frames", camera.K, camera.width, settings, pool)
+        geometry = PairGeometry(scene.images, camera.K, camera.width, settings, pool)
         targets = _targets(table, geometry, settings, frames.name)
         for target in targets:
             target.reason = _reason(target, settings, sfm_poses)
@@ -100,20 +101,18 @@ def _make(
                 " min_inliers."
             )
         members = {target.frame: target.frames for target in admitted}
-        write_triplets(members, frames / "frames", folder, camera, settings, pool)
+        write_triplets(members, scene, made, camera, settings, pool)
     poses = pose_table(admitted, table[table["kept"]], sfm_poses, metric)
-    attitude, attitude_origin = attitude_table(
-        table, frames / "frames", camera.K, settings.attitude
-    )
-    attitude.to_parquet(folder / "attitude.parquet", index=False)
+    attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
+    made.write_table("attitude", attitude)
     poses = poses.merge(attitude, on="frame", how="left")
     poses.insert(0, "scene", frames.name)
-    poses.to_parquet(folder / "poses.parquet", index=False)
+    made.write_table("poses", poses)
     columns = ["frame", "offset", "parallax", "inliers", "reason"]
     fates = pd.DataFrame({name: [getattr(t, name) for t in targets] for name in columns})
     fates.insert(4, "target", fates["reason"] == "")
     fates = fates.astype(dict.fromkeys(["frame", "offset", "inliers"], np.int64))
-    fates.to_parquet(folder / "targets.parquet", index=False)
+    made.write_table("targets", fates)
     parallax = np.array([target.parallax for target in admitted])
     possible = (settings.sequence_length - 1) * len(admitted)
     return {
@@ -127,17 +126,6 @@ def _make(
         "two_view": int((poses["origin"] == "two_view").sum()) / possible,
         "colmap": int((poses["origin"] == "colmap").sum()) / possible,
     }
-
-
-def _read_frames(frames: Path) -> tuple[pd.DataFrame, Camera]:
-    try:
-        table = pd.read_parquet(frames / "frames.parquet").sort_values("frame", ignore_index=True)
-        return table, read_camera(frames / "camera.yaml")
-    except (OSError, ValueError) as error:
-        raise SceneError(
-            f"{frames} is not a folder of extracted frames ({error}); run the pipeline"
-            " frame_extraction first."
-        ) from error
 
 
 def _targets(

@@ -2,13 +2,12 @@
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.sources.sfmlearner import CALIBRATION_SUFFIX
-from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.formats.images import read_frame, scale_down, write_jpeg
+from aerial_depth_pipeline.formats.images import scale_down, write_jpeg
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, calibration_text
 from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.settings import TripletSettings
@@ -18,8 +17,8 @@ _AHEAD = 32  # triplets under way at once, which bounds the memory
 
 def write_triplets(
     members: dict[int, list[int]],
-    frames: Path,
-    folder: Path,
+    frames: SceneFolder,
+    folder: TripletFolder,
     camera: Camera,
     settings: TripletSettings,
     pool: ThreadPoolExecutor,
@@ -31,7 +30,7 @@ def write_triplets(
 
     Args:
         members: for each target, in the order of time, the frames of its triplet by time.
-        frames: the folder of `NNNNNN.jpg`.
+        frames: the scene's frames.
         folder: where the triplets go.
         camera: the frames' camera.
         settings: size and quality.
@@ -42,18 +41,17 @@ def write_triplets(
     """
     width, height = settings.width, settings.height
     K = scale_K(camera.K, width / camera.width, height / camera.height)
-    calibration = ",".join(repr(float(value)) for value in K.ravel())
+    calibration = calibration_text(K)
 
     def small(frame: int) -> np.ndarray:
-        return scale_down(read_frame(frames / numbered(frame, ".jpg")), width, height)
+        return scale_down(frames.image(frame), width, height)
 
     def write(target: int, images: list[Future]) -> None:
         # The images were submitted before, so the pool's first-in-first-out order has them done or
         # under way.
         row = np.concatenate([image.result() for image in images], axis=1)
-        write_jpeg(folder / numbered(target, ".jpg"), row, settings.jpeg_quality)
-        path = folder / numbered(target, CALIBRATION_SUFFIX)
-        path.write_text(calibration, encoding="ascii")
+        write_jpeg(folder.image_file(target), row, settings.jpeg_quality)
+        folder.calibration_file(target).write_text(calibration, encoding="ascii")
 
     last_use = {frame: target for target, group in members.items() for frame in group}
     images: dict[int, Future] = {}

@@ -14,14 +14,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from aerial_depth_pipeline.capture.sources.source import (
-    Source,
-    SourceFrame,
-    Wanted,
-    the_only_one,
-    visible_files,
-)
+from aerial_depth_pipeline.capture.sources.source import Source, SourceFrame, Wanted, the_only_one
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 logger = logging.getLogger(__name__)

@@ -8,13 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.capture.sources.photographs import PhotographSource
-from aerial_depth_pipeline.capture.sources.source import (
-    IMAGE_SUFFIXES,
-    SourceFrame,
-    Wanted,
-    visible_files,
-)
+from aerial_depth_pipeline.capture.sources.source import IMAGE_SUFFIXES, SourceFrame, Wanted
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 CALIBRATION = "calib_cam_to_cam.txt"

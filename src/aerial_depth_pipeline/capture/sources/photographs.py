@@ -14,9 +14,9 @@ from aerial_depth_pipeline.capture.sources.source import (
     Source,
     SourceFrame,
     Wanted,
-    visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.formats.images import read_image
 from aerial_depth_pipeline.geometry.cameras import Camera
 

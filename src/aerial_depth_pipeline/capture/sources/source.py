@@ -1,8 +1,7 @@
 """The contract of a source of frames."""
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -133,22 +132,6 @@ class Source(ABC):
         """Add to the warnings, once however often the footage is read."""
         if sentence not in self.warnings:
             self.warnings.append(sentence)
-
-
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A sorting key in which 2 comes before 10."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]
-
-
-def visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """The files of a folder with one of the suffixes (any case), in natural order, hidden ones left
-    out."""
-    if not folder.is_dir():
-        return []
-    files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    chosen = [p for p in files if p.suffix.lower() in suffixes]
-    return sorted(chosen, key=lambda p: natural_order(p.name))
 
 
 def the_only_one(raw: Path, files: list[Path], kind: str) -> Path | None:

@@ -16,9 +16,9 @@ from aerial_depth_pipeline.capture.sources.source import (
     SourceFrame,
     Wanted,
     the_only_one,
-    visible_files,
 )
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.files import visible_files
 
 _PACKETS_FOR_RATE = 60
 _Item = TypeVar("_Item")

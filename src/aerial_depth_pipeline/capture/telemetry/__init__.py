@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from aerial_depth_pipeline.capture.sources.source import visible_files
 from aerial_depth_pipeline.capture.telemetry.flight_log import read_table
 from aerial_depth_pipeline.capture.telemetry.srt import read_srt
 from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry
+from aerial_depth_pipeline.files import visible_files
 
 READERS: dict[str, Callable[[Path, float | None], Telemetry]] = {
     ".srt": read_srt,

@@ -20,6 +20,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_frame
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import relative_pose
 from aerial_depth_pipeline.mvs.matching_scores import BestOf, window_statistics, zncc
 from aerial_depth_pipeline.mvs.planes import fit_plane, visible_points
@@ -74,7 +75,7 @@ def sweep_gain(
     ]
     rows: list[tuple[object, ...]] = []
     truth = usable[0].ground_truth if usable else None
-    if truth is not None and (truth / "sfm" / "images.bin").is_file():
+    if truth is not None and SceneFolder(truth).has_sfm:
         model = read_scene_model(truth)
         usable = [reference for reference in usable if reference.frame in model.poses]
         places: np.ndarray | list[int] = (

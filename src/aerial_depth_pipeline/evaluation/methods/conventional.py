@@ -3,7 +3,6 @@ each with its own coverage."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.mvs.backend_table import BACKENDS, why_not_here
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def conventional_methods(
             for reference in references
             if reference.kind == "exact" and reference.ground_truth is not None
         ]
-        if exact and (_folder(exact[0]) / "sfm" / "images.bin").is_file():
+        if exact and SceneFolder(_folder(exact[0])).has_sfm:
             scenes[name] = exact
     models, methods = _Models(scenes), []
     for method in settings.conventional if scenes else []:
@@ -166,16 +166,12 @@ def _folder(reference: Reference) -> Path:
 
 
 def _depth_on_disk(ground_truth: Path, method: str) -> list[int]:
+    scene = SceneFolder(ground_truth)
     try:
-        description = json.loads((ground_truth / "ground_truth.json").read_text(encoding="utf-8"))
-        backend = description.get("backend")
-    except (OSError, ValueError, AttributeError):
+        backend = scene.description().get("backend")
+    except SceneError:
         return []
-    return (
-        [int(path.stem) for path in (ground_truth / "depth").glob("*.tiff") if path.stem.isdigit()]
-        if backend == method
-        else []
-    )
+    return list(scene.depth_files()) if backend == method else []
 
 
 def _compute(
@@ -199,7 +195,7 @@ def _compute(
             ]
         )
     found, _ = dense_depth(
-        model, images, sorted(views), settings, folder, frames, _folder(reference) / "sfm"
+        model, images, sorted(views), settings, folder, frames, SceneFolder(_folder(reference)).sfm
     )
     for frame in wanted:
         if (found[frame].depth_HW > 0).any():

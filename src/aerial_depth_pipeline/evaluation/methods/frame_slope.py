@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.formats.cameras import UP_COLUMNS, read_camera
+from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.ground import ground_slope
 
 
@@ -39,8 +41,8 @@ def _attitudes(
     """
     try:
         attitudes = pd.read_parquet(table, columns=["frame", *UP_COLUMNS]).dropna()
-        camera = read_camera(scene / "camera.yaml")
-    except (OSError, ValueError, KeyError):
+        camera = SceneFolder(scene).camera()
+    except (SceneError, OSError, ValueError, KeyError):
         return None
     return camera.K, dict(
         zip(attitudes["frame"].astype(int), attitudes[UP_COLUMNS].to_numpy(float), strict=True)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.evaluation.poses.scene_geometry import read_poses
 from aerial_depth_pipeline.evaluation.poses.trajectories import (
     COLUMNS,
     Poses,
@@ -20,6 +19,7 @@ from aerial_depth_pipeline.evaluation.poses.trajectories import (
     trajectory_error,
 )
 from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def measure_poses(
         if not references:
             continue
         try:
-            truth = read_poses(references[0].scene_folder / "poses.csv")
+            truth = SceneFolder(references[0].scene_folder).poses()
             sfm = _sfm_poses(references[0].ground_truth)
             if truth and sfm:
                 _add(errors, domain, scene, "sfm", "truth", sfm, truth, {})
@@ -131,7 +131,7 @@ def _pairs(
 
 
 def _sfm_poses(ground_truth: Path | None) -> Poses:
-    if ground_truth is None or not (ground_truth / "sfm" / "images.bin").is_file():
+    if ground_truth is None or not SceneFolder(ground_truth).has_sfm:
         return {}
     from aerial_depth_pipeline.sfm.scene_model import read_sfm_poses
 

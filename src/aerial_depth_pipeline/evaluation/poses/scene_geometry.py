@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.references import Reference
-from aerial_depth_pipeline.formats.cameras import read_camera
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 log = logging.getLogger(__name__)
@@ -47,13 +46,10 @@ def read_scene_geometry(
     Raises:
         SceneError: if a file is there and cannot be read.
     """
-    path = frames / "camera.yaml"
-    try:
-        camera = read_camera(path) if path.is_file() else None
-    except ValueError as error:
-        raise SceneError(str(error)) from error
-    poses = read_poses(frames / "poses.csv")
-    if not poses and metric and ground_truth is not None and (ground_truth / "sfm").is_dir():
+    scene = SceneFolder(frames)
+    camera = scene.camera() if scene.camera_file.is_file() else None
+    poses = scene.poses()
+    if not poses and metric and ground_truth is not None and SceneFolder(ground_truth).sfm.is_dir():
         from aerial_depth_pipeline.sfm.scene_model import read_sfm_poses
 
         poses = read_sfm_poses(ground_truth)
@@ -71,29 +67,3 @@ def find_scene_geometry(reference: Reference) -> SceneGeometry:
             "Heights and point clouds of %s are left out: %s", reference.scene_folder.name, error
         )
         return SceneGeometry(None, {})
-
-
-def read_poses(path: Path) -> dict[int, np.ndarray]:
-    """Poses of a `poses.csv` (frame, cam_from_world_00 … cam_from_world_23): frame → [4, 4]; none
-    where the file is missing.
-
-    Raises:
-        SceneError: if the file is not such a table.
-    """
-    if not path.is_file():
-        return {}
-    names = [f"cam_from_world_{row}{column}" for row in range(3) for column in range(4)]
-    try:
-        table = pd.read_csv(path)
-        values = table[names].to_numpy(float).reshape(-1, 3, 4)
-        frames = table["frame"].astype(int)
-    except (KeyError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise SceneError(
-            f"{path} is not a table of poses ({error}); it needs the columns frame,"
-            " cam_from_world_00 … cam_from_world_23."
-        ) from error
-    poses = {}
-    for frame, top in zip(frames, values, strict=True):
-        if np.isfinite(top).all():
-            poses[int(frame)] = np.vstack([top, [0, 0, 0, 1]])
-    return poses

@@ -12,6 +12,7 @@ import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.mvs.backends.backend import Backend, DenseScene
 from aerial_depth_pipeline.mvs.backends.raw_depth import RawDepth
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, frame_of_name
@@ -72,7 +73,7 @@ def patch_match(
         low, high = _depth_range(model)
         job = {
             "sfm": str(sfm),
-            "images": str(frames / "frames"),
+            "images": str(SceneFolder(frames).images),
             "workspace": str(workspace),
             "depth_min": low,
             "depth_max": high,

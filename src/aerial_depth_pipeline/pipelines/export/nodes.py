@@ -6,7 +6,6 @@ from pathlib import Path
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
-from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.networks.inference.settings import ExportSettings
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Image, Parameters
 from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
@@ -80,6 +79,7 @@ def read_frames(domains: list[DomainData], split: str, count: int) -> list[Image
         UserError: if a listed frame is gone.
     """
     from aerial_depth_pipeline.formats.images import read_image
+    from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 
     listed = [
         (domain, scene, target)
@@ -92,7 +92,7 @@ def read_frames(domains: list[DomainData], split: str, count: int) -> list[Image
     )
     images = []
     for domain, scene, target in chosen:
-        path = domain.frames[scene].path / "frames" / numbered(target, ".jpg")
+        path = SceneFolder(domain.frames[scene].path).image_file(target)
         image = read_image(path) if path.is_file() else None
         if image is None:
             raise UserError(

@@ -89,6 +89,7 @@ def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> Tripl
     """
     import pandas as pd
 
+    from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
     from aerial_depth_pipeline.triplets.splits import split_triplets
 
     split = read_settings(TripletSettings, parameters, "triplets").split
@@ -100,9 +101,10 @@ def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> Tripl
     )
     targets, spans, poses = {}, {}, []
     for name, scene in triplets.items():
-        targets[name] = sorted(int(path.stem) for path in scene.path.glob("*.jpg"))
+        files = TripletFolder(scene.path)
+        targets[name] = files.targets()
         spans[name] = int(scene.summary["span"])
-        poses.append(pd.read_parquet(scene.path / "poses.parquet").assign(scene=name))
+        poses.append(files.table("poses").assign(scene=name))
     return TripletLists(
         splits=split_triplets(targets, spans, split),
         poses=pd.concat(poses, ignore_index=True) if poses else pd.DataFrame({"scene": []}),
