@@ -4,7 +4,7 @@ import warnings
 
 from aerial_depth_pipeline.hooks import ConfigurationHook, RunHook, SceneReportHook, SummaryHook
 from aerial_depth_pipeline.pipelines.domains import ProjectConfigLoader
-from aerial_depth_pipeline.pipelines.nightly.hooks import NightHook
+from aerial_depth_pipeline.pipelines.nightly.night_hook import NightHook
 
 # Notes of other packages to each other's developers.
 warnings.filterwarnings("ignore", message="register_new_resolver\\(\\) is deprecated")

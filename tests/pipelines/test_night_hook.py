@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.pipelines.nightly.hooks import EXIT_BUSY, EXIT_REFUSED, NightHook
+from aerial_depth_pipeline.pipelines.nightly.night_hook import EXIT_BUSY, EXIT_REFUSED, NightHook
 
 TOLD = """
 import json, os, sys

@@ -14,9 +14,9 @@ from aerial_depth_pipeline.formats.images import write_jpeg
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.pipelines.domain_data import domains_of
 from aerial_depth_pipeline.pipelines.export.nodes import export_depth_model, read_frames
 from aerial_depth_pipeline.pipelines.predict.nodes import folder_name, predict_depth
-from aerial_depth_pipeline.pipelines.references import domains_of
 
 
 def small_model():

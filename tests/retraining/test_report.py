@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from aerial_depth_pipeline.reporting.page import Picture
+from aerial_depth_pipeline.reporting.page import Figure
 from aerial_depth_pipeline.retraining.decision import decide
 from aerial_depth_pipeline.retraining.plan import SceneRecord, plan_night
 from aerial_depth_pipeline.retraining.report import write_night
@@ -26,7 +26,7 @@ def night(tmp_path, change: float):
         "4",
         curve,
         {"town/z": "triplets: no | source"},
-        [Picture("Both", PNG)],
+        [Figure("Both", PNG)],
         "champion",
     )
     return content, tmp_path / "x"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aerial_depth_pipeline.pipelines.nightly.hooks import EXIT_BUSY, EXIT_REFUSED
+from aerial_depth_pipeline.pipelines.nightly.night_hook import EXIT_BUSY, EXIT_REFUSED
 
 from .conftest import REPOSITORY
 

@@ -13,6 +13,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.measuring.aggregate import summarize
 from aerial_depth_pipeline.evaluation.measuring.breakdowns import Sums, add_sums, breakdown_table
 from aerial_depth_pipeline.evaluation.measuring.image_records import SceneMeasurement
+from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.methods.baselines import training_depth
 from aerial_depth_pipeline.evaluation.methods.method import (
     Method,
@@ -128,7 +129,7 @@ def measure(
         )
     per_image = pd.concat(tables).sort_values(["scene", "frame"], kind="stable", ignore_index=True)
     problem_table = pd.DataFrame.from_records(
-        problems, columns=["contestant", "domain", "scene", "frame", "problem", "detail"]
+        problems, columns=[METHOD, "domain", "scene", "frame", "problem", "detail"]
     )
     _report(problem_table, domain, frames)
     counts = {scene: len(references) for scene, references in scenes.items()}
@@ -138,7 +139,7 @@ def measure(
 
 
 def _report(problems: pd.DataFrame, domain: str, frames: int) -> None:
-    for (method, problem), group in problems.groupby(["contestant", "problem"], sort=False):
+    for (method, problem), group in problems.groupby([METHOD, "problem"], sort=False):
         count = len(group.drop_duplicates(["scene", "frame"]))
         first = group.iloc[0]
         pixels = {"reference": "depth", "image": "pixels"}.get(method, "predictions")

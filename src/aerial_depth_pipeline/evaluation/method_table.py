@@ -5,6 +5,7 @@ from typing import Literal
 
 from aerial_depth_pipeline.mvs.backend_table import BACKENDS
 
+METHOD = "contestant"  # the column of `evaluation.csv` that names the method
 Kind = Literal["model", "blind", "conventional", "oracle"]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
     from aerial_depth_pipeline.networks.depth_model import DepthModel
-    from aerial_depth_pipeline.reporting.page import Picture
+    from aerial_depth_pipeline.reporting.page import Figure as PageFigure
     from aerial_depth_pipeline.retraining.comparison import References
     from aerial_depth_pipeline.retraining.decision import Decision
     from aerial_depth_pipeline.retraining.plan import Plan, Record
@@ -29,5 +29,5 @@ if TYPE_CHECKING:
     Image = np.ndarray
     Table = pd.DataFrame
 else:
-    DepthModel = References = Picture = Decision = Plan = Record = Outcome = Any
+    DepthModel = References = PageFigure = Decision = Plan = Record = Outcome = Any
     Figure = Image = PillowImage = Table = Plan

@@ -45,15 +45,15 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Figure:
     """A PNG or an MP4 with its caption, embedded into the page."""
 
     caption: str
     content: bytes
-    kind: ClassVar[str] = "picture"
+    kind: ClassVar[str] = "figure"
 
 
-Block = Text | Heading | Table | Picture
+Block = Text | Heading | Table | Figure
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Section:
 
 
 def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The page's HTML; every text is escaped, every picture is inside.
+    """The page's HTML; every text is escaped, every image is inside.
 
     Args:
         title: heading and name of the browser's tab.
@@ -84,7 +84,7 @@ def _is_video(content: bytes) -> bool:
 
 
 def _embedded(content: bytes) -> str:
-    """A picture or video as a data URI; photographs and large pictures as JPEG, which the eye does
+    """An image or video as a data URI; photographs and large images as JPEG, which the eye does
     not tell from PNG at this quality."""
     if _is_video(content):
         return "data:video/mp4;base64," + base64.b64encode(content).decode()

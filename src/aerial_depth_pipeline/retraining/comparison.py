@@ -10,6 +10,7 @@ import pandas as pd
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median_ratio
+from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
@@ -88,9 +89,7 @@ def measure_hold_out(
         except UserError as error:
             log.warning("%s", error)
             continue
-        wide = records.pivot(
-            index=["domain", "scene", "frame"], columns="contestant", values="abs_rel"
-        )
+        wide = records.pivot(index=["domain", "scene", "frame"], columns=METHOD, values="abs_rel")
         wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(
             ["incumbent", "challenger"], axis=1
         )
@@ -144,5 +143,5 @@ def _column(title: str, scene: str, model: Predict, reference: Reference) -> lis
             PanelFrame(title, scene, reference.frame, frame.image, depth_HW, frame.depth, plane_HW)
         ]
     except (PredictionError, SceneError) as error:
-        log.warning("No picture of %s/%06d: %s", scene, reference.frame, error)
+        log.warning("No image of %s/%06d: %s", scene, reference.frame, error)
         return []

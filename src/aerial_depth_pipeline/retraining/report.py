@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aerial_depth_pipeline.files import write_json, write_text
-from aerial_depth_pipeline.reporting.page import Block, Picture, Section, Table, Text, render_page
+from aerial_depth_pipeline.reporting.page import Block, Figure, Section, Table, Text, render_page
 from aerial_depth_pipeline.retraining.decision import Comparison, Decision
 from aerial_depth_pipeline.retraining.plan import Plan, Record
 
@@ -55,10 +55,10 @@ def write_night(
     version: str | None,
     curve: Mapping[str, Sequence[tuple[int, float]]],
     left_out: Mapping[str, str],
-    pictures: Sequence[Picture],
+    images: Sequence[Figure],
     incumbent: str,
 ) -> dict[str, Any]:
-    """Write `night.html`, the same as `night.md` with its pictures beside it, and `night.json`,
+    """Write `night.html`, the same as `night.md` with its images beside it, and `night.json`,
     which vouches for them.
 
     Args:
@@ -68,7 +68,7 @@ def write_night(
         version: of the challenger in the registry.
         curve: of the training: name → step and value.
         left_out: scenes that could not be prepared, with the reason.
-        pictures: of the comparison.
+        images: of the comparison.
         incumbent: what the challenger was measured against.
 
     Returns:
@@ -77,7 +77,7 @@ def write_night(
     lead = headline(plan, decision, version, left_out)
     sections = [_came_in(plan, left_out)]
     if decision is not None:
-        sections += [_learned(plan, curve), _decided(decision, incumbent, pictures)]
+        sections += [_learned(plan, curve), _decided(decision, incumbent, images)]
     title = "A night without news" if decision is None else f"Night of {plan.name}"
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "night.html", render_page(title, lead, sections))
@@ -158,7 +158,7 @@ def _learned(plan: Plan, curve: Mapping[str, Sequence[tuple[int, float]]]) -> Se
     )
 
 
-def _decided(decision: Decision, incumbent: str, pictures: Sequence[Picture]) -> Section:
+def _decided(decision: Decision, incumbent: str, images: Sequence[Figure]) -> Section:
     header = ["hold-out", incumbent, "challenger", "change", "95 % interval", "images"]
     table = Table(
         "abs rel, lower is better",
@@ -167,7 +167,7 @@ def _decided(decision: Decision, incumbent: str, pictures: Sequence[Picture]) ->
     )
     verdict = "Promoted." if decision.promote else "Refused."
     return Section(
-        "The decision", [*(Text(line) for line in (verdict, *decision.reasons)), table, *pictures]
+        "The decision", [*(Text(line) for line in (verdict, *decision.reasons)), table, *images]
     )
 
 
@@ -185,7 +185,7 @@ def _row(name: str, found: Comparison) -> list[str]:
 
 def _markdown(title: str, lead: str, sections: Sequence[Section], folder: Path) -> str:
     lines = [f"# {title}", "", lead]
-    pictures = 0
+    images = 0
     for section in sections:
         lines += ["", f"## {section.title}"]
         for block in section.blocks:
@@ -203,9 +203,9 @@ def _markdown(title: str, lead: str, sections: Sequence[Section], folder: Path) 
                     f"| {' | '.join(text.replace('|', '/') for text in row)} |"
                     for row in block.rows
                 ]
-            elif isinstance(block, Picture):
-                pictures += 1
-                name = f"picture_{pictures}.png"
+            elif isinstance(block, Figure):
+                images += 1
+                name = f"picture_{images}.png"
                 (folder / name).write_bytes(block.content)
                 lines += ["", f"![{block.caption}]({name})"]
     return "\n".join(lines) + "\n"

@@ -31,7 +31,7 @@ from aerial_depth_pipeline.simulation.textures import FACADES
 
 @dataclass
 class Landscape:
-    """A world under construction: land, ground picture, solids, and the trees that are planted at
+    """A world under construction: land, ground image, solids, and the trees that are planted at
     the end in one go."""
 
     seed: int

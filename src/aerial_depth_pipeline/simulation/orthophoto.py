@@ -19,7 +19,7 @@ from aerial_depth_pipeline.simulation.textures import Texture
 logger = logging.getLogger(__name__)
 
 _MOST_CELLS = 1000  # per side of the surface grid: two million triangles
-_MOST_TEXELS = 4096  # per side of the picture
+_MOST_TEXELS = 4096  # per side of the image
 _SMALLEST_EXTENT = 50.0
 _FILLED_GAP = (
     10.0  # metres: gaps in the surface model up to this width are bridged, wider ones stay open
@@ -191,7 +191,7 @@ def _heights(surface, local: CRS, half: float) -> np.ndarray:
 
 
 def _picture(photo, local: CRS, half: float) -> tuple[np.ndarray, np.ndarray]:
-    """The picture [T, T, 3] uint8, row 0 in the south, and the mask [T, T] of texels that have a
+    """The image [T, T, 3] uint8, row 0 in the south, and the mask [T, T] of texels that have a
     colour."""
     size = _pixel_size(photo, local)
     side = int(np.clip(2 ** np.ceil(np.log2(2 * half / size)), 64, _MOST_TEXELS))
@@ -222,5 +222,5 @@ def _picture(photo, local: CRS, half: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _nearest(count: int, size: int) -> np.ndarray:
-    """Index of the texel nearest to each of `count` vertices that span the picture's side."""
+    """Index of the texel nearest to each of `count` vertices that span the image's side."""
     return np.clip(np.linspace(0, size, count).astype(int), 0, size - 1)

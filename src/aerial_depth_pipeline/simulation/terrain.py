@@ -1,4 +1,4 @@
-"""The shape of the land, and the ground's picture painted polygon by polygon."""
+"""The shape of the land, and the ground's image painted polygon by polygon."""
 
 from dataclasses import dataclass, field
 
@@ -118,7 +118,7 @@ def add_grid(
 
 
 class Ground:
-    """The ground's picture, as a list of strokes that can be drawn at any resolution."""
+    """The ground's image, as a list of strokes that can be drawn at any resolution."""
 
     def __init__(self, base_colour: tuple[float, float, float], base_kind: str) -> None:
         self._base = (base_colour, base_kind)
@@ -145,7 +145,7 @@ class Ground:
         self._shade.append(np.asarray(points_K2, float))
 
     def paint(self, size: int, half: float, rng: np.random.Generator) -> Texture:
-        """The picture of the square from -half to +half metres at `size` x `size` texels."""
+        """The image of the square from -half to +half metres at `size` x `size` texels."""
         scale = size / (2 * half)
         colour = np.empty((size, size, 3), np.uint8)
         colour[:] = _clip(self._base[0])

@@ -1,4 +1,4 @@
-"""Pictures that surfaces wear, all painted by the program: noise at every scale, façades, roofs,
+"""Images that surfaces wear, all painted by the program: noise at every scale, façades, roofs,
 leaves.
 
 A texture is tileable, its sides are powers of two, and it carries its density in texels per metre;
@@ -17,7 +17,7 @@ ROOFS = {"tiles": 2, "slate": 1, "metal": 1, "flat": 3}
 
 @dataclass
 class Texture:
-    """An RGB picture [H, W, 3] uint8 (sides powers of two, wraps around) whose row index grows with
+    """An RGB image [H, W, 3] uint8 (sides powers of two, wraps around) whose row index grows with
     v and column index with u."""
 
     image: np.ndarray
@@ -53,7 +53,7 @@ def fractal_noise(
     amplitude, power, cell = 1.0, 0.0, largest
     while cell >= smallest:
         # Coarse octaves are made coarse and enlarged once: sixteen-fold less work for the same
-        # smooth picture.
+        # smooth image.
         total += np.float32(amplitude) * smooth_noise(size, cell, rng)
         power += amplitude**2
         amplitude *= persistence

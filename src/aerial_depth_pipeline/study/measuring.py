@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 
@@ -37,7 +38,7 @@ class Measuring:
         for domain, scenes in references.items():
             table = measure(model, scenes, {}, domain, self.settings).table
             chosen = table[
-                (table["contestant"] == "model")
+                (table[METHOD] == "model")
                 & (table["scene"] == "all")
                 & table["metric"].isin(self.metrics)
             ]
@@ -51,7 +52,7 @@ class Measuring:
         could be measured."""
         table = measure(model, references, {}, domain, self.settings).per_image
         chosen = table[
-            (table["contestant"] == "model") & (table["alignment"] == self.settings.alignments[0])
+            (table[METHOD] == "model") & (table["alignment"] == self.settings.alignments[0])
         ]
         return chosen[["scene", "frame", "abs_rel"]].to_dict("records")
 

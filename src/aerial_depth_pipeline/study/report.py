@@ -10,8 +10,8 @@ import pandas as pd
 from aerial_depth_pipeline.evaluation.report.tables import cell, label
 from aerial_depth_pipeline.reporting.page import (
     Block,
+    Figure,
     Heading,
-    Picture,
     Section,
     Table,
     Text,
@@ -150,11 +150,11 @@ def _generalization(table: pd.DataFrame, alignment: str, metrics: list[str]) -> 
         "against in-domain",
     ]
     caption = "Rows: what was trained on. Columns: what was tested on. Bright is good."
-    picture = Picture(caption, charts.matrix_chart(table, alignment, metrics))
+    image = Figure(caption, charts.matrix_chart(table, alignment, metrics))
     return Section(
         "Generalization",
         [
-            picture,
+            image,
             Table(
                 f"{label(metric)}, and its change against the test domain's own model", header, rows
             ),
@@ -194,18 +194,18 @@ def _fine_tuning(table: pd.DataFrame, online: pd.DataFrame, metric: str) -> Sect
         f" on {new}: {cell(metric, base)} untouched, {cell(metric, ceiling)} for a model trained on"
         f" {new} from the start; the difference is the gap. Seconds are those of training."
     )
-    picture = Picture(
+    image = Figure(
         "Error on the new domain and on the old ones while fine-tuning.",
         charts.fine_tuning_chart(table, metric),
     )
     blocks: list[Block] = [
         Text(text),
-        picture,
+        image,
         Table("What each method recovers of the gap, and what it forgets", header, rows),
     ]
     if len(online):
         blocks += [
-            Picture(
+            Figure(
                 "Online: each frame's error before it was learned from.",
                 charts.online_chart(online),
             ),
@@ -263,13 +263,13 @@ def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Sectio
             *(f"{domain}: {label(metric)}" for domain in domains for metric in metrics),
         ]
         name = axis.replace("_", " ")
-        picture = Picture(
+        image = Figure(
             "Dots are seeds, bars their means.",
             charts.axis_chart(table, axis, alignment, metrics[0]),
         )
         blocks += [
             Heading(name.capitalize()),
-            picture,
+            image,
             Table("Means over seeds, and their spread", header, rows),
         ]
     return Section("Ablation", blocks)

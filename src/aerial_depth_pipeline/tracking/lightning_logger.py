@@ -11,7 +11,7 @@ from aerial_depth_pipeline.tracking import runs as tracking
 
 
 class MlflowLogger(Logger):
-    """Sends metrics and pictures to the active run and never ends it: the pipeline goes on after
+    """Sends metrics and images to the active run and never ends it: the pipeline goes on after
     the training.
 
     Lightning's own logger marks the run FINISHED when the fit ends.
@@ -34,5 +34,5 @@ class MlflowLogger(Logger):
         """Parameters are logged by kedro-mlflow."""
 
     def log_image(self, name: str, image_HW3: np.ndarray, step: int) -> None:
-        """Log a picture, uint8 RGB, under the step it belongs to."""
+        """Log an image, uint8 RGB, under the step it belongs to."""
         mlflow.log_image(image_HW3, f"training/{name}/{numbered(step)}.png")

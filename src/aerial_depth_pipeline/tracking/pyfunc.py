@@ -1,4 +1,4 @@
-"""A saved depth model as MLflow serves it: pictures in, depth out. MLflow finds `_load_pyfunc` by
+"""A saved depth model as MLflow serves it: images in, depth out. MLflow finds `_load_pyfunc` by
 its name; nothing is pickled."""
 
 import shutil
@@ -16,7 +16,7 @@ def make_servable(folder: Path) -> None:
     """Add what makes a folder that `DepthModel.save` wrote an MLflow model too: `MLmodel`,
     signature, input example, requirements.
 
-    It takes RGB pictures of one size [B, H, W, 3], uint8, and gives depth [B, H, W], float32, in
+    It takes RGB images of one size [B, H, W, 3], uint8, and gives depth [B, H, W], float32, in
     the unit that `model.json` names.
     """
     import mlflow
@@ -41,7 +41,7 @@ def make_servable(folder: Path) -> None:
 
 
 def _example() -> np.ndarray:
-    """One small picture [1, 28, 48, 3] of colours that run into each other."""
+    """One small image [1, 28, 48, 3] of colours that run into each other."""
     rows, columns = np.mgrid[0:28, 0:48]
     return np.stack([5 * columns, 9 * rows, 3 * (rows + columns)], -1).astype(np.uint8)[None]
 
@@ -50,9 +50,9 @@ class _Served:
     def __init__(self, model: DepthModel) -> None:
         self._model = model
 
-    def predict(self, pictures: Any, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Depth [B, H, W], float32, of pictures [B, H, W, 3]."""
-        return self._model.predict(np.ascontiguousarray(pictures, np.uint8))
+    def predict(self, images: Any, params: dict[str, Any] | None = None) -> np.ndarray:
+        """Depth [B, H, W], float32, of images [B, H, W, 3]."""
+        return self._model.predict(np.ascontiguousarray(images, np.uint8))
 
 
 def _load_pyfunc(path: str) -> _Served:

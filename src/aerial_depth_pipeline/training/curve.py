@@ -66,7 +66,7 @@ class Curve(Logger):
             self._forward.log_metrics(metrics, step)
 
     def log_image(self, name: str, image_HW3: Any, step: int) -> None:
-        """Hand a picture on, where the other logger takes pictures."""
+        """Hand an image on, where the other logger takes images."""
         draw = getattr(self._forward, "log_image", None)
         if draw is not None:
             draw(name, image_HW3, step)

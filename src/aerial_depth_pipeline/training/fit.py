@@ -139,7 +139,7 @@ def check_calibration(K_33: np.ndarray, width: int, height: int, name: str) -> N
     if not (np.isfinite(K_33).all() and middle and lens):
         raise TrainingFault(
             "calibration",
-            f"The calibration of {name} does not fit its pictures of {width}x{height} pixels: focal"
+            f"The calibration of {name} does not fit its images of {width}x{height} pixels: focal"
             f" length {fx:.0f}, {fy:.0f}, principal point {cx:.0f}, {cy:.0f}. It likely belongs to"
             f" another size (about {2 * cx:.0f}x{2 * cy:.0f}); make the triplets again.",
         )

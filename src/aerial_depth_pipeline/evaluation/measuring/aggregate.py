@@ -13,9 +13,10 @@ from aerial_depth_pipeline.evaluation.measuring.statistics import (
     mean_of_numbers,
     scale_drift,
 )
+from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 
-KEYS = ["contestant", "domain", "scene", "alignment", "cap"]
+KEYS = [METHOD, "domain", "scene", "alignment", "cap"]
 COLUMNS = [*KEYS, "metric", "value", "low", "high", "images", "coverage"]
 _PERCENTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
@@ -42,7 +43,7 @@ def summarize(
     for scene in ["all", *sorted(frames)]:
         part = per_image if scene == "all" else per_image[per_image["scene"] == scene]
         for (method, alignment, cap), group in part.groupby(
-            ["contestant", "alignment", "cap"], sort=False
+            [METHOD, "alignment", "cap"], sort=False
         ):
             key = (method, domain, scene, alignment, cap)
             coverage = float(group["coverage"].mean())
@@ -118,13 +119,13 @@ def _counts(
     """Rows that count test frames and predictions with a problem, so that no average hides them."""
     rows: list[tuple[object, ...]] = []
     nan = float("nan")
-    named = problems.loc[problems["contestant"] != "reference", "contestant"]
-    everyone = list(dict.fromkeys([*per_image["contestant"], *named]))
+    named = problems.loc[problems[METHOD] != "reference", METHOD]
+    everyone = list(dict.fromkeys([*per_image[METHOD], *named]))
     for scene in ["all", *sorted(frames)]:
         total = sum(frames.values()) if scene == "all" else frames[scene]
         of_scene = problems if scene == "all" else problems[problems["scene"] == scene]
         for method in everyone:
-            of_method = of_scene[of_scene["contestant"] == method]
+            of_method = of_scene[of_scene[METHOD] == method]
             for problem, group in of_method.groupby("problem"):
                 count = len(group.drop_duplicates(["scene", "frame"]))
                 key = (method, domain, scene, "none", NO_CAP)

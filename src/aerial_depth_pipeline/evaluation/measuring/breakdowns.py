@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median
-from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
+from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL, METHOD
 from aerial_depth_pipeline.evaluation.methods.method import Frame
 
-COLUMNS = ["contestant", "domain", "alignment", "breakdown", "bin", "start", "end"]
+COLUMNS = [METHOD, "domain", "alignment", "breakdown", "bin", "start", "end"]
 COLUMNS += ["pixels", "abs_rel", "l1_abs", "delta_1.25"]
 _PIXELS = 20_000
 

@@ -22,7 +22,7 @@ from aerial_depth_pipeline.evaluation.measuring.depth_alignment import (
 from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.measuring.predictions import Prediction, _attempt, _inverse
 from aerial_depth_pipeline.evaluation.measuring.reference_pixels import KnownPixels
-from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL
+from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL, METHOD
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     Method,
@@ -241,7 +241,7 @@ class SceneMeasurement:
                 )
             result.records.append(
                 {
-                    "contestant": method.name,
+                    METHOD: method.name,
                     "domain": self.domain,
                     "scene": self.scene,
                     "frame": frame.reference.frame,
@@ -320,7 +320,7 @@ class SceneMeasurement:
 
     def _problem(self, method: str, frame: Frame, problem: str, detail: str) -> dict[str, Any]:
         return {
-            "contestant": method,
+            METHOD: method,
             "domain": self.domain,
             "scene": self.scene,
             "frame": frame.reference.frame,

@@ -75,7 +75,7 @@ def read_prediction(path: Path) -> np.ndarray:
     """A predicted map [H, W] float32 from TIFF, 16-bit PNG, NPY or PFM, as it is stored.
 
     Raises:
-        PredictionError: if the file is damaged, of more than one channel, or an 8-bit picture.
+        PredictionError: if the file is damaged, of more than one channel, or an 8-bit image.
     """
     try:
         if path.suffix.lower() == ".npy":
@@ -91,7 +91,7 @@ def read_prediction(path: Path) -> np.ndarray:
         raise PredictionError("damaged", f"{path} is not an image")
     if values.dtype == np.uint8:
         raise PredictionError(
-            "damaged", f"{path} has 8 bits, which is a picture for looking at and no measurement"
+            "damaged", f"{path} has 8 bits, which is an image for looking at and no measurement"
         )
     if values.dtype.kind not in "fiu":
         raise PredictionError("damaged", f"{path} holds {values.dtype} and no numbers")
@@ -146,7 +146,7 @@ def _from_network(
         except Exception as error:  # whatever a foreign network throws
             raise PredictionError(
                 "damaged",
-                f"{settings.path} fails on a picture of {wanted[0]}×{wanted[1]} pixels ({error})",
+                f"{settings.path} fails on an image of {wanted[0]}×{wanted[1]} pixels ({error})",
             ) from error
         values = np.asarray(values, np.float32).squeeze()
         if values.ndim != 2:

@@ -109,8 +109,8 @@ def model_method(predict: Callable[..., np.ndarray], name: str = "model") -> Met
 
 
 def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> list[Method]:
-    """The model without what is known beside the picture, where it makes use of that, and averaged
-    with the mirrored picture's depth."""
+    """The model without what is known beside the image, where it makes use of that, and averaged
+    with the mirrored image's depth."""
     found = []
     if _takes_slope(predict):
         found.append(Method(PICTURE_ALONE, lambda frame: predict(frame.image), "depth", alone=True))
@@ -150,7 +150,7 @@ def trivial_baselines(training: TrainingDepth) -> list[Method]:
         inverse_HW = np.reciprocal(mean_HW)
 
         def mean_depth_map(frame: Frame) -> np.ndarray:
-            # Stretched on purpose: the baseline is a picture of the average frame, whatever the
+            # Stretched on purpose: the baseline is an image of the average frame, whatever the
             # proportions of this one.
             size = frame.depth.shape[::-1]
             return np.reciprocal(cv2.resize(inverse_HW, size, interpolation=cv2.INTER_LINEAR))
@@ -161,7 +161,7 @@ def trivial_baselines(training: TrainingDepth) -> list[Method]:
 
 
 def level_ground(references: Iterable[Reference]) -> list[Method]:
-    """Level ground under the camera, without a look at the picture; where the camera's attitude is
+    """Level ground under the camera, without a look at the image; where the camera's attitude is
     known for some of the frames."""
     if not any(np.isfinite(slope_of(reference, 1, 1)).all() for reference in references):
         return []

@@ -180,7 +180,7 @@ def relative_pose_errors(
 def draw_trajectories(
     scenes: Mapping[str, Mapping[str, TrajectoryError]], unit: str = "m"
 ) -> bytes:
-    """A picture (PNG), a row for every scene: true and aligned paths from above, and the distance
+    """An image (PNG), a row for every scene: true and aligned paths from above, and the distance
     between them along the flight.
 
     Args:
@@ -191,7 +191,7 @@ def draw_trajectories(
         ValueError: without any.
     """
     if not scenes:
-        raise ValueError("a picture needs at least one trajectory")
+        raise ValueError("an image needs at least one trajectory")
     figure = new_figure(11, 3.6 * len(scenes), dpi=100)
     grid = figure.subplots(len(scenes), 2, squeeze=False)
     for (map_axes, curve), (scene, estimates) in zip(grid, scenes.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Films for the report: input and predicted depth side by side, and a flight around a frame's
+"""Videos for the report: input and predicted depth side by side, and a flight around a frame's
 points."""
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _BACKGROUND = 24
 def side_by_side(
     predicted: Iterable[tuple[np.ndarray, np.ndarray]], width: int = 640
 ) -> Iterator[np.ndarray]:
-    """Pictures with a frame on the left and its depth in plasma colours on the right (bright near).
+    """Images with a frame on the left and its depth in plasma colours on the right (bright near).
 
     The colour scale follows the predictions slowly, so that it does not flicker.
 
@@ -41,16 +41,16 @@ def fly_around(
     width: int = 480,
     swing: float = 22.0,
 ) -> Iterator[np.ndarray]:
-    """Pictures of one frame's coloured points from a camera that swings around their middle and
-    back, once, so that the film can loop.
+    """Images of one frame's coloured points from a camera that swings around their middle and
+    back, once, so that the video can loop.
 
     Args:
         image_HW3: the frame, uint8 RGB.
         depths: z-depth [H, W] of the clouds that stand side by side, in one unit; points where it
             is finite and positive.
         K_33: intrinsics at the frame's size.
-        frames: how many pictures.
-        width: of each cloud's picture in pixels, at most the frame's.
+        frames: how many images.
+        width: of each cloud's image in pixels, at most the frame's.
         swing: to either side, degrees.
     """
     depths = list(depths)
@@ -78,10 +78,10 @@ def _splat(projected_N3: np.ndarray, colours_N3: np.ndarray, size: tuple[int, in
     place = np.floor(projected_N3[order, :2] / projected_N3[order, 2:]).astype(int)
     inside = (place >= 0).all(1) & (place[:, 0] < width - 1) & (place[:, 1] < height - 1)
     (u, v), colours = place[inside].T, colours_N3[order][inside]
-    picture = np.full((height, width, 3), _BACKGROUND, np.uint8)
+    image = np.full((height, width, 3), _BACKGROUND, np.uint8)
     for down, right in ((1, 1), (1, 0), (0, 1), (0, 0)):
-        picture[v + down, u + right] = colours
-    return picture
+        image[v + down, u + right] = colours
+    return image
 
 
 def _about_x(angle: float) -> np.ndarray:

@@ -12,14 +12,14 @@ from aerial_depth_pipeline.evaluation.report.panels import PanelFrame
 
 @dataclass
 class DomainReport:
-    """One domain's results on their way into the report. `films` are captions and files of MP4."""
+    """One domain's results on their way into the report. `videos` are captions and files of MP4."""
 
     name: str
     measured: Measurements
     columns: list[PanelFrame]
     poses: PoseErrors
     sweeps: pd.DataFrame
-    films: list[tuple[str, Path]] = field(default_factory=list)
+    videos: list[tuple[str, Path]] = field(default_factory=list)
 
     @property
     def kinds(self) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from aerial_depth_pipeline.evaluation.method_table import BASELINES, METHODS
+from aerial_depth_pipeline.evaluation.method_table import BASELINES, METHOD, METHODS
 from aerial_depth_pipeline.reporting.figures import finish, new_figure, png
 
 _COLOURS = {row.name: row.colour for row in METHODS if row.colour}
@@ -36,7 +36,7 @@ def error_charts(breakdowns: pd.DataFrame, per_image: pd.DataFrame, alignment: s
         per_image: `Measurements.per_image`.
         alignment: the alignment of `breakdowns`.
     """
-    colours = colours_of(list(dict.fromkeys(per_image["contestant"])))
+    colours = colours_of(list(dict.fromkeys(per_image[METHOD])))
     present = set(breakdowns["breakdown"])
     figure = new_figure(12, 10.2)
     axes = figure.subplots(3, 2)
@@ -61,7 +61,7 @@ def _curve(axes: Axes, breakdowns: pd.DataFrame, name: str, colours: dict[str, s
     """Mean relative error over the middle of each bin; bins with hardly any pixels are left out."""
     part = breakdowns[breakdowns["breakdown"] == name]
     for method in colours:
-        rows = part[part["contestant"] == method]
+        rows = part[part[METHOD] == method]
         rows = rows[rows["pixels"] >= _LEAST_SHARE * rows["pixels"].sum()]
         if rows.empty:
             continue
@@ -85,11 +85,11 @@ def _bars(
     pixels = part.groupby("bin")["pixels"].max()
     width = 0.8 / max(len(colours), 1)
     for i, method in enumerate(colours):
-        rows = part[part["contestant"] == method].set_index("bin")["abs_rel"].reindex(bins)
+        rows = part[part[METHOD] == method].set_index("bin")["abs_rel"].reindex(bins)
         x = np.arange(len(bins)) + (i - (len(colours) - 1) / 2) * width
         axes.bar(x, rows, width, color=colours[method], label=method)
     whole = {
-        name: part[part["breakdown"] == name].groupby("contestant")["pixels"].sum().max()
+        name: part[part["breakdown"] == name].groupby(METHOD)["pixels"].sum().max()
         for name in names
     }
     share = {
@@ -105,13 +105,13 @@ def _bars(
 def _histogram(axes: Axes, breakdowns: pd.DataFrame, colours: dict[str, str]) -> None:
     part = breakdowns[breakdowns["breakdown"] == "log_ratio"]
     for method in colours:
-        rows = part[part["contestant"] == method]
+        rows = part[part[METHOD] == method]
         if len(rows):
             share = rows["pixels"] / rows["pixels"].sum() / (rows["end"] - rows["start"])
             axes.step(rows["start"], share, where="post", **_style(method, colours))
     highest = (
-        part.assign(share=part["pixels"] / part.groupby("contestant")["pixels"].transform("sum"))
-        .groupby("contestant")["share"]
+        part.assign(share=part["pixels"] / part.groupby(METHOD)["pixels"].transform("sum"))
+        .groupby(METHOD)["share"]
         .max()
     )
     own = highest.get("model", highest.max())
@@ -127,10 +127,10 @@ def _along(axes: Axes, per_image: pd.DataFrame, alignment: str, colours: dict[st
     part = per_image[(per_image["alignment"] == alignment) & (per_image["cap"] == "none")]
     places = part.drop_duplicates(["scene", "frame"]).reset_index(drop=True)
     place = {key: i for i, key in enumerate(zip(places["scene"], places["frame"], strict=True))}
-    for method in dict.fromkeys(part["contestant"]):
+    for method in dict.fromkeys(part[METHOD]):
         if method in BASELINES and method != "tilted_plane":
             continue
-        for scene, rows in part[part["contestant"] == method].groupby("scene", sort=False):
+        for scene, rows in part[part[METHOD] == method].groupby("scene", sort=False):
             x = [place[scene, frame] for frame in rows["frame"]]
             axes.plot(x, rows["abs_rel"], marker=".", markersize=4, **_style(method, colours))
     starts = places.drop_duplicates("scene").index

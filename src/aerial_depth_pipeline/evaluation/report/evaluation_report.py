@@ -113,7 +113,7 @@ def evaluation_report(
         domain = DomainReport(
             name, measured, columns, poses, _measure_sweeps(name, model, scenes, settings)
         )
-        domain.films = [
+        domain.videos = [
             *_write_points(domain, scenes, folder, settings),
             *_write_video(name, model, scenes, folder, settings),
         ]

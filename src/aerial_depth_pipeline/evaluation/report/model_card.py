@@ -42,7 +42,7 @@ def model_card(
             "licence of the footage": fields.data_licence,
             "encoder": model.settings.encoder,
             "parameters": f"{parameters:,}",
-            "looks at pictures of": (
+            "looks at images of": (
                 f"{model.width}×{model.height} pixels; others are resized, and the depth back"
             ),
             "gives": f"z-depth along the optical axis, in {known.get('unit', 'training units')}",

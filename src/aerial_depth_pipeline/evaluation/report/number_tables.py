@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.poses.pose_errors import OF_PAIRS, OF_TRAJECTORIES, PoseErrors
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.tables import (
@@ -36,8 +37,8 @@ def _all_tables(domain: DomainReport, settings: EvaluationSettings) -> list[Text
     scenes = sorted(set(per_image["scene"]))
     alignments = [main, *[alignment for alignment in settings.alignments if alignment != main]]
     blocks: list[Text | Table] = []
-    shown = set(per_image.loc[per_image["alignment"] == main, "contestant"])
-    hidden = [one for one in dict.fromkeys(per_image["contestant"]) if one not in shown]
+    shown = set(per_image.loc[per_image["alignment"] == main, METHOD])
+    hidden = [one for one in dict.fromkeys(per_image[METHOD]) if one not in shown]
     if hidden:
         note = "inverse depth up to scale and shift, measured under least squares alone"
         blocks.append(Text(f"{', '.join(hidden)}: {note} (see its table)."))
@@ -101,7 +102,7 @@ def _problem_table(problems: pd.DataFrame) -> Table:
     every frame."""
     rows = []
     for (method, scene, problem), group in problems.groupby(
-        ["contestant", "scene", "problem"], sort=False
+        [METHOD, "scene", "problem"], sort=False
     ):
         frames = group["frame"].drop_duplicates()
         listed = ", ".join(map(str, frames[:8])) + (", …" if len(frames) > 8 else "")

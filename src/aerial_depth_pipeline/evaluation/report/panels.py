@@ -1,4 +1,4 @@
-"""Pictures of frames in columns: input, prediction, ground truth, error, baseline, in the plasma
+"""Images of frames in columns: input, prediction, ground truth, error, baseline, in the plasma
 colours of the original's README."""
 
 import logging
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.measuring.depth_alignment import aligned_depth
+from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
@@ -32,7 +33,7 @@ _ERROR_LIMIT = 0.5
 
 @dataclass(frozen=True)
 class PanelFrame:
-    """One column of the picture; everything at the frame's size, scaled down for showing.
+    """One column of the image; everything at the frame's size, scaled down for showing.
 
     Attributes:
         title: what stands above it.
@@ -97,7 +98,7 @@ def panel_frames(
                 )
             )
         except (PredictionError, SceneError) as error:
-            log.warning("No picture of %s/%06d: %s", scene, index, error)
+            log.warning("No image of %s/%06d: %s", scene, index, error)
     return columns
 
 
@@ -111,7 +112,7 @@ def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarr
 
 
 def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
-    """The picture as PNG: frames in columns; input, prediction, ground truth, error and the tilted
+    """The image as PNG: frames in columns; input, prediction, ground truth, error and the tilted
     plane in rows.
 
     Depth is shown as inverse depth in plasma, bright near and dark far, prediction, ground truth
@@ -122,7 +123,7 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
         ValueError: without columns.
     """
     if not columns:
-        raise ValueError("a picture needs at least one frame")
+        raise ValueError("an image needs at least one frame")
     rows = ["input", "prediction", "ground truth", "relative error", "tilted plane\n(oracle)"]
     tiles = [_tiles(column) for column in columns]
     height, width = tiles[0][0].shape[:2]
@@ -134,8 +135,8 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
         facecolor="white",
     )
     total_width, total_height = figure.get_size_inches()
-    for x, (column, pictures) in enumerate(zip(columns, tiles, strict=True)):
-        for y, picture in enumerate(pictures):
+    for x, (column, images) in enumerate(zip(columns, tiles, strict=True)):
+        for y, image in enumerate(images):
             box = (
                 (left + x * cell) / total_width,
                 1 - (top + (y + 1) * cell_height) / total_height,
@@ -143,7 +144,7 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
                 (cell_height - 0.05) / total_height,
             )
             axes = figure.add_axes(box)
-            axes.imshow(picture, interpolation="nearest", aspect="auto")
+            axes.imshow(image, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
             if x == 0:
                 place = (left - 0.08) / total_width, box[1] + box[3] / 2
@@ -164,20 +165,20 @@ def error_picture(prediction_HW: np.ndarray, reference_HW: np.ndarray) -> np.nda
     common = (reference_HW > 0) & np.isfinite(prediction_HW)
     error = np.zeros(reference_HW.shape, np.float32)
     error[common] = np.abs(prediction_HW[common] - reference_HW[common]) / reference_HW[common]
-    picture = colour_map(error, 0, _ERROR_LIMIT, "magma")
-    picture[~common] = MISSING
-    return picture
+    image = colour_map(error, 0, _ERROR_LIMIT, "magma")
+    image[~common] = MISSING
+    return image
 
 
 def _records(per_image: pd.DataFrame, method: str, alignment: str) -> pd.DataFrame:
     """A method's records under an alignment, without a cap."""
-    of_method = (per_image["contestant"] == method) & (per_image["alignment"] == alignment)
+    of_method = (per_image[METHOD] == method) & (per_image["alignment"] == alignment)
     return per_image[of_method & (per_image["cap"] == "none")]
 
 
 def _tiles(column: PanelFrame) -> list[np.ndarray]:
     near, far = depth_range(column.reference_HW)
-    pictures = [
+    images = [
         column.image_HW3,
         plasma(column.prediction_HW, near, far),
         plasma(column.reference_HW, near, far),
@@ -186,8 +187,7 @@ def _tiles(column: PanelFrame) -> list[np.ndarray]:
     ]
     height = round(_PANEL_WIDTH * column.image_HW3.shape[0] / column.image_HW3.shape[1])
     return [
-        cv2.resize(picture, (_PANEL_WIDTH, height), interpolation=cv2.INTER_AREA)
-        for picture in pictures
+        cv2.resize(image, (_PANEL_WIDTH, height), interpolation=cv2.INTER_AREA) for image in images
     ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import shown
-from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL
+from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL, METHOD
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.error_charts import error_charts
@@ -28,7 +28,7 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     problem_notes,
 )
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.reporting.page import Block, Heading, Picture, Section, Table, Text
+from aerial_depth_pipeline.reporting.page import Block, Figure, Heading, Section, Table, Text
 
 _LARGEST_VIDEO = 12_000_000  # of a video inside the page; a larger one stays beside it
 _WORTH_SAYING = 1.25  # times the mean error
@@ -83,16 +83,16 @@ def domain_section(domain: DomainReport, settings: EvaluationSettings) -> Sectio
             "Best, median and worst test frame by abs rel. Inverse depth in plasma colours: near is"
             " bright."
         )
-        blocks.append(Picture(caption, draw_panels(domain.columns)))
-    for caption, path in domain.films:
+        blocks.append(Figure(caption, draw_panels(domain.columns)))
+    for caption, path in domain.videos:
         if path.stat().st_size <= _LARGEST_VIDEO:
-            blocks.append(Picture(caption, path.read_bytes()))
+            blocks.append(Figure(caption, path.read_bytes()))
     blocks.append(Heading("Where the errors are"))
     matching = _matching_table(domain.measured.breakdowns)
     blocks += [] if matching is None else [matching]
     caption = f"{caption_of(domain.name, main, 'none', domain.kinds)}; pixels pooled over images."
     blocks.append(
-        Picture(caption, error_charts(domain.measured.breakdowns, domain.measured.per_image, main))
+        Figure(caption, error_charts(domain.measured.breakdowns, domain.measured.per_image, main))
     )
     if len(domain.sweeps):
         blocks += [Heading("What the prediction is worth to matching"), _sweep_table(domain.sweeps)]
@@ -104,7 +104,7 @@ def domain_section(domain: DomainReport, settings: EvaluationSettings) -> Sectio
         blocks += [
             Heading("Poses"),
             _pose_table(domain.poses),
-            Picture(caption, draw_trajectories(domain.poses.trajectories)),
+            Figure(caption, draw_trajectories(domain.poses.trajectories)),
         ]
     return Section(domain.name, [*blocks, Heading("All numbers"), *_all_tables(domain, settings)])
 
@@ -163,7 +163,7 @@ def _failures(breakdowns: pd.DataFrame) -> list[str]:
     """For each breakdown the bin in which the model's error is largest, where that is worth
     saying."""
     found = []
-    model = breakdowns[breakdowns["contestant"] == "model"]
+    model = breakdowns[breakdowns[METHOD] == "model"]
     for name, words in _PLACES.items():
         part = model[model["breakdown"] == name]
         if part.empty:
@@ -182,7 +182,7 @@ def _beyond_matching(breakdowns: pd.DataFrame) -> list[str]:
     nothing."""
     for method in DENSE_CONVENTIONAL:
         part = breakdowns[breakdowns["breakdown"] == f"matching_{method}"].set_index(
-            ["contestant", "bin"]
+            [METHOD, "bin"]
         )
         none = [("model", f"{method} has none"), ("tilted_plane", f"{method} has none")]
         if set(none) <= set(part.index):
@@ -195,7 +195,7 @@ def _beyond_matching(breakdowns: pd.DataFrame) -> list[str]:
 
 def _matching_table(breakdowns: pd.DataFrame) -> Table | None:
     """The error of everyone where conventional matching has depth, and where it has none."""
-    everyone = [name for name in dict.fromkeys(breakdowns["contestant"]) if name != "colmap_sparse"]
+    everyone = [name for name in dict.fromkeys(breakdowns[METHOD]) if name != "colmap_sparse"]
     order = [
         "model",
         *[name for name in everyone if name not in ("model", *BASELINES)],
@@ -204,10 +204,10 @@ def _matching_table(breakdowns: pd.DataFrame) -> Table | None:
     rows = []
     for method in DENSE_CONVENTIONAL:
         part = breakdowns[breakdowns["breakdown"] == f"matching_{method}"]
-        whole = part[part["contestant"] == "tilted_plane"].set_index("bin")["pixels"]
+        whole = part[part[METHOD] == "tilted_plane"].set_index("bin")["pixels"]
         for name in (f"{method} has depth", f"{method} has none"):
             if name in whole:
-                errors = part[part["bin"] == name].set_index("contestant")["abs_rel"]
+                errors = part[part["bin"] == name].set_index(METHOD)["abs_rel"]
                 rows.append(
                     [
                         name,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import better_when_high, metric_of, shown
-from aerial_depth_pipeline.evaluation.method_table import BASELINES, MODEL
+from aerial_depth_pipeline.evaluation.method_table import BASELINES, METHOD, MODEL
 from aerial_depth_pipeline.reporting.page import Table
 from aerial_depth_pipeline.reporting.text_tables import markdown_table, text_table
 
@@ -53,11 +53,9 @@ def pivot(
         & (table["cap"].astype(str) == cap)
         & (table["scene"] == scene)
     ]
-    wide = part[part["metric"].isin(metrics)].pivot(
-        index="contestant", columns="metric", values=what
-    )
+    wide = part[part["metric"].isin(metrics)].pivot(index=METHOD, columns="metric", values=what)
     wide = wide.reindex(columns=[metric for metric in metrics if metric in wide.columns])
-    side = part[part["metric"] == "abs_rel"].set_index("contestant")
+    side = part[part["metric"] == "abs_rel"].set_index(METHOD)
     wide["coverage"] = side["coverage"].reindex(wide.index)
     wide["images"] = side["images"].reindex(wide.index)
 
@@ -76,7 +74,7 @@ def problem_notes(table: pd.DataFrame, domain: str, scene: str = "all") -> list[
         & table["metric"].str.startswith("images_")
     ]
     notes = []
-    for method, rows in part.groupby("contestant", sort=False):
+    for method, rows in part.groupby(METHOD, sort=False):
         counts = [
             f"{int(row.value)} {row.metric.removeprefix('images_').replace('_', '-')}"
             for row in rows.itertuples()
@@ -196,8 +194,9 @@ def mlflow_metrics(table: pd.DataFrame, main_alignment: str) -> dict[str, float]
         & (whole["cap"].astype(str) == "none")
         & whole["metric"].isin(["abs_rel", "delta_1.25"])
     )
-    for row in whole[(whole["contestant"] == "model") | beside].itertuples():
-        who = "" if row.contestant == "model" else f"{row.contestant}/"
+    for row in whole[(whole[METHOD] == MODEL) | beside].itertuples():
+        name = getattr(row, METHOD)
+        who = "" if name == MODEL else f"{name}/"
         cap = "" if str(row.cap) == "none" else f"_cap_{row.cap}"
         metrics[f"{row.domain}/{who}{row.alignment}{cap}/{row.metric}"] = float(row.value)
     return metrics

@@ -8,8 +8,8 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import remove
+from aerial_depth_pipeline.pipelines.domain_data import domains_of
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Parameters
-from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
 from aerial_depth_pipeline.networks.inference.settings import ExportSettings
+from aerial_depth_pipeline.pipelines.domain_data import DomainData, domains_of
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Image, Parameters
-from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 
 logger = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of, remove
+from aerial_depth_pipeline.pipelines.domain_data import domains_of
 from aerial_depth_pipeline.pipelines.domains import configured_domains
 from aerial_depth_pipeline.pipelines.nightly.results import Challenger, Judgement
 from aerial_depth_pipeline.pipelines.node_types import (
@@ -25,7 +26,6 @@ from aerial_depth_pipeline.pipelines.node_types import (
     References,
     Scenes,
 )
-from aerial_depth_pipeline.pipelines.references import domains_of
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 from aerial_depth_pipeline.tracking import registry
 from aerial_depth_pipeline.tracking import runs as tracking
@@ -182,7 +182,7 @@ def judge_challenger(
     """
     if challenger.model is None and not challenger.fault:
         return Judgement()
-    from aerial_depth_pipeline.reporting.page import Picture
+    from aerial_depth_pipeline.reporting.page import Figure
     from aerial_depth_pipeline.retraining.comparison import comparison_picture, measure_hold_out
     from aerial_depth_pipeline.retraining.decision import Decision, decide
 
@@ -217,12 +217,12 @@ def judge_challenger(
             promote=True,
             reasons=["It is the first and has nothing to beat.", *decision.reasons],
         )
-    pictures = []
+    images = []
     for words, measured in (("new scenes' held-out blocks", new), ("old hold-out", old)):
         content = comparison_picture(challenger.champion, challenger.model, measured)
         if content is not None:
-            pictures.append(
-                Picture(f"The frames of the {words} that changed most. Near is bright.", content)
+            images.append(
+                Figure(f"The frames of the {words} that changed most. Near is bright.", content)
             )
     figures = {
         f"night/{name}/{key}": value
@@ -230,7 +230,7 @@ def judge_challenger(
         for key, value in vars(found).items()
     }
     tracking.log_metrics(figures)
-    return Judgement(decision, pictures, baseline if first else registry.CHAMPION)
+    return Judgement(decision, images, baseline if first else registry.CHAMPION)
 
 
 def report_night(
@@ -290,7 +290,7 @@ def report_night(
         version,
         challenger.curve,
         left_out,
-        judgement.pictures,
+        judgement.images,
         judgement.incumbent,
     )
     tracking.log_report("night", {path.name: path for path in folder.iterdir()})

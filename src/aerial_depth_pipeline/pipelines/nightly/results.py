@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from aerial_depth_pipeline.pipelines.node_types import Decision, DepthModel, Picture
+from aerial_depth_pipeline.pipelines.node_types import Decision, DepthModel, PageFigure
 from aerial_depth_pipeline.tracking import registry
 
 
@@ -19,8 +19,8 @@ class Challenger:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The decision and its pictures; None where there was nothing to learn."""
+    """The decision and its images; None where there was nothing to learn."""
 
     decision: Decision | None = None
-    pictures: list[Picture] = field(default_factory=list)
+    images: list[PageFigure] = field(default_factory=list)
     incumbent: str = registry.CHAMPION

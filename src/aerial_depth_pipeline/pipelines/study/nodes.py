@@ -16,8 +16,8 @@ from aerial_depth_pipeline.datasets.triplet_lists import TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.pipelines.domain_data import DomainData, domains_of
 from aerial_depth_pipeline.pipelines.node_types import DomainInput, Outcome, Parameters
-from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.study.settings import PART_TABLES, StudySettings
 from aerial_depth_pipeline.tracking import runs as tracking
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, write_text
+from aerial_depth_pipeline.pipelines.domain_data import DomainData, domains_of
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Parameters
-from aerial_depth_pipeline.pipelines.references import DomainData, domains_of
 from aerial_depth_pipeline.tracking import runs as tracking
 from aerial_depth_pipeline.training.settings import TrainSettings
 

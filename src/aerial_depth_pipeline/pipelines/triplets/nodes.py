@@ -41,6 +41,8 @@ def make_scene_triplets(
         work: local folder for unfinished work.
     """
     settings = read_settings(TripletSettings, parameters, "triplets")
+    # Another split needs other lists, not other triplets.
+    deciding = {key: value for key, value in parameters.items() if key != "split"}
 
     def compute(name: str, folder: Path, _: Path) -> Json:
         from aerial_depth_pipeline.sfm.scene_model import read_scene_model
@@ -66,17 +68,12 @@ def make_scene_triplets(
         return [
             frames[name].fingerprint,
             None if reconstruction is None else reconstruction.fingerprint,
-            _without_split(parameters),
+            deciding,
         ]
 
     yield from process_scenes(
         "triplets", domain, frames, triplets_on_disk, work, compute, made_from
     )
-
-
-def _without_split(parameters: Parameters) -> Parameters:
-    """Another split needs other lists, not other triplets."""
-    return {key: value for key, value in parameters.items() if key != "split"}
 
 
 def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> TripletLists:

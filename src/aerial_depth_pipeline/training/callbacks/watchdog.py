@@ -34,7 +34,7 @@ class TrainingFault(UserError):
 
 _SENTENCES = {
     "not_finite": (
-        "the loss is not a finite number. The learning rate is likely too high, or a picture or"
+        "the loss is not a finite number. The learning rate is likely too high, or an image or"
         " pose holds no numbers"
     ),
     "flat": (
@@ -59,7 +59,7 @@ _SENTENCES = {
     ),
     "no_gain": (
         "the warped sources explain the target no better than the sources as they are. Poses,"
-        " calibration or the order of the frames likely do not fit the pictures"
+        " calibration or the order of the frames likely do not fit the images"
     ),
 }
 
