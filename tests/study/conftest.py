@@ -11,8 +11,8 @@ from tests.worlds.tiny_world import World, calibration, orbit, write_domain
 
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
-from aerial_depth_pipeline.study.cells import Footage
 from aerial_depth_pipeline.study.measuring import Measuring
+from aerial_depth_pipeline.study.run import StudyDomain
 
 TRIPLETS, WIDTH, HEIGHT = 6, 96, 64
 TRAIN = {
@@ -41,12 +41,12 @@ def references(folder: Path, seed: int) -> list[Reference]:
     return found
 
 
-def footage(folder: Path, domain: str, train: int, test: int) -> Footage:
+def footage(folder: Path, domain: str, train: int, test: int) -> StudyDomain:
     """A domain that trains on one world and is tested on another."""
     triplets = write_domain(folder / "triplets", [train], TRIPLETS, WIDTH, HEIGHT, validation=0)
     known = {seed: references(folder / f"world_{seed}", seed) for seed in (train, test)}
     targets = [tuple(line.split()) for line in (triplets / "train.txt").read_text().splitlines()]
-    return Footage(
+    return StudyDomain(
         domain,
         triplets,
         f"{domain} {train} {test}",
@@ -58,7 +58,7 @@ def footage(folder: Path, domain: str, train: int, test: int) -> Footage:
 
 
 @pytest.fixture(scope="session")
-def domains(tmp_path_factory) -> dict[str, Footage]:
+def domains(tmp_path_factory) -> dict[str, StudyDomain]:
     folder = tmp_path_factory.mktemp("study")
     return {
         name: footage(folder / name, name, seed, seed + 10)

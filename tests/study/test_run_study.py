@@ -1,12 +1,14 @@
-"""All cells of a study: kept, failed, several at a time; and the budget that is said beforehand."""
+"""All runs of a study: kept, failed, several at a time; and what the log says of the time."""
 
+import dataclasses
 import logging
+import re
+from contextlib import nullcontext
 
 import pytest
-from tests.study.test_cells import cell
+from tests.study.test_run import run
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.study import budget
 from aerial_depth_pipeline.study.run_study import Workshop, run_study
 
 
@@ -18,22 +20,22 @@ def workshop(domains, measuring, folder, workers=1) -> Workshop:
 
 
 @pytest.fixture(scope="module")
-def cells():
-    plain = cell("near", samples=2)
-    impossible = cell("near", samples=2, triplets={"frame_offset": 99})
+def runs():
+    plain = run("near", samples=2)
+    impossible = run("near", samples=2, triplets={"frame_offset": 99})
     return {
         "plain": plain,
         "impossible": impossible,
-        "after": cell("far", samples=2, start=impossible),
+        "after": run("far", samples=2, start=impossible),
     }
 
 
 def test_a_failure_is_told_and_the_rest_stands_and_is_kept(
-    cells, domains, measuring, tmp_path, caplog
+    runs, domains, measuring, tmp_path, caplog
 ):
     with caplog.at_level(logging.INFO):
-        outcomes = run_study(list(cells.values()), workshop(domains, measuring, tmp_path))
-    found = {name: outcomes[c.fingerprint] for name, c in cells.items()}
+        outcomes = run_study(list(runs.values()), workshop(domains, measuring, tmp_path))
+    found = {name: outcomes[c.fingerprint] for name, c in runs.items()}
     assert found["plain"].result["samples"] == 2
     assert (
         found["impossible"].result is None
@@ -41,30 +43,42 @@ def test_a_failure_is_told_and_the_rest_stands_and_is_kept(
     )
     assert "the model it starts from" in found["after"].reason
     assert "is left out: no frame is so far from another" in caplog.text
-    before = (tmp_path / cells["plain"].fingerprint / "result.json").stat().st_mtime_ns
-    run_study(list(cells.values()), workshop(domains, measuring, tmp_path))
-    assert (tmp_path / cells["plain"].fingerprint / "result.json").stat().st_mtime_ns == before
+    before = (tmp_path / runs["plain"].fingerprint / "result.json").stat().st_mtime_ns
+    run_study(list(runs.values()), workshop(domains, measuring, tmp_path))
+    assert (tmp_path / runs["plain"].fingerprint / "result.json").stat().st_mtime_ns == before
 
 
-def test_the_budget_is_measured_and_said_beforehand(cells, domains, measuring, tmp_path, caplog):
+def test_the_log_tells_how_many_runs_there_are_and_how_long_the_rest_takes(
+    runs, domains, measuring, tmp_path, caplog
+):
+    plans = [runs["plain"], run("far", samples=2_000_000)]
+    done = run_study(plans[:1], workshop(domains, measuring, tmp_path))
+    (tmp_path / plans[0].fingerprint / "result.json").unlink()
+
+    class Unfinished(Exception):
+        pass
+
+    class Observer:
+        def running(self, planned):
+            if planned is plans[1]:
+                raise Unfinished
+            return nullcontext()
+
+        def finished(self, planned, result):
+            assert result["rows"] and planned.label == done[planned.fingerprint].run.label
+
     with caplog.at_level(logging.INFO):
-        seconds = budget.announce(
-            [cells["plain"], cell("near", samples=200)], workshop(domains, measuring, tmp_path)
+        run_study(
+            plans, dataclasses.replace(workshop(domains, measuring, tmp_path), observer=Observer())
         )
     assert "Study: 2 runs, 0 of them finished already." in caplog.text
-    assert (
-        "Study: 1 runs of 200 samples." in caplog.text
-        and "at the speed measured on this machine" in caplog.text
-    )
-    twice = budget.announce(
-        [cells["plain"], cell("near", samples=400)], workshop(domains, measuring, tmp_path)
-    )
-    assert 0 < seconds < twice < 2 * seconds + 1
+    assert re.search(r"Run 1 of 2, .* is done, .*; about \d+ minutes to go", caplog.text)
+    assert "is left out: unexpected Unfinished" in caplog.text
 
 
 @pytest.mark.slow
-def test_cells_run_side_by_side_with_the_same_results(cells, domains, measuring, tmp_path):
-    wanted = [cells["plain"], cell("far", samples=2)]
+def test_runs_go_side_by_side_with_the_same_results(runs, domains, measuring, tmp_path):
+    wanted = [runs["plain"], run("far", samples=2)]
     together = run_study(wanted, workshop(domains, measuring, tmp_path / "two", workers=2))
     alone = run_study(wanted, workshop(domains, measuring, tmp_path / "one"))
     assert len(together) == 2

@@ -1,4 +1,4 @@
-"""Plans and tables: which cells a study has, and what its tables say."""
+"""Plans and tables: which runs a study has, and what its tables say."""
 
 import dataclasses
 import re
@@ -13,11 +13,11 @@ from tests.study.conftest import TRAIN
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
-from aerial_depth_pipeline.study.cells import changed
-from aerial_depth_pipeline.study.planning import Planner, cells_table
-from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
+from aerial_depth_pipeline.study.planning import Planner, runs_table
+from aerial_depth_pipeline.study.run import changed
 from aerial_depth_pipeline.study.run_study import Outcome, in_order
 from aerial_depth_pipeline.study.settings import StudySettings
+from aerial_depth_pipeline.study.study_report import StudyTables, conclusions, study_page
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 
@@ -35,15 +35,15 @@ def test_the_matrix_trains_on_each_on_all_but_one_and_on_all():
     assert three["all but b"] == ["a", "c"]
 
 
-def test_parts_share_their_cells(domains, measuring):
+def test_parts_share_their_runs(domains, measuring):
     plans = planner(domains, measuring)
     matrix, tuning = generalization.plan(plans), fine_tuning.plan(plans)
     assert tuning.bases[0].fingerprint == matrix["near", 0].fingerprint
     assert tuning.ceilings[0].fingerprint == matrix["far", 0].fingerprint
-    waves = in_order([*tuning.cells(), *matrix.values()])
+    waves = in_order([*tuning.runs(), *matrix.values()])
     assert [len(wave) for wave in waves] == [3, 4]
-    assert all(cell.start is None for cell in waves[0]) and all(
-        cell.start is not None for cell in waves[1]
+    assert all(run.start is None for run in waves[0]) and all(
+        run.start is not None for run in waves[1]
     )
 
 
@@ -51,8 +51,8 @@ def test_an_axis_changes_what_the_study_gives_by_a_former_name(domains, measurin
     axes = {"jitter": {"none": {"train": {"augmentation": {"color_jitter": 0.0}}}, "default": {}}}
     study = {"axes": axes, "ablation": {"axes": ["jitter"]}}
     plans = planner(domains, measuring, train={"augmentation": {"colour": 0.5}}, **study)
-    cells = ablation.plan(plans)
-    jitter = {name: cell.train.augmentation.color_jitter for (_, name, _), cell in cells.items()}
+    runs = ablation.plan(plans)
+    jitter = {name: run.train.augmentation.color_jitter for (_, name, _), run in runs.items()}
     assert jitter == {"none": 0.0, "default": 0.5}
 
 
@@ -64,9 +64,9 @@ def test_an_axis_takes_three_lines_and_unknown_names_are_errors(domains, measuri
             "same": {"triplets": {"frame_offset": "auto"}},
         }
     }
-    cells = ablation.plan(planner(domains, measuring, axes=axes, ablation={"axes": ["rate"]}))
-    assert cells["rate", "slow", 0].train.learning_rate == 1e-5
-    assert cells["rate", "default", 0].fingerprint == cells["rate", "same", 0].fingerprint
+    runs = ablation.plan(planner(domains, measuring, axes=axes, ablation={"axes": ["rate"]}))
+    assert runs["rate", "slow", 0].train.learning_rate == 1e-5
+    assert runs["rate", "default", 0].fingerprint == runs["rate", "same", 0].fingerprint
     with pytest.raises(UserError, match="ablation.axes names speed"):
         planner(domains, measuring, axes=axes, ablation={"axes": ["speed"]})
     wrong = {"rate": {"slow": {"train": {"learning_rat": 1e-5}}}}
@@ -175,8 +175,8 @@ def test_the_drop_is_against_the_model_of_the_test_domain():
     )  # one seed has no spread
 
 
-def test_a_failed_cell_has_its_reason_and_the_page_stands(domains, measuring):
-    cells = generalization.plan(planner(domains, measuring))
+def test_a_failed_run_has_its_reason_and_the_page_stands(domains, measuring):
+    runs = generalization.plan(planner(domains, measuring))
     rows = [
         {
             "samples": 8,
@@ -188,17 +188,17 @@ def test_a_failed_cell_has_its_reason_and_the_page_stands(domains, measuring):
         }
     ]
     outcomes = {
-        cell.fingerprint: Outcome(cell, {"samples": 8, "seconds": 1.0, "triplets": 6, "rows": rows})
-        for cell in cells.values()
+        run.fingerprint: Outcome(run, {"samples": 8, "seconds": 1.0, "triplets": 6, "rows": rows})
+        for run in runs.values()
     }
-    broken = cells["far", 0]
+    broken = runs["far", 0]
     outcomes[broken.fingerprint] = Outcome(broken, None, "its flight is <empty>")
-    table = generalization.table(cells, outcomes)
+    table = generalization.table(runs, outcomes)
     assert set(table["train_domain"]) == {"near", "all"}
-    status = cells_table("generalization", list(cells.values()), outcomes)
+    status = runs_table("generalization", list(runs.values()), outcomes)
     assert list(status["status"]) == ["ok", "failed", "ok"]
-    page = study_page(StudyTables(generalization=table, cells=status), "x", ["abs_rel"])
-    assert "its flight is &lt;empty&gt;" in page and "1 of 3 cells failed" in page
+    page = study_page(StudyTables(generalization=table, runs=status), "x", ["abs_rel"])
+    assert "its flight is &lt;empty&gt;" in page and "1 of 3 runs failed" in page
     online = pd.DataFrame(
         [("full", False, 0, i, "s", i, 0.3 / (i + 1), 0.3) for i in range(6)],
         columns=fine_tuning.ONLINE_COLUMNS,
@@ -228,12 +228,10 @@ def test_every_axis_of_the_project_is_a_training_that_can_be_built(domains, meas
     }
     footage = {name: dataclasses.replace(domains["near"], domain=name) for name in ("near", "far")}
     plans = Planner(settings, parameters["train"], parameters["triplets"], footage, measuring)
-    cells = ablation.plan(plans)
+    runs = ablation.plan(plans)
     fine_tuning.plan(plans)
     for axis, options in settings.axes.items():
-        assert len({cells[axis, str(name), 0].fingerprint for name in options}) == len(options), (
-            axis
-        )
-    for cell in cells.values():
-        if cell.triplets:
-            read_settings(TripletSettings, cell.triplets, "triplets")
+        assert len({runs[axis, str(name), 0].fingerprint for name in options}) == len(options), axis
+    for run in runs.values():
+        if run.triplets:
+            read_settings(TripletSettings, run.triplets, "triplets")

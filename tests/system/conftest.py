@@ -17,7 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
     "frame_extraction": {"stride": 1, "min_motion": 0.0},
     "ground_truth": {
-        "sfm": {"max_views": 12, "max_features": 2048},
+        # One thread: the same model to the bit however busy the machine is.
+        "sfm": {"max_views": 12, "max_features": 2048, "threads": 1},
         "dense": {"max_depth_maps": 4, "sources": 3},
     },
     "triplets": {

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import pandas as pd
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.study.cells import Cell, changed
 from aerial_depth_pipeline.study.planning import Planner, last_rows
+from aerial_depth_pipeline.study.run import Run, changed
 from aerial_depth_pipeline.study.run_study import Outcome
 
 COLUMNS = ["axis", "setting", "seed", "domain", "alignment", "metric", "value"]
 
 
-def plan(planner: Planner) -> dict[tuple[str, str, int], Cell]:
-    """The cells by axis, setting and seed. Settings that come to the same share a cell.
+def plan(planner: Planner) -> dict[tuple[str, str, int], Run]:
+    """The runs by axis, setting and seed. Settings that come to the same share a run.
 
     Raises:
         UserError: if a domain to train on is not among the study's.
@@ -25,12 +25,12 @@ def plan(planner: Planner) -> dict[tuple[str, str, int], Cell]:
             f"study.ablation.train_on names {unknown}, which are not among the study's domains"
             f" {planner.domains}."
         )
-    cells = {}
+    runs = {}
     for axis in settings.axes:
         for setting, change in planner.settings.axes[axis].items():
             triplets = changed(planner.triplets, change.triplets)
             for seed in planner.settings.seeds:
-                cells[axis, str(setting), seed] = planner.cell(
+                runs[axis, str(setting), seed] = planner.run(
                     f"{axis} {setting}",
                     train_on,
                     seed,
@@ -41,16 +41,16 @@ def plan(planner: Planner) -> dict[tuple[str, str, int], Cell]:
                     triplets=triplets if triplets != dict(planner.triplets) else {},
                     training_triplets=change.training_triplets,
                 )
-    return cells
+    return runs
 
 
 def table(
-    cells: Mapping[tuple[str, str, int], Cell], outcomes: Mapping[str, Outcome]
+    runs: Mapping[tuple[str, str, int], Run], outcomes: Mapping[str, Outcome]
 ) -> pd.DataFrame:
     """`ablation.csv`."""
     rows = [
         (*key, row["domain"], row["alignment"], row["metric"], row["value"])
-        for key, cell in cells.items()
-        for row in last_rows(outcomes[cell.fingerprint])
+        for key, run in runs.items()
+        for row in last_rows(outcomes[run.fingerprint])
     ]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.study.cells import Cell, Replay
 from aerial_depth_pipeline.study.planning import Planner, last_rows
+from aerial_depth_pipeline.study.run import Replay, Run
 from aerial_depth_pipeline.study.run_study import Outcome
 
 COLUMNS = ["method", "replay", "seed", "samples", "seconds", "domain", "role", "metric", "value"]
@@ -31,16 +31,16 @@ _LEAST_GAP = 0.01  # of the base model's error; a share of less than that would 
 
 @dataclass(frozen=True)
 class FineTuningPlan:
-    """The cells: the base and the in-domain model by seed, methods and online runs by method,
+    """The runs: the base and the in-domain model by seed, methods and online runs by method,
     replay and seed."""
 
     new_domain: str
-    bases: dict[int, Cell]
-    ceilings: dict[int, Cell]
-    methods: dict[tuple[str, bool, int], Cell]
-    online: dict[tuple[str, bool, int], Cell]
+    bases: dict[int, Run]
+    ceilings: dict[int, Run]
+    methods: dict[tuple[str, bool, int], Run]
+    online: dict[tuple[str, bool, int], Run]
 
-    def cells(self) -> list[Cell]:
+    def runs(self) -> list[Run]:
         """All of them."""
         return [
             *self.bases.values(),
@@ -51,7 +51,7 @@ class FineTuningPlan:
 
 
 def plan(planner: Planner) -> FineTuningPlan:
-    """The cells of the fine-tuning.
+    """The runs of the fine-tuning.
 
     Raises:
         UserError: if the new domain is not among the study's, or there is no other.
@@ -72,8 +72,8 @@ def plan(planner: Planner) -> FineTuningPlan:
     result = FineTuningPlan(new, {}, {}, {}, {})
     replay = Replay(tuple(old), settings.replay_triplets, settings.replay_share)
     for seed in planner.settings.seeds:
-        base = result.bases[seed] = planner.cell(f"train on {' and '.join(old)}", old, seed)
-        result.ceilings[seed] = planner.cell(f"train on {new}", [new], seed)
+        base = result.bases[seed] = planner.run(f"train on {' and '.join(old)}", old, seed)
+        result.ceilings[seed] = planner.run(f"train on {new}", [new], seed)
         for name in settings.methods:
             for replayed in settings.replay:
                 options: dict[str, Any] = {"start": base, "replay": replay if replayed else None}
@@ -82,7 +82,7 @@ def plan(planner: Planner) -> FineTuningPlan:
                     (name, replayed, seed),
                     (settings.train, planner.settings.methods[name]),
                 )
-                result.methods[key] = planner.cell(
+                result.methods[key] = planner.run(
                     f"{what} on {new}",
                     [new],
                     seed,
@@ -93,7 +93,7 @@ def plan(planner: Planner) -> FineTuningPlan:
                 )
                 if name in settings.online:
                     online = {"schedule": "constant"}
-                    result.online[key] = planner.cell(
+                    result.online[key] = planner.run(
                         f"{what} online on {new}",
                         [new],
                         seed,
@@ -105,7 +105,7 @@ def plan(planner: Planner) -> FineTuningPlan:
     return result
 
 
-def table(cells: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def table(runs: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """`fine_tuning.csv`: under the study's first alignment. The base model has 0 samples; online
     runs are methods `online_…`."""
     rows = []
@@ -117,28 +117,28 @@ def table(cells: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFram
         for row in found:
             if row["alignment"] == first:
                 spent = (0, 0.0) if untouched else (row["samples"], row["seconds"])
-                role = "new" if row["domain"] == cells.new_domain else "old"
+                role = "new" if row["domain"] == runs.new_domain else "old"
                 rows.append(
                     (method, replay, seed, *spent, row["domain"], role, row["metric"], row["value"])
                 )
 
-    for seed, cell in cells.bases.items():
-        add(BASE, False, seed, last_rows(outcomes[cell.fingerprint]), untouched=True)
-    for seed, cell in cells.ceilings.items():
-        add(CEILING, False, seed, last_rows(outcomes[cell.fingerprint]))
-    for (method, replay, seed), cell in cells.methods.items():
-        add(method, replay, seed, (outcomes[cell.fingerprint].result or {}).get("rows", []))
-    for (method, replay, seed), cell in cells.online.items():
-        add(f"online_{method}", replay, seed, last_rows(outcomes[cell.fingerprint]))
+    for seed, run in runs.bases.items():
+        add(BASE, False, seed, last_rows(outcomes[run.fingerprint]), untouched=True)
+    for seed, run in runs.ceilings.items():
+        add(CEILING, False, seed, last_rows(outcomes[run.fingerprint]))
+    for (method, replay, seed), run in runs.methods.items():
+        add(method, replay, seed, (outcomes[run.fingerprint].result or {}).get("rows", []))
+    for (method, replay, seed), run in runs.online.items():
+        add(f"online_{method}", replay, seed, last_rows(outcomes[run.fingerprint]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def online_table(cells: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def online_table(runs: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """Each frame's error before it was learned from, in the order of the flights, beside the
     untouched base model's."""
     rows = []
-    for (method, replay, seed), cell in cells.online.items():
-        for position, row in enumerate((outcomes[cell.fingerprint].result or {}).get("frames", [])):
+    for (method, replay, seed), run in runs.online.items():
+        for position, row in enumerate((outcomes[run.fingerprint].result or {}).get("frames", [])):
             rows.append(
                 (
                     method,

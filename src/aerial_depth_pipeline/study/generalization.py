@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from aerial_depth_pipeline.study.cells import Cell
 from aerial_depth_pipeline.study.planning import Planner, last_rows
+from aerial_depth_pipeline.study.run import Run
 from aerial_depth_pipeline.study.run_study import Outcome
 
 COLUMNS = ["train_domain", "test_domain", "seed", "alignment", "metric", "value"]
@@ -24,22 +24,22 @@ def training_sets(domains: list[str]) -> dict[str, list[str]]:
     return sets
 
 
-def plan(planner: Planner) -> dict[tuple[str, int], Cell]:
-    """The cells by training set and seed."""
+def plan(planner: Planner) -> dict[tuple[str, int], Run]:
+    """The runs by training set and seed."""
     sets = training_sets(planner.domains)
     return {
-        (name, seed): planner.cell(f"train on {' and '.join(domains)}", domains, seed)
+        (name, seed): planner.run(f"train on {' and '.join(domains)}", domains, seed)
         for seed in planner.settings.seeds
         for name, domains in sets.items()
     }
 
 
-def table(cells: Mapping[tuple[str, int], Cell], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def table(runs: Mapping[tuple[str, int], Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """`generalization.csv`."""
     rows = [
         (name, row["domain"], seed, row["alignment"], row["metric"], row["value"])
-        for (name, seed), cell in cells.items()
-        for row in last_rows(outcomes[cell.fingerprint])
+        for (name, seed), run in runs.items()
+        for row in last_rows(outcomes[run.fingerprint])
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -1,4 +1,4 @@
-"""What the parts of the study share: cells from settings, and tables from results."""
+"""What the parts of the study share: runs from settings, and tables from results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ import pandas as pd
 
 from aerial_depth_pipeline.configuration import present_names
 from aerial_depth_pipeline.files import fingerprint_of
-from aerial_depth_pipeline.study.cells import Cell, Footage, changed, train_settings
 from aerial_depth_pipeline.study.measuring import Measuring
+from aerial_depth_pipeline.study.run import Run, StudyDomain, changed, train_settings
 from aerial_depth_pipeline.study.run_study import Outcome
 from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 
-CELLS = ["part", "cell", "status", "reason", "samples", "seconds", "triplets"]
+RUN_COLUMNS = ["part", "cell", "status", "reason", "samples", "seconds", "triplets"]
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes cells.
+    """Makes runs.
 
     Attributes:
         settings: of the study.
@@ -32,7 +32,7 @@ class Planner:
     settings: StudySettings
     train: Mapping[str, Any]
     triplets: Mapping[str, Any]
-    footage: Mapping[str, Footage]
+    footage: Mapping[str, StudyDomain]
     measuring: Measuring
 
     @property
@@ -40,7 +40,7 @@ class Planner:
         """The study's domains."""
         return list(self.footage)
 
-    def cell(
+    def run(
         self,
         label: str,
         train_on: Sequence[str],
@@ -48,9 +48,9 @@ class Planner:
         *changes: Mapping[str, Any],
         samples: int = 0,
         **options: Any,
-    ) -> Cell:
-        """A cell with changes of the parameters `train` over those of the whole study; `options`
-        are further fields of `Cell`.
+    ) -> Run:
+        """A run with changes of the parameters `train` over those of the whole study; `options`
+        are further fields of `Run`.
 
         Raises:
             UserError: for a change that `train` does not know.
@@ -66,7 +66,7 @@ class Planner:
             },
             self.settings.test_frames,
         )
-        return Cell(
+        return Run(
             f"{label}, seed {seed}",
             tuple(train_on),
             train,
@@ -76,27 +76,27 @@ class Planner:
         )
 
 
-def cells_table(part: str, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
-    """What became of each cell of a part, one row each, with the columns CELLS."""
+def runs_table(part: str, runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+    """What became of each run of a part, one row each, with the columns RUN_COLUMNS."""
     rows = []
-    for cell in {cell.fingerprint: cell for cell in cells}.values():
-        outcome = outcomes[cell.fingerprint]
+    for run in {run.fingerprint: run for run in runs}.values():
+        outcome = outcomes[run.fingerprint]
         result = outcome.result or {}
         status = "failed" if outcome.result is None else "ok"
         rows.append(
             (
                 part,
-                cell.label,
+                run.label,
                 status,
                 outcome.reason,
                 *(result.get(name) for name in ("samples", "seconds", "triplets")),
             )
         )
-    return pd.DataFrame(rows, columns=CELLS)
+    return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
 
 def last_rows(outcome: Outcome) -> list[dict[str, Any]]:
-    """What was measured at the end of a cell's training; nothing if it failed."""
+    """What was measured at the end of a run's training; nothing if it failed."""
     rows = [] if outcome.result is None else outcome.result["rows"]
     end = max((row["samples"] for row in rows), default=0)
     return [row for row in rows if row["samples"] == end]

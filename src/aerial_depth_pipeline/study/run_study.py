@@ -1,14 +1,15 @@
-"""All cells of a study: what is finished is kept, a failure does not touch the other cells, several
-run at a time where devices allow."""
+"""All runs of a study: what is finished is kept, a failure does not touch the other runs, several
+go at a time where devices allow."""
 
 import logging
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -16,232 +17,194 @@ from typing import Any, Protocol
 import torch
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.study.cells import Cell, Footage
+from aerial_depth_pipeline.study.compute_run import MODEL, compute_run, finished_result
 from aerial_depth_pipeline.study.measuring import Measuring
-from aerial_depth_pipeline.study.run_cell import MODEL, CellLogger, finished_result, run_cell
+from aerial_depth_pipeline.study.run import Run, StudyDomain
+from aerial_depth_pipeline.training.curve import MetricsLogger
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.5
-
 
 class Observer(Protocol):
-    """Whoever keeps a record of the cells, such as an experiment tracker."""
+    """Keeps a record of the runs, such as an experiment tracker."""
 
-    def running(self, cell: Cell) -> AbstractContextManager[CellLogger | None]:
-        """A context in which the cell runs; what leaves it as an exception is the cell's
+    def running(self, run: Run) -> AbstractContextManager[MetricsLogger]:
+        """A context in which the run is computed; an exception that leaves it is the run's
         failure."""
 
-    def finished(self, cell: Cell, result: Mapping[str, Any], kept: bool) -> None:
-        """The cell has a result; `kept` if an earlier run had it already."""
-
-
-class NoObserver:
-    """Keeps no record."""
-
-    def running(self, cell: Cell) -> AbstractContextManager[None]:
-        """No logger."""
-        return nullcontext()
-
-    def finished(self, cell: Cell, result: Mapping[str, Any], kept: bool) -> None:
-        """Nothing to do."""
+    def finished(self, run: Run, result: Mapping[str, Any]) -> None:
+        """The run has a result, of now or of an earlier study."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell: its result, or why it has none."""
+    """What became of a run: its result, or why it has none."""
 
-    cell: Cell
+    run: Run
     result: Mapping[str, Any] | None
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where cells are computed.
+    """Where runs are computed.
 
     Attributes:
-        folder: local folder with a folder for each cell, named by its fingerprint; survives a
-            killed run.
-        footage: by domain, what there is.
+        folder: local folder with a folder for each run, named by its fingerprint; survives a killed
+            study.
+        footage: by domain.
         measuring: how models are measured.
-        remake: the footage with triplets of other settings (`Cell.triplets`).
-        workers: cells at a time; 0 takes one for each CUDA device, or one on a CPU.
+        remake: the footage of some domains with triplets of other settings (`Run.triplets`).
+        workers: runs at a time; 0 takes one for each CUDA device, or one on a CPU.
         observer: keeps a record.
     """
 
     folder: Path
-    footage: Mapping[str, Footage]
+    footage: Mapping[str, StudyDomain]
     measuring: Measuring
-    remake: Callable[[Mapping[str, Any], Sequence[str]], Mapping[str, Footage]]
+    remake: Callable[[Mapping[str, Any], Sequence[str]], Mapping[str, StudyDomain]]
     workers: int = 0
-    observer: Observer = NoObserver()
+    observer: Observer | None = None
+    _remaking: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, cell: Cell) -> Path:
-        """The cell's folder."""
-        return self.folder / cell.fingerprint
+    def of(self, run: Run) -> Path:
+        """The run's folder."""
+        return self.folder / run.fingerprint
 
-
-def in_order(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """The different cells and those they start from, in waves: a cell comes in a later wave than
-    the one it starts from."""
-    depths: dict[str, tuple[int, Cell]] = {}
-
-    def add(cell: Cell) -> int:
-        if cell.fingerprint not in depths:
-            depth = 0 if cell.start is None else add(cell.start) + 1
-            depths[cell.fingerprint] = (depth, cell)
-        return depths[cell.fingerprint][0]
-
-    for cell in cells:
-        add(cell)
-    last = max((depth for depth, _ in depths.values()), default=-1)
-    return [[cell for depth, cell in depths.values() if depth == wave] for wave in range(last + 1)]
+    def footage_of(self, run: Run) -> Mapping[str, StudyDomain]:
+        """What the run trains on."""
+        if not run.triplets:
+            return self.footage
+        with self._remaking:
+            return self.remake(run.triplets, run.train_on)
 
 
-def run_study(cells: Sequence[Cell], workshop: Workshop) -> dict[str, Outcome]:
-    """Compute the cells that have no result yet.
+def in_order(runs: Sequence[Run]) -> list[list[Run]]:
+    """The different runs and those they start from, in waves: a run comes in a later wave than the
+    one it starts from."""
+    depths: dict[str, tuple[int, Run]] = {}
+
+    def add(run: Run) -> int:
+        if run.fingerprint not in depths:
+            depth = 0 if run.start is None else add(run.start) + 1
+            depths[run.fingerprint] = (depth, run)
+        return depths[run.fingerprint][0]
+
+    waves = max(map(add, runs), default=-1) + 1
+    return [[run for depth, run in depths.values() if depth == wave] for wave in range(waves)]
+
+
+def run_study(runs: Sequence[Run], workshop: Workshop) -> dict[str, Outcome]:
+    """Compute the runs that have no result yet. The log tells how many there are, and after each
+    how long the others take at the pace so far.
 
     Returns:
-        What became of each cell, by fingerprint.
+        What became of each run, by fingerprint.
     """
-    waves = in_order(cells)
+    waves = in_order(runs)
     total = sum(map(len, waves))
+    missing = [run for wave in waves for run in wave if finished_result(workshop.of(run)) is None]
+    log.info("Study: %d runs, %d of them finished already.", total, total - len(missing))
+    left, done, begin = sum(run.samples for run in missing), 0, time.monotonic()
     outcomes: dict[str, Outcome] = {}
     devices: SimpleQueue[int | None] = SimpleQueue()
-    count, cuda = parallel_cells(workshop.workers), _cuda_devices()
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = workshop.workers or max(1, cuda)
     for index in range(count):
         devices.put(index % cuda if cuda else None)
-    remaking = threading.Lock()
 
-    def compute(cell: Cell) -> None:
-        outcome = _kept(cell, workshop)
-        if outcome is None:
+    def compute(run: Run) -> None:
+        nonlocal left, done
+        result = finished_result(workshop.of(run))
+        if result is not None:
+            outcome = Outcome(run, result)
+            if workshop.observer is not None:
+                workshop.observer.finished(run, result)
+        else:
             device = devices.get()
             try:
-                outcome = _compute(
-                    cell,
-                    workshop,
-                    outcomes,
-                    remaking,
-                    device if count > 1 else None,
-                    apart=count > 1,
-                )
+                outcome = _compute(run, workshop, outcomes, device, apart=count > 1)
             finally:
                 devices.put(device)
-        outcomes[cell.fingerprint] = outcome
-        note = (
-            f"is left out: {outcome.reason}"
-            if outcome.result is None
-            else f"is done, {outcome.result['seconds']:.0f} s of training"
-        )
-        log.log(
-            logging.WARNING if outcome.result is None else logging.INFO,
-            "Cell %d of %d, %s, %s.",
-            len(outcomes),
-            total,
-            cell.label,
-            note,
-        )
+            left -= run.samples
+            done += 0 if outcome.result is None else run.samples
+        outcomes[run.fingerprint] = outcome
+        place = f"Run {len(outcomes)} of {total}, {run.label}"
+        if outcome.result is None:
+            log.warning("%s, is left out: %s.", place, outcome.reason)
+            return
+        minutes = (time.monotonic() - begin) / 60 * left / done if done else 0.0
+        rest = f"; about {minutes:.0f} minutes to go" if minutes >= 1 else ""
+        log.info("%s, is done, %.0f s of training%s.", place, outcome.result["seconds"], rest)
 
     for wave in waves:
         if count == 1:
-            for cell in wave:
-                compute(cell)
+            for run in wave:
+                compute(run)
         else:
             with ThreadPoolExecutor(count, "study") as pool:
                 list(pool.map(compute, wave))
     return outcomes
 
 
-def parallel_cells(workers: int) -> int:
-    """How many cells run at a time, by `Workshop.workers`."""
-    return workers or max(1, _cuda_devices())
-
-
-def _cuda_devices() -> int:
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def _kept(cell: Cell, workshop: Workshop) -> Outcome | None:
-    result = finished_result(workshop.of(cell))
-    if result is None:
-        return None
-    workshop.observer.finished(cell, result, kept=True)
-    return Outcome(cell, result)
-
-
 def _compute(
-    cell: Cell,
-    workshop: Workshop,
-    outcomes: Mapping[str, Outcome],
-    remaking: threading.Lock,
-    device: int | None,
-    apart: bool,
+    run: Run, workshop: Workshop, outcomes: Mapping[str, Outcome], device: int | None, apart: bool
 ) -> Outcome:
+    """Compute a run, in a process of its own that sees `device` alone where it is to be `apart`."""
     start = None
-    if cell.start is not None:
-        if outcomes[cell.start.fingerprint].result is None:
-            return Outcome(cell, None, f"the model it starts from ({cell.start.label}) is missing")
-        start = workshop.of(cell.start) / MODEL
+    if run.start is not None:
+        if outcomes[run.start.fingerprint].result is None:
+            return Outcome(run, None, f"the model it starts from ({run.start.label}) is missing")
+        start = workshop.of(run.start) / MODEL
+    observer = workshop.observer
     try:
-        with workshop.observer.running(cell) as logger:
-            footage = workshop.footage
-            if cell.triplets:
-                with remaking:
-                    footage = workshop.remake(cell.triplets, cell.train_on)
-            arguments = (
-                cell,
-                footage,
-                workshop.footage,
-                workshop.measuring,
-                workshop.of(cell),
-                start,
-            )
-            result = (
-                _run_apart(arguments, logger, device) if apart else run_cell(*arguments, logger)
-            )
+        with nullcontext() if observer is None else observer.running(run) as logger:
+            footage, folder = workshop.footage_of(run), workshop.of(run)
+            arguments = (run, footage, workshop.footage, workshop.measuring, folder, start)
+            if apart:
+                result = _run_apart(arguments, logger, device)
+            else:
+                result = compute_run(*arguments, logger)
     except UserError as error:
-        return Outcome(cell, None, str(error))
-    except Exception as error:  # noqa: BLE001 - one cell's bug must not take down a night's run over the others
-        log.debug("Cell %s failed", cell.label, exc_info=error)
-        return Outcome(cell, None, f"unexpected {type(error).__name__}: {error}".rstrip(": "))
-    workshop.observer.finished(cell, result, kept=False)
-    return Outcome(cell, result)
+        return Outcome(run, None, str(error))
+    except Exception as error:  # noqa: BLE001 - one run's bug must not take down a night's others
+        log.debug("Run %s failed", run.label, exc_info=error)
+        return Outcome(run, None, f"unexpected {type(error).__name__}: {error}".rstrip(": "))
+    if observer is not None:
+        observer.finished(run, result)
+    return Outcome(run, result)
 
 
-def _run_apart(arguments: tuple, logger: CellLogger | None, device: int | None) -> dict[str, Any]:
-    """`run_cell` in a process of its own, which sees one CUDA device only; its curves come back
+def _run_apart(
+    arguments: tuple, logger: MetricsLogger | None, device: int | None
+) -> dict[str, Any]:
+    """`compute_run` in a process of its own, which sees one CUDA device only; its curves come back
     through a pipe."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_child, args=(sender, arguments, logger is not None), daemon=True
+    )
     with _visible(device):
-        process = context.Process(
-            target=_child, args=(sender, arguments, logger is not None), daemon=True
-        )
         process.start()
     sender.close()
-    answer = None
     try:
-        while answer is None or answer[0] == "metrics":
-            if receiver.poll(_POLL_SECONDS):
-                try:
-                    answer = receiver.recv()
-                except EOFError:
-                    break
-                if answer[0] == "metrics" and logger is not None:
-                    logger.log_metrics(answer[1], step=answer[2])
+        while True:
+            kind, *content = receiver.recv()
+            if kind == "error":
+                raise UserError(content[0])
+            if kind == "result":
+                process.join()
+                return content[0]
+            if logger is not None:
+                logger.log_metrics(*content)
+    except EOFError:
         process.join()
-    finally:
-        if process.is_alive():
-            process.terminate()
-    if answer is None or answer[0] == "metrics":
         raise UserError(
             f"its process ended with code {process.exitcode}; its last words are in the log"
-        )
-    if answer[0] == "error":
-        raise UserError(answer[1])
-    return answer[1]
+        ) from None
+    finally:
+        process.terminate()
 
 
 _environment = threading.Lock()
@@ -280,7 +243,7 @@ def _child(pipe: Any, arguments: tuple[Any, ...], logged: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         logger = _Sender(pipe) if logged else None
-        pipe.send(("result", run_cell(*arguments, logger=logger)))  # type: ignore[misc]
+        pipe.send(("result", compute_run(*arguments, logger=logger)))  # type: ignore[misc]
     except BrokenPipeError:
         raise SystemExit(1) from None
     except UserError as error:

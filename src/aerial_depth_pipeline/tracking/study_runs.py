@@ -1,4 +1,4 @@
-"""A nested MLflow run for each cell of a study."""
+"""A nested MLflow run for each run of a study."""
 
 import os
 import socket
@@ -10,19 +10,19 @@ import mlflow
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from aerial_depth_pipeline.study.cells import Cell
+from aerial_depth_pipeline.study.run import Run
 from aerial_depth_pipeline.tracking.runs import active_run_id
 
-_CELL = "study.cell"
+_TAG = "study.cell"
 _KEPT_PARAMETERS = ("batch_size", "accumulate", "learning_rate", "schedule", "seed", "trainable")
 
 
-class CellRuns:
-    """Keeps a record of cells below the run that is active when this is made.
+class StudyRuns:
+    """Keeps a record of runs below the run that is active when this is made.
 
-    A cell that goes on after its study was stopped continues its run, and a cell that is finished
-    keeps it; both move below the run of the study that uses them now. Nothing depends on MLflow's
-    idea of an active run, since cells may run in threads.
+    A run that goes on after its study was stopped continues its MLflow run, a finished one keeps
+    it; both move below the run of the study that uses them now. Nothing depends on MLflow's
+    idea of an active run, since runs may run in threads.
     """
 
     def __init__(self) -> None:
@@ -31,9 +31,9 @@ class CellRuns:
         self._parent, self._experiment = parent.info.run_id, parent.info.experiment_id
 
     @contextmanager
-    def running(self, cell: Cell) -> Iterator["_RunLogger"]:
-        """The cell's run, open; it ends as FAILED if the cell does."""
-        run_id = self._run_of(cell)
+    def running(self, run: Run) -> Iterator["_RunLogger"]:
+        """The MLflow run of a run, open; it ends as FAILED if the run does."""
+        run_id = self._mlflow_run(run)
         try:
             yield _RunLogger(self._client, run_id)
         except BaseException as error:
@@ -41,10 +41,9 @@ class CellRuns:
             self._client.set_terminated(run_id, "FAILED")
             raise
 
-    def finished(self, cell: Cell, result: Mapping[str, Any], kept: bool) -> None:
-        """Log what was measured at the end, and end the run; the run of a cell that was kept is
-        complete already."""
-        run_id = self._run_of(cell)
+    def finished(self, run: Run, result: Mapping[str, Any]) -> None:
+        """Log what was measured at the end, and end the run."""
+        run_id = self._mlflow_run(run)
         end = max((row["samples"] for row in result["rows"]), default=0)
         figures = {
             f"{row['domain']}/{row['alignment']}/{row['metric']}": row["value"]
@@ -52,30 +51,30 @@ class CellRuns:
             if row["samples"] == end
         }
         _RunLogger(self._client, run_id).log_metrics(
-            figures | {"samples": result["samples"], "seconds": result["seconds"]}, cell.steps
+            figures | {"samples": result["samples"], "seconds": result["seconds"]}, run.steps
         )
         if "failure" in self._client.get_run(run_id).data.tags:
             self._client.delete_tag(run_id, "failure")
         self._client.set_terminated(run_id, "FINISHED")
 
-    def _run_of(self, cell: Cell) -> str:
+    def _mlflow_run(self, run: Run) -> str:
         found = self._client.search_runs(
-            [self._experiment], f"tags.`{_CELL}` = '{cell.fingerprint}'", max_results=1
+            [self._experiment], f"tags.`{_TAG}` = '{run.fingerprint}'", max_results=1
         )
         tags = {
             MLFLOW_PARENT_RUN_ID: self._parent,
-            MLFLOW_RUN_NAME: cell.label,
-            _CELL: cell.fingerprint,
+            MLFLOW_RUN_NAME: run.label,
+            _TAG: run.fingerprint,
             "process": f"{socket.gethostname()}:{os.getpid()}",
         }
         run_id = (
             found[0].info.run_id
             if found
             else self._client.create_run(
-                self._experiment, tags=tags, run_name=cell.label
+                self._experiment, tags=tags, run_name=run.label
             ).info.run_id
         )
-        parameters = {} if found else _parameters(cell)
+        parameters = {} if found else _parameters(run)
         self._client.log_batch(
             run_id,
             tags=[RunTag(name, value) for name, value in tags.items()],
@@ -85,17 +84,17 @@ class CellRuns:
         return run_id
 
 
-def _parameters(cell: Cell) -> dict[str, Any]:
-    settings = {name: getattr(cell.train, name) for name in _KEPT_PARAMETERS}
+def _parameters(run: Run) -> dict[str, Any]:
+    settings = {name: getattr(run.train, name) for name in _KEPT_PARAMETERS}
     replay = (
         ""
-        if cell.replay is None
-        else f"{cell.replay.triplets} triplets of {', '.join(cell.replay.domains)}"
+        if run.replay is None
+        else f"{run.replay.triplets} triplets of {', '.join(run.replay.domains)}"
     )
-    start = "" if cell.start is None else cell.start.label
+    start = "" if run.start is None else run.start.label
     return {
-        "train_on": ", ".join(cell.train_on),
-        "samples": cell.samples,
+        "train_on": ", ".join(run.train_on),
+        "samples": run.samples,
         "start": start,
         "replay": replay,
     } | settings

@@ -257,7 +257,7 @@ def report_night(
         A local folder with `night.html`, `night.md` and `night.json` by the night's name.
     """
     from aerial_depth_pipeline.pipelines.nightly.registration import register_challenger
-    from aerial_depth_pipeline.retraining.report import write_night
+    from aerial_depth_pipeline.retraining.night_report import write_night
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     version = None

@@ -7,8 +7,8 @@ from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
 from aerial_depth_pipeline.files import remove, write_json, write_text
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.retraining.decision import Decision
+from aerial_depth_pipeline.retraining.night_report import PROMOTE
 from aerial_depth_pipeline.retraining.plan import Plan, record_from_json, record_to_json
-from aerial_depth_pipeline.retraining.report import PROMOTE
 from aerial_depth_pipeline.tracking import registry
 from aerial_depth_pipeline.tracking.pyfunc import make_servable
 

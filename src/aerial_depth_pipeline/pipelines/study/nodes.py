@@ -1,4 +1,4 @@
-"""Plan the study, compute its missing cells, write its tables and draw its report."""
+"""Plan the study, compute its missing runs, write its tables and draw its report."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from aerial_depth_pipeline.study.settings import PART_TABLES, StudySettings
 from aerial_depth_pipeline.tracking import runs as tracking
 
 if TYPE_CHECKING:
-    from aerial_depth_pipeline.study.cells import Cell, Footage
     from aerial_depth_pipeline.study.planning import Planner
+    from aerial_depth_pipeline.study.run import Run, StudyDomain
 
 logger = logging.getLogger(__name__)
 
@@ -39,26 +39,25 @@ def run_parts(
     work: str,
     *domain_inputs: DomainInput,
 ) -> list[pd.DataFrame]:
-    """Compute the cells of some parts of the study that are not there yet, and gather their tables.
+    """Compute the runs of some parts of the study that are not there yet, and gather their tables.
 
     Args:
         parts: `generalization`, `fine_tuning`, `ablation`.
         parameters: `study`.
         train, triplets, evaluation: the parameters that the study changes.
-        work: local folder; finished cells stay in it, so that a study that was stopped goes on.
+        work: local folder; finished runs stay in it, so that a study that was stopped goes on.
         domain_inputs: triplet lists, frames and ground truth of each domain in turn.
 
     Returns:
         The tables of each part in the order of `PART_TABLES`.
 
     Raises:
-        UserError: if there is no footage to study, or a setting is wrong. A cell that fails is no
+        UserError: if there is no footage to study, or a setting is wrong. A run that fails is no
             error.
     """
-    from aerial_depth_pipeline.study import budget
     from aerial_depth_pipeline.study.measuring import Measuring
     from aerial_depth_pipeline.study.planning import Planner
-    from aerial_depth_pipeline.study.run_study import NoObserver, Observer, Workshop, run_study
+    from aerial_depth_pipeline.study.run_study import Observer, Workshop, run_study
 
     settings = read_settings(StudySettings, parameters, "study")
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
@@ -74,14 +73,14 @@ def run_parts(
     measuring = Measuring(measured, settings.metrics)
     planner = Planner(settings, train, triplets, footage, measuring)
     plans = {part: _plan(part, planner) for part in parts}
-    observer: Observer = NoObserver()
+    observer: Observer | None = None
     if tracking.is_tracking():
-        from aerial_depth_pipeline.tracking.study_runs import CellRuns
+        from aerial_depth_pipeline.tracking.study_runs import StudyRuns
 
-        observer = CellRuns()
+        observer = StudyRuns()
     folder = Path(work) / "study"
 
-    def remake(changed: Mapping[str, object], names: Sequence[str]) -> dict[str, Footage]:
+    def remake(changed: Mapping[str, object], names: Sequence[str]) -> dict[str, StudyDomain]:
         found = {
             name: _with_other_triplets(domains[name], dict(changed), folder / "triplets")
             for name in names
@@ -93,23 +92,22 @@ def run_parts(
 
     workshop = Workshop(folder / "cells", footage, measuring, remake, settings.workers, observer)
     workshop.folder.mkdir(parents=True, exist_ok=True)
-    cells = [cell for plan in plans.values() for cell in plan.cells()]
-    budget.announce(cells, workshop)
-    outcomes = run_study(cells, workshop)
+    runs = [run for plan in plans.values() for run in plan.runs()]
+    outcomes = run_study(runs, workshop)
     if all(outcome.result is None for outcome in outcomes.values()):
         reasons = "\n".join(
-            f"  {outcome.cell.label}: {outcome.reason}" for outcome in outcomes.values()
+            f"  {outcome.run.label}: {outcome.reason}" for outcome in outcomes.values()
         )
-        raise UserError(f"No cell of the study could be computed.\n{reasons}")
+        raise UserError(f"No run of the study could be computed.\n{reasons}")
     tables = {part: plan.tables(outcomes) for part, plan in plans.items()}
     return [tables[part][name] for part in parts for name in PART_TABLES[part]]
 
 
-def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict[str, Footage]:
+def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict[str, StudyDomain]:
     """What the study's domains hold; those without training triplets or test references are left
     out unless they are named."""
-    from aerial_depth_pipeline.study.cells import Footage
     from aerial_depth_pipeline.study.measuring import thinned
+    from aerial_depth_pipeline.study.run import StudyDomain
 
     if unknown := sorted(set(settings.domains) - set(domains)):
         raise UserError(
@@ -124,7 +122,7 @@ def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict
             missing.append(name)
             continue
         truth = {scene: folder.fingerprint for scene, folder in domains[name].ground_truth.items()}
-        found[name] = Footage(
+        found[name] = StudyDomain(
             name,
             triplets.folder,
             fingerprint_of(triplets.fingerprint, truth),
@@ -171,19 +169,19 @@ def _with_other_triplets(domain: DomainData, parameters: Parameters, folder: Pat
 
 
 class _Plan:
-    """The cells of one part, and how its tables come from their results."""
+    """The runs of one part, and how its tables come from their results."""
 
     def __init__(self, part: str, plan: Any) -> None:
         self.part, self.plan = part, plan
 
-    def cells(self) -> list[Cell]:
-        return self.plan.cells() if self.part == "fine_tuning" else list(self.plan.values())
+    def runs(self) -> list[Run]:
+        return self.plan.runs() if self.part == "fine_tuning" else list(self.plan.values())
 
     def tables(self, outcomes: Mapping[str, Outcome]) -> Tables:
         from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
-        from aerial_depth_pipeline.study.planning import cells_table
+        from aerial_depth_pipeline.study.planning import runs_table
 
-        tables = {f"{self.part}_cells": cells_table(self.part, self.cells(), outcomes)}
+        tables = {f"{self.part}_cells": runs_table(self.part, self.runs(), outcomes)}
         if self.part == "fine_tuning":
             tables["online"] = fine_tuning.online_table(self.plan, outcomes)
         module = {
@@ -218,17 +216,17 @@ def draw_study(
     Returns:
         The page.
     """
-    from aerial_depth_pipeline.study.report import StudyTables, conclusions, study_page
+    from aerial_depth_pipeline.study.study_report import StudyTables, conclusions, study_page
 
     settings = read_settings(StudySettings, parameters, "study")
     tables = {name: load() for name, load in on_disk.items()}
-    cells = [table for name, table in tables.items() if name.endswith("_cells")]
+    runs = [table for name, table in tables.items() if name.endswith("_cells")]
     parts = {
         name: tables[name]
         for name in ("generalization", "fine_tuning", "online", "ablation")
         if name in tables
     }
-    study = StudyTables(**parts, cells=pd.concat(cells, ignore_index=True))
+    study = StudyTables(**parts, runs=pd.concat(runs, ignore_index=True))
     for sentence in conclusions(study, settings.alignments[0], settings.metrics[0]):
         logger.info("Study: %s", sentence)
     page = study_page(study, settings.alignments[0], settings.metrics)

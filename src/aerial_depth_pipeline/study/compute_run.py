@@ -1,4 +1,4 @@
-"""One cell: select its triplets, train, measure on the way. What is finished stays; what was
+"""One run: select its triplets, train, measure on the way. What is finished stays; what was
 stopped goes on."""
 
 import math
@@ -6,14 +6,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from aerial_depth_pipeline.files import read_json, remove, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.study.cells import Cell, Footage
 from aerial_depth_pipeline.study.measuring import Measuring
-from aerial_depth_pipeline.study.selection import Target, new_in_a_batch, select
+from aerial_depth_pipeline.study.run import Run, StudyDomain
+from aerial_depth_pipeline.study.training_lists import Target, fresh_in_batch, select
 from aerial_depth_pipeline.training.checkpoints import LAST, load_checkpoint
+from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.train import train
 
 RESULT, MODEL = "result.json", "model"
@@ -22,39 +23,32 @@ _PROGRESS, _CHECKPOINTS, _TRIPLETS = "progress.json", "checkpoints", "triplets"
 _MARKS = 50
 
 
-class CellLogger(Protocol):
-    """Takes a cell's curves, as Lightning's loggers do."""
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Take figures of a step."""
-
-
 def finished_result(folder: Path) -> dict[str, Any] | None:
-    """The result of a cell that is finished in `folder`, else None."""
+    """The result of a run that is finished in `folder`, else None."""
     return read_json(folder / RESULT) if (folder / RESULT).is_file() else None
 
 
-def run_cell(
-    cell: Cell,
-    footage: Mapping[str, Footage],
-    measured: Mapping[str, Footage],
+def compute_run(
+    run: Run,
+    footage: Mapping[str, StudyDomain],
+    measured: Mapping[str, StudyDomain],
     measuring: Measuring,
     folder: Path,
     start: Path | None = None,
-    logger: CellLogger | None = None,
+    logger: MetricsLogger | None = None,
 ) -> dict[str, Any]:
-    """Train and measure a cell, or go on where an earlier run of it was stopped.
+    """Train and measure a run, or go on where an earlier run of it was stopped.
 
     Args:
         footage: by domain, what is trained on (its triplets may differ from those of `measured`).
         measured: by domain, what is measured on.
-        folder: the cell's own; receives the model and, last, the result.
-        start: folder of the model that `cell.start` left.
+        folder: the run's own; receives the model and, last, the result.
+        start: folder of the model that `run.start` left.
         logger: takes the curves.
 
     Returns:
         The result: `rows` (samples, seconds, domain, alignment, metric, value), `frames` of an
-            online cell (domain, scene, frame,
+            online run (domain, scene, frame,
         abs_rel before it was learned from, base_abs_rel of the model at the start), `samples`,
         `seconds` and `triplets` (how many different new ones). Seconds are those of training and of
         setting it up, without measuring.
@@ -63,12 +57,12 @@ def run_cell(
         UserError: if there is nothing to train on, or training goes wrong.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    new = select(cell, footage, measured, folder / _TRIPLETS)
-    if cell.online_repeats:
-        batches = math.ceil(len(new) / new_in_a_batch(cell))
-        cell = replace(cell, samples=batches * cell.online_repeats * cell.train.batch_size)
+    new = select(run, footage, measured, folder / _TRIPLETS)
+    if run.online_repeats:
+        batches = math.ceil(len(new) / fresh_in_batch(run))
+        run = replace(run, samples=batches * run.online_repeats * run.train.batch_size)
     initial = None if start is None else DepthModel.load(start)
-    watch = _Watch(cell, measured, measuring, folder, new)
+    watch = _Watch(run, measured, measuring, folder, new)
     if initial is not None:
         watch.at_the_beginning(initial)
     watch.clock.start()
@@ -78,19 +72,17 @@ def run_cell(
         folder / _CHECKPOINTS,
         logger=logger,
         validate=watch,
-        fingerprint=cell.fingerprint,
+        fingerprint=run.fingerprint,
         initial=initial,
     )
     watch.clock.stop()
     watch.at_the_end(model)
-    model.metadata.update(
-        {"domains": list(cell.train_on), "cell": cell.label, "triplets": len(new)}
-    )
+    model.metadata.update({"domains": list(run.train_on), "cell": run.label, "triplets": len(new)})
     remove(folder / MODEL)
     model.save(folder / MODEL)
     result = {
-        "label": cell.label,
-        "samples": cell.steps * cell.train.batch_size,
+        "label": run.label,
+        "samples": run.steps * run.train.batch_size,
         "seconds": watch.clock.seconds,
         "triplets": len(new),
         "rows": watch.rows(),
@@ -124,24 +116,24 @@ class _Watch:
 
     def __init__(
         self,
-        cell: Cell,
-        measured: Mapping[str, Footage],
+        run: Run,
+        measured: Mapping[str, StudyDomain],
         measuring: Measuring,
         folder: Path,
         new: list[Target],
     ) -> None:
-        self.cell, self.measured, self.measuring = cell, measured, measuring
+        self.run, self.measured, self.measuring = run, measured, measuring
         self.file = folder / _PROGRESS
-        self.batches = self._batches(new) if cell.online_repeats else []
-        if cell.online_repeats:
+        self.batches = self._batches(new) if run.online_repeats else []
+        if run.online_repeats:
             self.every = 1
-        elif cell.points:
-            self.every = max(1, cell.steps // _MARKS)
+        elif run.points:
+            self.every = max(1, run.steps // _MARKS)
         else:
-            self.every = min(cell.train.checkpoint_every, cell.steps)
+            self.every = min(run.train.checkpoint_every, run.steps)
         self.wanted = {
-            max(1, round(point / cell.train.batch_size / self.every)) * self.every
-            for point in cell.points
+            max(1, round(point / run.train.batch_size / self.every)) * self.every
+            for point in run.points
         }
         checkpoint = folder / _CHECKPOINTS / LAST
         done = int(load_checkpoint(checkpoint)["step"]) if checkpoint.is_file() else 0
@@ -154,10 +146,10 @@ class _Watch:
 
     def settings(self) -> Any:
         """The training's settings: it is looked at, and may be stopped, at the same moments."""
-        checkpoint_every = self.every * math.ceil(self.cell.train.checkpoint_every / self.every)
-        order = "given" if self.cell.online_repeats else self.cell.train.order
-        changes = {"steps": self.cell.steps, "validate_every": self.every, "order": order}
-        return self.cell.train.model_copy(update=changes | {"checkpoint_every": checkpoint_every})
+        checkpoint_every = self.every * math.ceil(self.run.train.checkpoint_every / self.every)
+        order = "given" if self.run.online_repeats else self.run.train.order
+        changes = {"steps": self.run.steps, "validate_every": self.every, "order": order}
+        return self.run.train.model_copy(update=changes | {"checkpoint_every": checkpoint_every})
 
     def at_the_beginning(self, model: DepthModel) -> None:
         """Measure the model that the training starts from."""
@@ -173,12 +165,12 @@ class _Watch:
 
     def at_the_end(self, model: DepthModel) -> None:
         """Measure the finished model, unless the last validation did."""
-        if str(self.cell.steps) not in self.progress["rows"]:
-            self._measure(model, self.cell.steps)
+        if str(self.run.steps) not in self.progress["rows"]:
+            self._measure(model, self.run.steps)
 
     def rows(self) -> list[dict[str, Any]]:
         """All that was measured on domains."""
-        size, seconds = self.cell.train.batch_size, self.progress["seconds"]
+        size, seconds = self.run.train.batch_size, self.progress["seconds"]
         steps = sorted(self.progress["rows"], key=int)
         return [
             {"samples": int(s) * size, "seconds": seconds.get(s, self.clock.seconds)} | r
@@ -206,11 +198,11 @@ class _Watch:
     def _look(self, model: DepthModel, step: int) -> dict[str, float]:
         self.progress["seconds"][str(step)] = self.clock.seconds
         figures = {}
-        if self.cell.online_repeats and step % self.cell.online_repeats == 0:
-            batch = step // self.cell.online_repeats
+        if self.run.online_repeats and step % self.run.online_repeats == 0:
+            batch = step // self.run.online_repeats
             if batch < len(self.batches):
                 self.progress["frames"][str(step)] = self._measure_batch(model, self.batches[batch])
-        if (step == 0 and self.cell.points) or step in self.wanted or step == self.cell.steps:
+        if (step == 0 and self.run.points) or step in self.wanted or step == self.run.steps:
             figures = self._measure(model, step)
         write_json(self.file, self.progress)
         return figures
@@ -227,12 +219,12 @@ class _Watch:
         }
 
     def _batches(self, new: list[Target]) -> list[list[Target]]:
-        size = new_in_a_batch(self.cell)
+        size = fresh_in_batch(self.run)
         return [new[start : start + size] for start in range(0, len(new), size)]
 
     def _measure_batch(self, model: DepthModel, targets: list[Target]) -> list[dict[str, Any]]:
         rows = []
-        for domain in self.cell.train_on:
+        for domain in self.run.train_on:
             wanted = {
                 (scene.partition("/")[2], frame)
                 for scene, frame in targets

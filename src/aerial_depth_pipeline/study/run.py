@@ -1,4 +1,4 @@
-"""A cell of the study: the pure description of one training and of what is measured on it."""
+"""A run of the study: the pure description of one training and of what is measured on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class Footage:
+class StudyDomain:
     """What a domain holds for the study.
 
     Attributes:
@@ -55,7 +55,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Run:
     """One training.
 
     Attributes:
@@ -63,10 +63,10 @@ class Cell:
         train_on: domains.
         train: complete settings of the training; `samples` decides on the number of steps.
         samples: length of the training in triplets seen.
-        data: fingerprints of all footage that the cell trains on or is measured on.
+        data: fingerprints of all footage that the run trains on or is measured on.
         triplets: changes of the parameters `triplets`; empty takes the triplets as they are.
         training_triplets: so many of them at most; 0 takes all.
-        start: the cell whose model it starts from.
+        start: the run whose model it starts from.
         replay: old triplets that are mixed in.
         points: numbers of samples after which it is measured, besides the end (and the beginning,
             where it starts from a model).
@@ -82,14 +82,14 @@ class Cell:
     data: str
     triplets: dict[str, Any] = field(default_factory=dict)
     training_triplets: int = 0
-    start: Cell | None = None
+    start: Run | None = None
     replay: Replay | None = None
     points: tuple[int, ...] = ()
     online_repeats: int = 0
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of everything that decides on the result; cells that differ in their label alone share
+        """Of everything that decides on the result; runs that differ in their label alone share
         one."""
         parts = {
             f.name: getattr(self, f.name)
@@ -120,7 +120,7 @@ def changed(values: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str,
 
 
 def train_settings(parameters: Mapping[str, Any], seed: int) -> TrainSettings:
-    """Settings of a cell's training from the parameters `train`: on one device, and the last model
+    """Settings of a run's training from the parameters `train`: on one device, and the last model
     is kept.
 
     Raises:

@@ -6,8 +6,8 @@ import numpy as np
 
 from aerial_depth_pipeline.reporting.page import Figure
 from aerial_depth_pipeline.retraining.decision import decide
+from aerial_depth_pipeline.retraining.night_report import write_night
 from aerial_depth_pipeline.retraining.plan import SceneRecord, plan_night
-from aerial_depth_pipeline.retraining.report import write_night
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20

@@ -1,5 +1,5 @@
 """The study on one page: what it says in figures first, then matrix, curves, axes, and what became
-of every cell."""
+of every run."""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class StudyTables:
     fine_tuning: pd.DataFrame = field(default_factory=pd.DataFrame)
     online: pd.DataFrame = field(default_factory=pd.DataFrame)
     ablation: pd.DataFrame = field(default_factory=pd.DataFrame)
-    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    runs: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def study_page(tables: StudyTables, alignment: str, metrics: list[str]) -> str:
@@ -44,7 +44,7 @@ def study_page(tables: StudyTables, alignment: str, metrics: list[str]) -> str:
     """
     metric = metrics[0]
     sentences = conclusions(tables, alignment, metric) or [
-        "Nothing could be measured; see the cells below."
+        "Nothing could be measured; see the runs below."
     ]
     sections = [Section("Conclusions", [Text(sentence) for sentence in sentences])]
     if len(tables.generalization):
@@ -53,7 +53,7 @@ def study_page(tables: StudyTables, alignment: str, metrics: list[str]) -> str:
         sections.append(_fine_tuning(tables.fine_tuning, tables.online, metric))
     if len(tables.ablation):
         sections.append(_ablation(tables.ablation, alignment, metrics))
-    sections.append(_cells(tables.cells))
+    sections.append(_runs(tables.runs))
     lead = (
         f"Alignment {alignment.replace('_', ' ')}; means over images, then over seeds. The CSV"
         " files beside this page redraw every figure."
@@ -275,8 +275,8 @@ def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> Sectio
     return Section("Ablation", blocks)
 
 
-def _cells(cells: pd.DataFrame) -> Section:
-    failed = cells[cells["status"] == "failed"] if len(cells) else cells
+def _runs(runs: pd.DataFrame) -> Section:
+    failed = runs[runs["status"] == "failed"] if len(runs) else runs
     rows = [
         [
             f"{row.part.replace('_', ' ')}: {row.cell}",
@@ -286,16 +286,16 @@ def _cells(cells: pd.DataFrame) -> Section:
             _count(row.triplets),
             str(row.reason),
         ]
-        for row in cells.fillna({"reason": ""}).itertuples()
+        for row in runs.fillna({"reason": ""}).itertuples()
     ]
-    header = ["cell", "status", "samples", "seconds of training", "different triplets", "why"]
+    header = ["run", "status", "samples", "seconds of training", "different triplets", "why"]
     text = (
-        f"{len(failed)} of {len(cells)} cells failed; a run of the same study tries them again."
+        f"{len(failed)} of {len(runs)} runs failed; the same study tries them again."
         if len(failed)
-        else "All cells are there."
+        else "All runs are there."
     )
     table = Table("Every training of the study", header, rows, folded=not len(failed), words=True)
-    return Section("Cells", [Text(text), table])
+    return Section("Runs", [Text(text), table])
 
 
 def _of(table: pd.DataFrame, alignment: str, metric: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Cells: what decides on them, what they train on, and that they go on where they were stopped."""
+"""Runs: what decides on them, what they train on, and that they go on where they were stopped."""
 
 import dataclasses
 import json
@@ -9,31 +9,31 @@ from tests.study.conftest import TRAIN
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.study.cells import Cell, Replay, changed, train_settings
-from aerial_depth_pipeline.study.run_cell import MODEL, run_cell
-from aerial_depth_pipeline.study.selection import select
+from aerial_depth_pipeline.study.compute_run import MODEL, compute_run
+from aerial_depth_pipeline.study.run import Replay, Run, changed, train_settings
+from aerial_depth_pipeline.study.training_lists import select
 
 
-def cell(*train_on: str, **options) -> Cell:
+def run(*train_on: str, **options) -> Run:
     train = train_settings(changed(TRAIN, options.pop("train", {})), options.pop("seed", 0))
-    return Cell("a cell", train_on, train, **({"samples": 8, "data": "data"} | options))
+    return Run("a run", train_on, train, **({"samples": 8, "data": "data"} | options))
 
 
 def test_a_fingerprint_follows_what_decides_on_the_result():
-    plain = cell("near")
+    plain = run("near")
     assert dataclasses.replace(plain, label="another name").fingerprint == plain.fingerprint
-    assert cell("near", train={"log_every": 7}).fingerprint == plain.fingerprint
+    assert run("near", train={"log_every": 7}).fingerprint == plain.fingerprint
     others = [
-        cell("far"),
-        cell("near", seed=1),
-        cell("near", samples=10),
-        cell("near", data="other"),
-        cell("near", train={"loss": {"smoothness": 0.1}}),
-        cell("near", start=cell("far")),
-        cell("near", start=cell("far", seed=1)),
-        cell("near", replay=Replay(("far",), 4, 0.5)),
-        cell("near", triplets={"frame_offset": 3}),
-        cell("near", training_triplets=3),
+        run("far"),
+        run("near", seed=1),
+        run("near", samples=10),
+        run("near", data="other"),
+        run("near", train={"loss": {"smoothness": 0.1}}),
+        run("near", start=run("far")),
+        run("near", start=run("far", seed=1)),
+        run("near", replay=Replay(("far",), 4, 0.5)),
+        run("near", triplets={"frame_offset": 3}),
+        run("near", training_triplets=3),
     ]
     assert len({c.fingerprint for c in [plain, *others]}) == len(others) + 1
 
@@ -43,7 +43,7 @@ def lines(folder):
 
 
 def test_a_selection_joins_domains_and_finds_pictures_and_poses(domains, tmp_path):
-    new = select(cell("near", "far"), domains, domains, tmp_path / "s")
+    new = select(run("near", "far"), domains, domains, tmp_path / "s")
     assert len(new) == 12 == len(lines(tmp_path / "s"))
     for scene, frame in lines(tmp_path / "s"):
         assert (tmp_path / "s" / scene / f"{frame}.jpg").is_file()
@@ -52,7 +52,7 @@ def test_a_selection_joins_domains_and_finds_pictures_and_poses(domains, tmp_pat
 
 
 def test_a_learning_curve_takes_triplets_from_the_whole_flight(domains, tmp_path):
-    chosen = select(cell("near", training_triplets=3), domains, domains, tmp_path / "s")
+    chosen = select(run("near", training_triplets=3), domains, domains, tmp_path / "s")
     assert [frame for _, frame in chosen] == [1, 4, 6] or [frame for _, frame in chosen] == [
         1,
         3,
@@ -62,18 +62,18 @@ def test_a_learning_curve_takes_triplets_from_the_whole_flight(domains, tmp_path
 
 def test_no_triplet_reaches_into_the_time_of_the_test_frames(domains, tmp_path):
     held_out = {"near": dataclasses.replace(domains["near"], test=[("world_1", 4), ("world_1", 5)])}
-    chosen = select(cell("near"), domains, held_out, tmp_path / "s")
+    chosen = select(run("near"), domains, held_out, tmp_path / "s")
     assert [frame for _, frame in chosen] == [1, 2]  # 3 has 4 as its source, 6 has 5
     everything = {
         "near": dataclasses.replace(domains["near"], test=[("world_1", 1), ("world_1", 6)])
     }
     with pytest.raises(UserError, match="no triplet to train on in near"):
-        select(cell("near"), domains, everything, tmp_path / "s")
+        select(run("near"), domains, everything, tmp_path / "s")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25])
 def test_replay_fills_batches_with_a_buffer_of_old_triplets(domains, share, tmp_path):
-    replaying = cell("near", replay=Replay(("far",), 2, share))
+    replaying = run("near", replay=Replay(("far",), 2, share))
     assert {scene for scene, _ in select(replaying, domains, domains, tmp_path / "s")} == {
         "near/world_1"
     }
@@ -85,7 +85,7 @@ def test_replay_fills_batches_with_a_buffer_of_old_triplets(domains, share, tmp_
 
 
 def test_an_online_selection_keeps_the_order_of_time(domains, tmp_path):
-    select(cell("near", online_repeats=2), domains, domains, tmp_path / "s")
+    select(run("near", online_repeats=2), domains, domains, tmp_path / "s")
     assert [int(frame) for _, frame in lines(tmp_path / "s")] == [
         1,
         2,
@@ -101,7 +101,7 @@ def test_an_online_selection_keeps_the_order_of_time(domains, tmp_path):
         6,
     ]
     select(
-        cell("near", online_repeats=1, replay=Replay(("far",), 3, 0.5)),
+        run("near", online_repeats=1, replay=Replay(("far",), 3, 0.5)),
         domains,
         domains,
         tmp_path / "s",
@@ -114,10 +114,10 @@ def test_an_online_selection_keeps_the_order_of_time(domains, tmp_path):
 @pytest.fixture(scope="module")
 def base(domains, measuring, tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    return folder, run_cell(cell("near"), domains, domains, measuring, folder)
+    return folder, compute_run(run("near"), domains, domains, measuring, folder)
 
 
-def test_a_cell_leaves_a_model_its_figures_and_nothing_else(base):
+def test_a_run_leaves_a_model_its_figures_and_nothing_else(base):
     folder, result = base
     assert sorted(path.name for path in folder.iterdir()) == ["model", "result.json"]
     assert json.loads((folder / "result.json").read_text()) == result
@@ -130,8 +130,8 @@ def test_a_cell_leaves_a_model_its_figures_and_nothing_else(base):
 
 
 def test_a_curve_begins_with_the_model_it_starts_from(base, domains, measuring, tmp_path):
-    tuned = cell("far", start=cell("near"), points=(2, 6), samples=10)
-    result = run_cell(tuned, domains, domains, measuring, tmp_path, base[0] / MODEL)
+    tuned = run("far", start=run("near"), points=(2, 6), samples=10)
+    result = compute_run(tuned, domains, domains, measuring, tmp_path, base[0] / MODEL)
     assert sorted({row["samples"] for row in result["rows"]}) == [0, 2, 6, 10]
     at = {
         s: {(r["domain"], r["metric"]): r["value"] for r in result["rows"] if r["samples"] == s}
@@ -146,10 +146,10 @@ def test_a_curve_begins_with_the_model_it_starts_from(base, domains, measuring, 
 def test_online_every_frame_is_measured_before_it_is_learned_from(
     base, domains, measuring, tmp_path
 ):
-    online = cell(
-        "far", start=cell("near"), online_repeats=1, train={"learning_rate": 1e-2}
+    online = run(
+        "far", start=run("near"), online_repeats=1, train={"learning_rate": 1e-2}
     )  # a step that shows in every digit
-    result = run_cell(online, domains, domains, measuring, tmp_path, base[0] / MODEL)
+    result = compute_run(online, domains, domains, measuring, tmp_path, base[0] / MODEL)
     assert [row["frame"] for row in result["frames"]] == [1, 2, 3, 4, 5, 6]
     assert all(row["abs_rel"] == row["base_abs_rel"] for row in result["frames"][:2])
     assert all(row["abs_rel"] != row["base_abs_rel"] for row in result["frames"][2:])
@@ -160,24 +160,24 @@ class Stop(Exception):
     pass
 
 
-def test_a_stopped_cell_goes_on_to_the_same_result(base, domains, measuring, tmp_path):
-    tuned = cell("far", start=cell("near"), points=(4, 8), samples=12)
+def test_a_stopped_run_goes_on_to_the_same_result(base, domains, measuring, tmp_path):
+    tuned = run("far", start=run("near"), points=(4, 8), samples=12)
 
     class Stopping:
         def log_metrics(self, metrics, step):
             if step == 5:
                 raise Stop
 
-    undisturbed = run_cell(tuned, domains, domains, measuring, tmp_path / "a", base[0] / MODEL)
+    undisturbed = compute_run(tuned, domains, domains, measuring, tmp_path / "a", base[0] / MODEL)
     with pytest.raises(Stop):
-        run_cell(tuned, domains, domains, measuring, tmp_path / "b", base[0] / MODEL, Stopping())
+        compute_run(tuned, domains, domains, measuring, tmp_path / "b", base[0] / MODEL, Stopping())
     steps = []
 
     class Noting:
         def log_metrics(self, metrics, step):
             steps.append(step)
 
-    resumed = run_cell(
+    resumed = compute_run(
         tuned, domains, domains, measuring, tmp_path / "b", base[0] / MODEL, Noting()
     )
     assert min(steps) == 5  # the last checkpoint is of step 4
