@@ -3,9 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Files of tests on two cores; OpenMP threads that wait leave them to others.
-SIDE_BY_SIDE := -n 2 --dist loadfile
-test test-unit: export OMP_WAIT_POLICY := PASSIVE
 # MLflow's advice to authors of models, given whenever kedro-mlflow is imported.
 export PYTHONWARNINGS := ignore::UserWarning:mlflow.pyfunc.utils.data_validation
 
@@ -15,10 +12,10 @@ demo: $(INSTALLED)
 	$(BIN)/kedro run --env=demo --pipelines=demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest
 
 test-unit: $(INSTALLED)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -143,13 +143,13 @@ def test_a_failed_cell_is_shown_as_failed_and_the_rest_stands(studied) -> None:
 
 def test_the_page_holds_everything_and_loads_nothing(studied) -> None:
     page = (studied.folder / "data" / "08_reporting" / "study" / "study.html").read_text()
-    for title in ("Conclusions", "Generalization", "Fine-tuning", "Ablation", "Cells"):
+    for title in ("Conclusions", "Generalization", "Fine-tuning", "Ablation", "Runs"):
         assert f">{title}</h2>" in page
     assert page.count("data:image/png") == 4
     assert not re.search(r"(src|href)=\"(?!data:|#)", page) and "://" not in page
 
 
-def test_every_cell_is_a_nested_run_of_the_last_study(studied) -> None:
+def test_every_run_is_a_nested_run_of_the_last_study(studied) -> None:
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{studied.folder / 'mlflow.db'}")
