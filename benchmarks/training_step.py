@@ -114,7 +114,7 @@ class PlainForm:
             frames, K = frames[:, :, ::-1].copy(), flip_K(K, frames.shape[2])
             mirror = torch.diag(torch.tensor([-1.0, 1, 1, 1]))
             T = mirror @ T @ mirror
-        change = 1 + AUGMENTATION.colour * (2 * self.rng.random(3) - 1)
+        change = 1 + AUGMENTATION.color_jitter * (2 * self.rng.random(3) - 1)
         seen = frames * change[0]
         grey = seen.mean(-1, keepdims=True)
         seen = grey + (seen - grey) * change[1]
