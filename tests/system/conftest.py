@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from .forked_kedro import Kedro
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -100,21 +101,9 @@ class Project:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start(self, *arguments: str, **options) -> subprocess.Popen:
+    def start(self, *arguments: str) -> Kedro:
         """`kedro …` in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "kedro", *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # A shell that runs the tests in the background has them ignore Ctrl-C, and children
-            # inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-            **options,
-        )
+        return Kedro(self.folder, list(arguments), self.environment())
 
     def kedro(self, *arguments: str, succeed: bool = True, timeout: float = 900) -> str:
         """Run `kedro …` and give what it printed."""

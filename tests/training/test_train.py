@@ -15,11 +15,13 @@ import torch
 from tests.worlds.tiny_world import World, abs_rel, calibration, orbit, write_domain
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.files import read_json, write_json
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training.kernels import compiling
+from aerial_depth_pipeline.training.launch import run_rank
 from aerial_depth_pipeline.training.module import compose_poses, learning_rate_at
 from aerial_depth_pipeline.training.sampler import TripletBatches
 from aerial_depth_pipeline.training.samples import read_triplets
@@ -286,6 +288,23 @@ def test_two_ranks_train_as_one_process_with_the_same_batch(domain, tmp_path):
         torch.allclose(value, weights[name], atol=1e-5)
         for name, value in tuned.network.state_dict().items()
     )
+
+
+def test_a_rank_that_is_not_the_first_says_what_went_wrong(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    task = {
+        "domains": {"tiny": str(tmp_path)},
+        "settings": settings(accelerator="cpu").model_dump(),
+        "checkpoints": str(tmp_path / "checkpoints"),
+        "fingerprint": "",
+        "validated": False,
+        "logged": False,
+        "initial": False,
+    }
+    write_json(tmp_path / "task.json", task)
+    with pytest.raises(SystemExit):
+        run_rank(tmp_path / "task.json")
+    assert "train.txt is missing" in read_json(tmp_path / "error_1.json")["message"]
 
 
 @pytest.mark.slow

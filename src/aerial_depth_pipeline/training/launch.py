@@ -33,13 +33,7 @@ from aerial_depth_pipeline.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
 
-_TASK, _METRICS, _INITIAL, _MODEL, _ERROR = (
-    "task.json",
-    "metrics.jsonl",
-    "initial_model",
-    "depth_model",
-    "error.json",
-)
+_TASK, _METRICS, _INITIAL, _MODEL = "task.json", "metrics.jsonl", "initial_model", "depth_model"
 _POLL_SECONDS = 0.2
 
 
@@ -92,8 +86,8 @@ def train_in_ranks(
         if process.poll() is None:
             process.terminate()
             process.wait()
-    if (exchange / _ERROR).is_file():
-        raise UserError(read_json(exchange / _ERROR)["message"])
+    for error in sorted(exchange.glob("error_*.json")):
+        raise UserError(read_json(error)["message"])
     if process.returncode != 0:
         raise UserError(
             f"A training process ended with code {process.returncode}; its last words are above."
@@ -187,7 +181,8 @@ def run_rank(path: Path) -> None:
     """Do this rank's share of the training that `path` describes."""
     exchange = Path(path).parent
     task: dict[str, Any] = read_json(path)
-    first = int(os.environ.get("RANK", "0")) == 0
+    rank = int(os.environ.get("RANK", "0"))
+    first = rank == 0
     try:
         model = fit(
             {name: Path(folder) for name, folder in task["domains"].items()},
@@ -199,8 +194,8 @@ def run_rank(path: Path) -> None:
             DepthModel.load(exchange / _INITIAL) if task["initial"] else None,
         )
     except UserError as error:
-        if first:
-            write_json(exchange / _ERROR, {"message": str(error)})
+        # Every rank: the launcher stops the others as soon as one has ended.
+        write_json(exchange / f"error_{rank}.json", {"message": str(error)})
         raise SystemExit(1) from error
     if first:
         model.save(exchange / _MODEL)
