@@ -201,8 +201,9 @@ def _close_runs_of_dead_processes(current: Any) -> None:
 
 
 class SceneReportHook:
-    """A run fails when a step has left no scene in any domain, with the reasons; before models are
-    trained on nothing."""
+    """A run fails, with the reasons, when a step has left no scene in any domain, or the split
+    names a scene that is not there: before models are trained on nothing or on the wrong
+    scenes."""
 
     def __init__(self) -> None:
         self._pipeline: Any = None
@@ -230,6 +231,21 @@ class SceneReportHook:
                     step = name.removeprefix(f"{node.namespace}.").removesuffix("_report")
                     reports[step, node.namespace] = catalog.load(name)
         check_something_is_left(reports)
+        if any(name.endswith(".triplet_lists") for name in pipeline.all_outputs()):
+            self._check_split(catalog, pipeline)
+
+    def _check_split(self, catalog: Any, pipeline: Any) -> None:
+        from aerial_depth_pipeline.configuration import read_settings
+        from aerial_depth_pipeline.pipelines.domains import configured_domains
+        from aerial_depth_pipeline.triplets.settings import TripletSettings
+        from aerial_depth_pipeline.triplets.splits import check_named_scenes
+
+        settings = read_settings(TripletSettings, catalog.load("params:triplets"), "triplets")
+        scenes = {domain: catalog.load(f"{domain}.triplets") for domain in configured_domains()}
+        made = {node.namespace for node in pipeline.nodes}
+        # A domain whose turn is still to come may have the scene.
+        if all(domain in made or found for domain, found in scenes.items()):
+            check_named_scenes(settings.split, scenes)
 
 
 class SummaryHook:

@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-from .conftest import REPOSITORY
-
 FORBIDDEN = ("torch", "lightning", "mlflow.server", "pycolmap", "cv2", "timm", "trimesh")
 
 
@@ -84,56 +82,3 @@ def test_a_failed_run_is_marked_failed(new_project) -> None:
     runs = mlflow.MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}").search_runs(["1"])
     assert [(run.info.status, run.info.run_name) for run in runs] == [("FAILED", "train")]
     assert "no triplets" in runs[0].data.tags["failure"]
-
-
-def test_only_the_rooms_that_may_import_kedro_and_mlflow() -> None:
-    allowed = re.compile(
-        r"src/aerial_depth_pipeline/(pipelines/|datasets/|tracking/|settings\.py|pipeline_registry\.py|hooks\.py)"
-    )
-    offending = []
-    for path in (REPOSITORY / "src").rglob("*.py"):
-        name = path.relative_to(REPOSITORY).as_posix()
-        if not allowed.match(name) and re.search(r"(import|from) (kedro|mlflow)", path.read_text()):
-            offending.append(name)
-    assert offending == []
-
-
-MAY_USE = {
-    "geometry": set(),
-    "formats": {"geometry"},
-    "reporting": set(),
-    "simulation": {"formats", "geometry"},
-    "capture": {"formats", "geometry"},
-    "triplets": {"capture", "formats", "geometry"},
-    "sfm": {"formats", "geometry"},
-    "mvs": {"sfm", "reporting", "formats", "geometry"},
-    "networks": {"geometry"},
-    "training": {"networks", "formats", "reporting", "geometry"},
-    "prediction": {"networks", "capture", "formats", "reporting", "geometry"},
-    "evaluation": {"networks", "mvs", "sfm", "formats", "reporting", "geometry"},
-    "retraining": {
-        "training",
-        "evaluation",
-        "networks",
-        "triplets",
-        "capture",
-        "formats",
-        "reporting",
-        "geometry",
-    },
-    "study": {"training", "evaluation", "networks", "formats", "reporting", "geometry"},
-}
-ROOMS = list(MAY_USE)
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_arrows_between_rooms_point_down(room) -> None:
-    found = set()
-    for path in (REPOSITORY / "src" / "aerial_depth_pipeline" / room).rglob("*.py"):
-        found |= set(
-            re.findall(r"^\s*(?:from|import) aerial_depth_pipeline\.(\w+)", path.read_text(), re.M)
-        )
-    others = {"pipelines", "datasets", "hooks", "settings", "pipeline_registry", *ROOMS} - {room}
-    assert found & others <= MAY_USE[room]
-    if room == "geometry":
-        assert found <= {"geometry"}

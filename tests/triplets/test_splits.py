@@ -4,7 +4,7 @@ import pytest
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
-from aerial_depth_pipeline.triplets.splits import split_triplets
+from aerial_depth_pipeline.triplets.splits import check_named_scenes, split_triplets
 
 
 def test_one_scene_is_cut_into_blocks_of_time_that_share_no_frame():
@@ -65,10 +65,27 @@ def test_a_scene_too_short_for_blocks_is_for_training():
     assert [f for _, f in parts["train"]] == [5, 6, 7, 8]
 
 
-@pytest.mark.parametrize(
-    "split",
-    [SplitSettings(test_scenes=["nowhere"]), SplitSettings(val_scenes=["a"], test_scenes=["b"])],
-)
-def test_impossible_names_are_refused(split):
-    with pytest.raises(UserError):
-        split_triplets({"a": [1], "b": [2]}, {"a": 2, "b": 2}, split)
+def test_a_misspelt_scene_is_refused_with_the_closest_name():
+    with pytest.raises(UserError, match=r"'nowhere', which has no triplets.*mean 'here'"):
+        split_triplets(
+            {"here": [1], "b": [2]}, {"here": 2, "b": 2}, SplitSettings(test_scenes=["nowhere"])
+        )
+
+
+@pytest.mark.parametrize("name", ["town_c", "town/town_c"])
+def test_a_named_scene_may_lie_in_any_domain_but_must_have_triplets(name):
+    split = SplitSettings(test_scenes=[name])
+    check_named_scenes(split, {"town": ["town_c"], "countryside": []})
+    with pytest.raises(UserError, match="scene_report.csv"):
+        check_named_scenes(split, {"town": ["town_a"], "countryside": ["a"]})
+
+
+def test_test_domains_are_those_of_globals():
+    with pytest.raises(UserError, match="mean 'town'"):
+        check_named_scenes(SplitSettings(test_domains=["twon"]), {"town": []})
+
+
+def test_every_scene_may_be_for_testing():
+    split = SplitSettings(test_scenes=["a", "b"])
+    parts = split_triplets({"a": [1], "b": [2]}, {"a": 2, "b": 2}, split)
+    assert parts == {"train": [], "val": [], "test": [("a", 1), ("b", 2)]}

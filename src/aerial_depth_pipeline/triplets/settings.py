@@ -21,6 +21,8 @@ class SplitSettings(Settings):
     """Scenes of validation by name, in place of `val`."""
     test_scenes: list[str] = []
     """Scenes of test by name, in place of `test`."""
+    test_domains: list[str] = []
+    """Domains whose scenes are all for test: train on one, test on another."""
     seed: int = 0
     """Seed of the random choice of scenes."""
 

@@ -3,7 +3,9 @@ frames in two parts."""
 
 import logging
 import random
+from collections.abc import Iterable, Mapping
 
+from aerial_depth_pipeline.configuration import did_you_mean
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
 
@@ -28,7 +30,7 @@ def split_triplets(
         are in no part.
 
     Raises:
-        UserError: where scenes are named that are not there, or naming leaves nothing to train on.
+        UserError: where scenes are named that are not there.
     """
     split = settings.split if isinstance(settings, TripletSettings) else settings
     scenes = sorted(scene for scene, frames in targets.items() if frames)
@@ -50,12 +52,7 @@ def split_triplets(
 def _parts_of_scenes(
     targets: dict[str, list[int]], scenes: list[str], split: SplitSettings
 ) -> dict[str, str]:
-    for scene in (*split.val_scenes, *split.test_scenes):
-        if scene not in targets:
-            raise UserError(
-                f"triplets.split names the scene '{scene}', which is not there; the scenes are"
-                f" {', '.join(sorted(targets))}."
-            )
+    check_named_scenes(split.model_copy(update={"test_domains": []}), {"": targets})
     part_of = dict.fromkeys(split.test_scenes, "test") | dict.fromkeys(split.val_scenes, "val")
     free = [scene for scene in scenes if scene not in part_of]
     random.Random(split.seed).shuffle(free)
@@ -70,13 +67,7 @@ def _parts_of_scenes(
             scene = free.pop()
             part_of[scene] = part
             count += len(targets[scene])
-    chosen = {scene: part_of.get(scene, "train") for scene in scenes}
-    if scenes and "train" not in chosen.values():
-        raise UserError(
-            "triplets.split gives every scene to validation or test; leave at least one for"
-            " training."
-        )
-    return chosen
+    return {scene: part_of.get(scene, "train") for scene in scenes}
 
 
 def _blocks(frames: list[int], span: int, split: SplitSettings) -> dict[str, list[int]]:
@@ -108,3 +99,32 @@ def _blocks(frames: list[int], span: int, split: SplitSettings) -> dict[str, lis
         )
         return {"train": frames, "val": [], "test": []}
     return blocks
+
+
+def check_named_scenes(split: SplitSettings, scenes: Mapping[str, Iterable[str]]) -> None:
+    """Refuse a split that names a scene without triplets: it would be trained on, or another one
+    tested in its place.
+
+    Args:
+        split: names scenes as `scene` or `domain/scene`.
+        scenes: domain → its scenes with triplets.
+
+    Raises:
+        UserError: with the closest names that there are.
+    """
+    there = {f"{domain}/{scene}" for domain, names in scenes.items() for scene in names}
+    there |= {name.rpartition("/")[2] for name in there}
+    for field in ("val_scenes", "test_scenes"):
+        for name in getattr(split, field):
+            if name not in there:
+                raise UserError(
+                    f"triplets.split.{field} names the scene '{name}', which has no triplets;"
+                    f" scene_report.csv says which scenes were left out and why."
+                    f"{did_you_mean(name, sorted(there))}"
+                )
+    for name in split.test_domains:
+        if name not in scenes:
+            raise UserError(
+                f"triplets.split.test_domains names the domain '{name}', which globals.yml does not"
+                f" list.{did_you_mean(name, scenes)}"
+            )

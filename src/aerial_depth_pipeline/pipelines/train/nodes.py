@@ -44,7 +44,8 @@ def train_depth_model(
     domains = [domain for domain in domains_of(domain_inputs) if domain.triplets.splits["train"]]
     if not domains:
         raise UserError(
-            "There are no triplets to train on. Make them with 'kedro run --pipelines=prepare'."
+            "There are no triplets to train on. Make them with 'kedro run --pipelines=prepare'; if"
+            " there are some, triplets.split leaves none of them to training."
         )
     data_fingerprint = fingerprint_of(
         {domain.name: domain.triplets.fingerprint for domain in domains}

@@ -16,7 +16,7 @@ from aerial_depth_pipeline.pipelines.node_types import (
 )
 from aerial_depth_pipeline.pipelines.scenes import process_scenes
 from aerial_depth_pipeline.tracking import runs as tracking
-from aerial_depth_pipeline.triplets.settings import TripletSettings
+from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
 
 logger = logging.getLogger(__name__)
 
@@ -90,12 +90,14 @@ def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> Tripl
     from aerial_depth_pipeline.triplets.splits import split_triplets
 
     split = read_settings(TripletSettings, parameters, "triplets").split
-    split = split.model_copy(
-        update={
-            name: _in_domain(getattr(split, name), name, domain, triplets)
-            for name in ("val_scenes", "test_scenes")
+    if domain in split.test_domains:
+        split = SplitSettings(by="scene", test_scenes=list(triplets))
+    else:
+        named = {
+            field: _in_domain(getattr(split, field), domain, triplets)
+            for field in ("val_scenes", "test_scenes")
         }
-    )
+        split = split.model_copy(update=named)
     targets, spans, poses = {}, {}, []
     for name, scene in triplets.items():
         files = TripletFolder(scene.path)
@@ -109,23 +111,11 @@ def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> Tripl
     )
 
 
-def _in_domain(names: list[str], where: str, domain: str, triplets: Scenes) -> list[str]:
-    """Of the scenes that the split names, as `scene` or `domain/scene`, those of this domain that
-    have triplets."""
-    found = []
-    for name in names:
-        of, _, scene = name.rpartition("/")
-        if of in ("", domain):
-            if scene in triplets:
-                found.append(scene)
-            elif of:
-                logger.warning(
-                    "triplets.split.%s names %s, which has no triplets; scene_report.csv may say"
-                    " why.",
-                    where,
-                    name,
-                )
-    return found
+def _in_domain(names: list[str], domain: str, triplets: Scenes) -> list[str]:
+    """Of the scenes that the split names, as `scene` or `domain/scene`, those of this domain;
+    `check_named_scenes` refuses names that are in none."""
+    scenes = [name.rpartition("/")[2] for name in names if name.rpartition("/")[0] in ("", domain)]
+    return [scene for scene in scenes if scene in triplets]
 
 
 def draw_triplets(
