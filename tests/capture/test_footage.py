@@ -1,5 +1,6 @@
 """Telemetry beside footage that covers it in part or not at all."""
 
+import numpy as np
 import pytest
 from tests.worlds.flights import extract
 from tests.worlds.footage import bracketed_srt
@@ -30,3 +31,13 @@ def test_telemetry_that_says_nothing_is_no_telemetry(flight, raw, out, text):
     (raw / "video.SRT").write_bytes(text.encode("latin-1"))
     summary, table = extract(raw, out)
     assert summary["telemetry"] is None and not summary["metric"] and table["east"].isna().all()
+
+
+def test_positions_without_heights_lie_in_the_plane(flight, raw, out):
+    (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
+    rows = "".join(f"{i / 10},47.0,{8.0 + i * 1e-5:.6f}\n" for i in range(40))
+    (raw / "video.csv").write_text(f"time,latitude,longitude\n{rows}")
+    summary, table = extract(raw, out)
+    assert table["up"].isna().all() and table["north"].abs().max() < 1e-3
+    assert np.diff(table["east"]) == pytest.approx(0.7607, abs=1e-3)  # metres of 1e-5° at 47° N
+    assert any("have a height" in warning for warning in summary["warnings"])

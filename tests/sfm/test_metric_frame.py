@@ -138,3 +138,17 @@ def test_height_is_measured_from_the_ground_not_from_the_roofs():
     assert height_above_ground(
         np.array([[0, 0, 60.0], [5, 0, 61], [9, 0, 62]]), points
     ) == pytest.approx(61, abs=0.5)
+
+
+def test_positions_without_heights_tell_the_scale_by_the_plan():
+    world = orbit(40)
+    centers, truth = model_of(world)
+    measured = world.copy()
+    measured[:, 2] = np.nan
+    up = truth.rotation.T @ [0, 0, 1]
+    assert fit_positions(centers, measured, up, 1.0, 0) is None
+    fit = fit_rough_positions(centers, measured, up, 1.0, 0)
+    assert fit.similarity.scale == pytest.approx(truth.scale, rel=1e-6)
+    moved = fit.similarity.apply(centers)
+    np.testing.assert_allclose(moved[:, :2], world[:, :2], atol=1e-6)
+    assert np.median(moved[:, 2]) == pytest.approx(0, abs=1e-6)

@@ -1,7 +1,6 @@
 """Footage: the frames of whatever a user names, with the camera, telemetry and attitude that are
 known of them."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,13 +30,6 @@ from aerial_depth_pipeline.progress import progress
 
 USUAL_FPS = 25.0
 _MOTION_FPS = 6.0  # frames a second from which the attitude is found
-# The names under which DJI's subtitles and the tables of flight logs give the barometer's height
-# above the start.
-_RELATIVE_HEIGHT = re.compile(
-    r"\brel_?alt|\bBAROMETER\b|\bH\s+-?\d+(?:\.\d+)?\s*m\b|relative_?\s*altitude"
-    r"|above\s*_?take_?\s*off",
-    re.IGNORECASE,
-)
 
 
 @dataclass
@@ -112,14 +104,10 @@ class Footage:
         """Whether the source is a video file."""
         return self.source.kind == "video"
 
-    @cached_property
+    @property
     def relative_height(self) -> bool:
         """Whether the telemetry's altitude counts from the place of departure."""
-        if self.telemetry is None:
-            return False
-        path = self.source.path.parent / self.telemetry.source
-        text = path.read_text(encoding="utf-8", errors="replace")
-        return _RELATIVE_HEIGHT.search(text) is not None
+        return self.telemetry is not None and self.telemetry.datum == "start"
 
     def stated_focal_35mm(self) -> tuple[float, str, str] | None:
         """The 35 mm equivalent focal length in mm that telemetry states or that the drone named in
@@ -206,14 +194,25 @@ class Footage:
             )
         if not known.any():
             return unknown, None
-        first = positions[known][0] if telemetry is None else telemetry.position_N3[0]
-        origin = Fix(*first.tolist())
-        return local_metres(positions, origin), origin
+        return _metres(positions, positions[known] if telemetry is None else telemetry.position_N3)
+
+
+def _metres(position_N3: np.ndarray, all_M3: np.ndarray) -> tuple[np.ndarray, Fix]:
+    """East, north, up [N, 3] in metres about the first place of `all_M3` and the first height that
+    is known there; up is NaN where the height is."""
+    heights = all_M3[np.isfinite(all_M3[:, 2]), 2]
+    latitude, longitude = all_M3[0, :2].tolist()
+    origin = Fix(latitude, longitude, float(heights[0]) if len(heights) else 0.0)
+    known = np.isfinite(position_N3[:, 2])
+    metres = local_metres(
+        np.column_stack([position_N3[:, :2], np.where(known, position_N3[:, 2], origin.altitude)]),
+        origin,
+    )
+    metres[~known, 2] = np.nan
+    return metres, origin
 
 
 def _smooth_metres(telemetry: Telemetry) -> Telemetry:
     """The same with positions in metres, freed of the receiver's noise."""
-    known = np.isfinite(telemetry.position_N3).all(1)
-    origin = Fix(*telemetry.position_N3[known][0]) if known.any() else Fix(0.0, 0.0, 0.0)
-    metres = local_metres(telemetry.position_N3, origin)
+    metres, _ = _metres(telemetry.position_N3, telemetry.position_N3)
     return replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))

@@ -161,6 +161,8 @@ def _pairs(
     pairs = {(i, i + gap) for i in range(count) for gap in gaps if i + gap < count}
     if not settings.loop_closure or positions_N3 is None:
         return sorted(pairs)
+    if np.isnan(positions_N3[:, 2]).all():
+        positions_N3 = positions_N3[:, :2]
     if np.isfinite(positions_N3).all(1).sum() >= 2:
         distance = np.linalg.norm(positions_N3[:, None] - positions_N3[None], axis=-1)
         along = np.diagonal(distance, 1)

@@ -86,7 +86,7 @@ def fit_rough_positions(
     size, they say nothing about the scale.
 
     Args and returns: as for `fit_positions`; the height is such that it agrees with the measured
-        ones in the median.
+        ones in the median, or puts the cameras at 0 where no height is measured.
     """
     fit_map = partial(_fit_horizontally, rotation=level(up_3))
     for _ in range(_DOUBLINGS):
@@ -105,11 +105,11 @@ def _fit_robustly(
     seed: int,
     horizontal: bool,
 ) -> PositionFit | None:
-    measured = np.isfinite(positions_N3).all(1)
+    axes = slice(0, 2) if horizontal else slice(0, 3)
+    measured = np.isfinite(positions_N3[:, axes]).all(1)
     centers, positions = (np.asarray(a, float)[measured] for a in (centers_N3, positions_N3))
     if len(centers) < _MINIMUM_POSITIONS:
         return None
-    axes = slice(0, 2) if horizontal else slice(0, 3)
 
     def error_of(fit: Similarity) -> np.ndarray:
         return np.linalg.norm((fit.apply(centers) - positions)[:, axes], axis=1)
@@ -170,7 +170,8 @@ def _fit_horizontally(
     rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]) @ rotation
     moved = scale * centers @ rotation.T
     shift = (positions - moved).mean(0)
-    shift[2] = np.median(positions[:, 2] - moved[:, 2])
+    above = positions[:, 2] - moved[:, 2]
+    shift[2] = np.nanmedian(above) if np.isfinite(above).any() else -np.median(moved[:, 2])
     return Similarity(float(scale), rotation, shift)
 
 

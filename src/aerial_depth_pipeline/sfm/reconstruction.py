@@ -80,9 +80,10 @@ def reconstruct(
     positions_of = dict(zip(used["frame"], positions, strict=True))
 
     def plausible(candidate: pycolmap.Reconstruction) -> bool:
-        if not settings.use_gps or np.isfinite(positions).all(1).sum() < 3:
+        if not settings.use_gps or np.isfinite(positions[:, :2]).all(1).sum() < 3:
             return True
-        fit = _fit_telemetry(to_scene_model(candidate), positions_of, settings)
+        method = fit_positions if np.isfinite(positions).any(0)[2] else fit_rough_positions
+        fit = _fit_telemetry(to_scene_model(candidate), positions_of, settings, method)
         # A model with a few cameras far from where the drone was is bent or has them wrong, however
         # small its reprojection error.
         return fit is not None and fit.inliers >= 0.9 * fit.used
@@ -136,7 +137,8 @@ def _make_metric(
         fit = fit or _fit_telemetry(scene, positions_of, settings, method)
     if fit is not None:
         _transform(model, fit.similarity)
-        if fit.horizontal:
+        heights = np.array([positions_of[frame][2] for frame in scene.frames])
+        if fit.horizontal and np.isfinite(heights).any():
             message = (
                 "The positions disagree with the images by %.1f m (gps_sigma is %g m): the scale"
                 " comes from east and north alone and may be off by %.0f %%."

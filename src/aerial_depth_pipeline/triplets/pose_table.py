@@ -101,10 +101,12 @@ def point_table(targets: list[int], sfm_points: Callable[[int], np.ndarray]) -> 
 
 def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
     """Smoothed positions in metres of all kept frames, or nothing unless all are known: one scene
-    has one unit."""
+    has one unit. Without any height they lie in one plane."""
     if not set(_EAST_NORTH_UP) <= set(kept.columns):
         return {}
-    positions = kept[_EAST_NORTH_UP].to_numpy(float)
+    positions = kept[_EAST_NORTH_UP].to_numpy(float, copy=True)
+    if np.isnan(positions[:, 2]).all():
+        positions[:, 2] = 0.0
     if not (len(positions) and np.isfinite(positions).all()):
         return {}
     if np.ptp(positions, axis=0).max() < 1.0:

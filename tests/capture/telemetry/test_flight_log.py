@@ -61,3 +61,13 @@ def test_tables_that_are_none(tmp_path, text):
         read_table(tmp_path / "telemetry.csv", None)
     telemetry, told = find_telemetry(tmp_path, None, None)
     assert telemetry is None and len(told) == 1
+
+
+def test_missing_heights_are_not_zero(tmp_path):
+    text = "time,latitude,longitude,rel_alt,altitude\n0,47,8,30,430\n1,47,8,,431\n"
+    (tmp_path / "a.csv").write_text(text)
+    telemetry = read_table(tmp_path / "a.csv", None)
+    np.testing.assert_array_equal(telemetry.position_N3[:, 2], [30, np.nan])
+    assert telemetry.datum == "start" and "1 of 2 of the positions" in telemetry.warnings[0]
+    (tmp_path / "b.csv").write_text("time,latitude,longitude\n0,47,8\n")
+    assert np.isnan(read_table(tmp_path / "b.csv", None).position_N3[0, 2])

@@ -93,3 +93,22 @@ def test_entries_without_a_fix_are_skipped_and_counted(tmp_path):
     )
     telemetry = read_srt(tmp_path / "a.srt")
     assert telemetry.time_N.tolist() == [1, 3] and "2 of 4" in telemetry.warnings[0]
+
+
+def test_a_count_of_satellites_is_no_height(tmp_path):
+    (tmp_path / "a.srt").write_text(_srt("GPS(-8.5,47.25,16)", "GPS(-8.5,47.25,17)"))
+    telemetry = read_srt(tmp_path / "a.srt")
+    np.testing.assert_array_equal(telemetry.position_N3, [[47.25, -8.5, np.nan]] * 2)
+    assert "None of the positions in a.srt have a height" in telemetry.warnings[0]
+
+
+def test_a_file_has_heights_of_one_datum(tmp_path):
+    both = "[latitude: 47.25] [longitude: -8.5] [rel_alt: 31.5 abs_alt: 431.5]"
+    absolute = "[latitude: 47.25] [longitude: -8.5] [abs_alt: 432.5]"
+    (tmp_path / "a.srt").write_text(_srt(both, absolute, both))
+    telemetry = read_srt(tmp_path / "a.srt")
+    np.testing.assert_array_equal(telemetry.position_N3[:, 2], [31.5, np.nan, 31.5])
+    assert telemetry.datum == "start" and "2 of 3" in telemetry.warnings[0]
+    (tmp_path / "b.srt").write_text(_srt(absolute, absolute, both))
+    assert read_srt(tmp_path / "b.srt").position_N3[:, 2].tolist() == [432.5, 432.5, 431.5]
+    assert read_srt(tmp_path / "b.srt").datum == "sea"

@@ -132,7 +132,8 @@ def _fix(gps: Any) -> Fix | None:
         return None
     if latitude == 0 and longitude == 0:
         return None  # what receivers without a fix write
-    altitude = _number(gps.get(6)) or 0.0
+    altitude = _number(gps.get(6))
+    altitude = math.nan if altitude is None else altitude
     below = gps.get(5) in (1, b"\x01")
     return Fix(latitude, longitude, -altitude if below else altitude)
 

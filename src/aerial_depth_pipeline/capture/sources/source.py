@@ -42,7 +42,8 @@ class SourceFrame:
 
 
 class Fix(NamedTuple):
-    """A position: WGS 84 degrees, metres above the ellipsoid or the sea, as the device says."""
+    """A position: WGS 84 degrees, metres above the ellipsoid or the sea, as the device says,
+    NaN where it does not."""
 
     latitude: float
     longitude: float

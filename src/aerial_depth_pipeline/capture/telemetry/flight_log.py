@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
-from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, is_plausible
+from aerial_depth_pipeline.capture.telemetry.telemetry import (
+    Datum,
+    Telemetry,
+    is_plausible,
+    missing_heights,
+)
 
 _FEET = 0.3048
 # Columns by what they hold: names without case, blanks and units, and what their numbers are
@@ -18,13 +23,16 @@ _TIME = {
     **dict.fromkeys(("timemillisecond", "timems", "milliseconds"), 1e-3),
 }
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
-_ABOVE_START = "relalt relativealtitude heightabovetakeoff heightabovetakeoffmeters height heightm"
+_ABOVE_START = "relalt relativealtitude heightabovetakeoff heightabovetakeoffmeters"
 _ABOVE_SEA = "altitude alt altitudem absalt altitudeabovesealevelmeters elevation"
-_HEIGHT = {
-    **dict.fromkeys(_ABOVE_START.split(), 1.0),
-    **dict.fromkeys(("heightabovetakeofffeet", "heightfeet"), _FEET),
-    **dict.fromkeys(_ABOVE_SEA.split(), 1.0),
-    **dict.fromkeys(("altitudefeet", "altitudeabovesealevelfeet"), _FEET),
+# Name → metres a unit, and what the height counts from
+_HEIGHT: dict[str, tuple[float, Datum | None]] = {
+    **dict.fromkeys(_ABOVE_START.split(), (1.0, "start")),
+    **dict.fromkeys(("height", "heightm"), (1.0, None)),
+    "heightabovetakeofffeet": (_FEET, "start"),
+    "heightfeet": (_FEET, None),
+    **dict.fromkeys(_ABOVE_SEA.split(), (1.0, "sea")),
+    **dict.fromkeys(("altitudefeet", "altitudeabovesealevelfeet"), (_FEET, "sea")),
 }
 _PITCH = ("gimbalpitch", "gimbalpitchdegrees", "gimbalpitchdeg", "gbpitch")
 _ROLL = ("gimbalroll", "gimbalrolldegrees", "gimbalrolldeg", "gbroll")
@@ -55,15 +63,17 @@ def read_table(path: Path, fps: float | None) -> Telemetry:
         raise ValueError(
             f"{path.name} needs the columns time (seconds) or frame, latitude and longitude."
         )
-    height = column(_HEIGHT)
-    heights = numbers[height] * _HEIGHT[height] if height else 0.0 * seconds
+    # One datum a file: the first column that holds heights.
+    present = [name for name in _HEIGHT if name in numbers and numbers[name].notna().any()]
+    factor, datum = _HEIGHT[present[0]] if present else (np.nan, None)
+    heights = factor * (numbers[present[0]] if present else seconds)
     angles = [
         numbers[name] if name else np.nan * seconds for name in (column(_PITCH), column(_ROLL))
     ]
-    columns = [seconds, numbers[latitude], numbers[longitude], heights.fillna(0.0), *angles]
+    columns = [seconds, numbers[latitude], numbers[longitude], heights, *angles]
     rows = np.stack(columns, 1).astype(float)
     plausible = np.array([is_plausible(lat, lon) for lat, lon in rows[:, 1:3]], bool)
-    good = np.isfinite(rows[:, :4]).all(1) & plausible
+    good = np.isfinite(rows[:, :3]).all(1) & plausible
     rows = rows[good][np.argsort(rows[good][:, 0], kind="stable")]
     if not len(rows):
         raise ValueError(f"{path.name} holds no position.")
@@ -73,5 +83,6 @@ def read_table(path: Path, fps: float | None) -> Telemetry:
         warnings = [
             f"{(~good).sum()} of {len(table)} rows of {path.name} hold no position and are skipped."
         ]
+    warnings += missing_heights(path.name, rows[:, 3])
     attitude = known_angles(rows[:, 4:])
-    return Telemetry(path.name, rows[:, 0], rows[:, 1:4], None, warnings, attitude)
+    return Telemetry(path.name, rows[:, 0], rows[:, 1:4], None, warnings, attitude, datum)

@@ -7,7 +7,12 @@ import numpy as np
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
-from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, is_plausible
+from aerial_depth_pipeline.capture.telemetry.telemetry import (
+    Datum,
+    Telemetry,
+    is_plausible,
+    missing_heights,
+)
 
 _TIMES = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})\s*-->")
 _NUMBER = r"([-+]?\d+(?:\.\d*)?)"
@@ -23,7 +28,7 @@ _FIELDS = {
         "altitude": rf"\baltitude\s*:\s*{_NUMBER}",
         # GPS(149.02,-20.25,16) BAROMETER:1.9 of the older ones; GPS (120.35, 23.12, 26), D 499.16m,
         # H 98.00m of the small ones
-        "barometer": rf"\bBAROMETER\s*:?\s*{_NUMBER}",
+        "barometer": rf"\b(?:BAROMETER|Hb)\s*[:(]?\s*{_NUMBER}",
         "height": rf"\bH\s+{_NUMBER}\s*m\b",
         "focal": rf"\bfocal_len\s*:\s*{_NUMBER}",
         # [gb_yaw: -31.9 gb_pitch: -45.0 gb_roll: 0.0] of the newer ones
@@ -31,9 +36,20 @@ _FIELDS = {
         "roll": rf"\b(?:gb|gimbal)_roll\s*:\s*{_NUMBER}",
     }.items()
 }
-_GPS = re.compile(rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*[mM]?\s*)?\)")
+# The third number is a height where it has a unit or a decimal point, else a count of satellites.
+_GPS = re.compile(
+    rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,\s*(?:([-+]?\d+(?:\.\d*)?)\s*[mM]"
+    r"|([-+]?\d+\.\d+)|\d+)\s*)?\)"
+)
 # Height above the start is the barometer's and steadier than the satellites'.
-_HEIGHTS = ("relative", "barometer", "height", "absolute", "altitude")
+_DATUMS: dict[str, Datum] = {
+    "relative": "start",
+    "barometer": "start",
+    "height": "start",
+    "absolute": "sea",
+    "altitude": "sea",
+    "satellites": "sea",
+}
 
 
 def read_srt(path: Path, fps: float | None = None) -> Telemetry:
@@ -47,7 +63,7 @@ def read_srt(path: Path, fps: float | None = None) -> Telemetry:
     text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
     starts = list(_TIMES.finditer(text))
     times: list[float] = []
-    fixes, angles, focal = [], [], None
+    places, entries, focal = [], [], None
     for start, following in zip(starts, [*starts[1:], None], strict=True):
         entry = text[start.end() : following.start() if following else len(text)]
         fields = {
@@ -57,12 +73,12 @@ def read_srt(path: Path, fps: float | None = None) -> Telemetry:
         }
         hours, minutes, seconds, fraction = start.groups()
         time = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
-        fix = _fix(fields, entry)
-        if fix is None or (times and time <= times[-1]):
+        place = _place(fields, entry)
+        if place is None or (times and time <= times[-1]):
             continue
         times.append(time)
-        fixes.append(fix)
-        angles.append([fields.get("pitch", np.nan), fields.get("roll", np.nan)])
+        places.append(place)
+        entries.append(fields)
         if focal is None and "focal" in fields:
             focal = _plausible_focal(fields["focal"])
     if not times:
@@ -74,23 +90,30 @@ def read_srt(path: Path, fps: float | None = None) -> Telemetry:
         warnings = [
             f"{skipped} of {len(starts)} entries of {path.name} hold no position and are skipped."
         ]
-    positions, attitude = np.array(fixes), known_angles(np.array(angles))
-    return Telemetry(path.name, np.array(times), positions, focal, warnings, attitude)
+    # One datum a file: the steadiest that at least half of the entries have.
+    counts = {name: sum(name in fields for fields in entries) for name in _DATUMS}
+    height = next((name for name in _DATUMS if 2 * counts[name] >= len(entries)), "relative")
+    heights = [fields.get(height, np.nan) for fields in entries]
+    warnings += missing_heights(path.name, heights)
+    positions = np.column_stack([np.array(places), heights])
+    angles = [[fields.get(name, np.nan) for name in ("pitch", "roll")] for fields in entries]
+    attitude, datum = known_angles(np.array(angles)), _DATUMS[height]
+    return Telemetry(path.name, np.array(times), positions, focal, warnings, attitude, datum)
 
 
-def _fix(fields: dict[str, float], entry: str) -> tuple[float, float, float] | None:
-    latitude, longitude, third = fields.get("latitude"), fields.get("longitude"), None
+def _place(fields: dict[str, float], entry: str) -> tuple[float, float] | None:
+    """Latitude and longitude of an entry; the height in GPS() joins its fields."""
+    latitude, longitude = fields.get("latitude"), fields.get("longitude")
     if latitude is None and (gps := _GPS.search(entry)):
         longitude, latitude = float(gps.group(1)), float(gps.group(2))
-        third = float(gps.group(3)) if gps.group(3) else None
+        if stated := gps.group(3) or gps.group(4):
+            fields["satellites"] = float(stated)
         # A few write the latitude first, which shows where the other cannot be a latitude.
         if abs(latitude) > 90:
             longitude, latitude = latitude, longitude
     if latitude is None or longitude is None or not is_plausible(latitude, longitude):
         return None
-    # The third number in GPS() may be the satellites' count.
-    height = next((fields[name] for name in _HEIGHTS if name in fields), third)
-    return latitude, longitude, 0.0 if height is None else height
+    return latitude, longitude
 
 
 def _plausible_focal(value: float) -> float | None:

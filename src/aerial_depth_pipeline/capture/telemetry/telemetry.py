@@ -1,11 +1,15 @@
 """Positions of the drone and attitudes of its camera at frame times, in local metres and the
 camera's axes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
+
+Datum = Literal["start", "sea"]
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,14 @@ class Telemetry:
     Attributes:
         source: the file they come from.
         time_N: seconds since the video's first frame, increasing.
-        position_N3: latitude and longitude in degrees, altitude in metres.
+        position_N3: latitude and longitude in degrees, altitude in metres, NaN where unknown.
         focal_35mm: the 35 mm equivalent focal length that the file states or that the drone it
             names has, or None.
         warnings: what was wrong with the file.
         attitude_N2: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, NaN where
             unknown; None where all are.
+        datum: what the altitudes of the whole file count from: the place of departure (`start`),
+            the sea or the ellipsoid (`sea`), or nobody says (None).
     """
 
     source: str
@@ -29,6 +35,7 @@ class Telemetry:
     focal_35mm: float | None = None
     warnings: list[str] = field(default_factory=list)
     attitude_N2: np.ndarray | None = None
+    datum: Datum | None = None
 
 
 def is_plausible(latitude: float, longitude: float) -> bool:
@@ -36,9 +43,21 @@ def is_plausible(latitude: float, longitude: float) -> bool:
     return abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0.0, 0.0)
 
 
+def missing_heights(name: str, heights: Sequence[float]) -> list[str]:
+    """A sentence where a file's positions lack heights."""
+    missing = int(np.count_nonzero(~np.isfinite(heights)))
+    if not missing:
+        return []
+    entries = "None" if missing == len(heights) else f"{len(heights) - missing} of {len(heights)}"
+    return [
+        f"{entries} of the positions in {name} have a height; elsewhere positions count in the"
+        " plane only."
+    ]
+
+
 def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     """Positions [N, 3] (degrees, degrees, metres) at frame times, linear in between; NaN more than
-    a second outside of the telemetry."""
+    a second outside of the telemetry, the altitude also beside entries without one."""
     return _between(times, telemetry.time_N, telemetry.position_N3)
 
 
@@ -65,15 +84,17 @@ def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float =
     lies within `window` seconds of it.
 
     Positions that are not known (NaN) stay unknown; where fewer than five lie in the window they
-    stay as they are.
+    stay as they are. Without any altitude the plan alone is smoothed.
     """
     smoothed = np.array(position_N3, float)
-    known = np.isfinite(position_N3).all(1) & np.isfinite(times)
+    axes = 3 if np.isfinite(smoothed[:, 2]).any() else 2
+    known = np.isfinite(smoothed[:, :axes]).all(1) & np.isfinite(times)
     for index in np.flatnonzero(known):
         near = known & (np.abs(times - times[index]) <= window)
         if near.sum() < 5:
             continue
         offset = (times[near] - times[index]) / window
         basis = np.stack([np.ones_like(offset), offset, offset**2], 1)
-        smoothed[index] = np.linalg.lstsq(basis, position_N3[near], rcond=None)[0][0]
+        fitted = np.linalg.lstsq(basis, position_N3[near, :axes], rcond=None)[0]
+        smoothed[index, :axes] = fitted[0]
     return smoothed
