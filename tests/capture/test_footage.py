@@ -41,3 +41,18 @@ def test_positions_without_heights_lie_in_the_plane(flight, raw, out):
     assert table["up"].isna().all() and table["north"].abs().max() < 1e-3
     assert np.diff(table["east"]) == pytest.approx(0.7607, abs=1e-3)  # metres of 1e-5° at 47° N
     assert any("have a height" in warning for warning in summary["warnings"])
+
+
+def test_frames_at_another_zoom_are_left_out_and_end_the_segment(flight, raw, out):
+    (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
+    text = bracketed_srt([(47.0, 8.0 + i * 1e-5, 40.0, 440.0) for i in range(40)], 10)
+    blocks = text.split("\n\n")
+    for place in range(18, 24):
+        blocks[place] = blocks[place].replace("[ct:", "[dzoom_ratio: 2.00] [ct:")
+    (raw / "video.SRT").write_text("\n\n".join(blocks))
+    summary, table = extract(raw, out)
+    assert set(table.loc[table["reason"] == "zoom", "frame"]) == set(range(18, 24))
+    kept = table[table["kept"]]
+    assert summary["segments"] == 2
+    assert kept.loc[kept["frame"] < 18, "segment"].nunique() == 1
+    assert kept.loc[kept["frame"] > 23, "segment"].nunique() == 1

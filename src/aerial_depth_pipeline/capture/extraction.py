@@ -5,7 +5,8 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,15 @@ from aerial_depth_pipeline.capture.frame_writer import (
     undistort_frames,
     write_frame,
 )
-from aerial_depth_pipeline.capture.selection import FrameRecord, reasons, select, thin_out
+from aerial_depth_pipeline.capture.selection import (
+    ZOOM,
+    FrameRecord,
+    reasons,
+    select,
+    thin_out,
+)
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
-from aerial_depth_pipeline.capture.sources import Source, open_source
+from aerial_depth_pipeline.capture.sources import Source, SourceFrame, open_source
 from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError
@@ -174,7 +181,9 @@ def _write_selected(
     if footage.known_camera is None:
         quality = max(quality, _INTERIM_QUALITY)
     with_depth = set(depth_files(footage.path)) | source.depth_frames()
-    stream = source.frames(width, footage.height, lambda index: index % stride == 0)
+    stream = _without_zoomed(
+        source.frames(width, footage.height, lambda index: index % stride == 0), footage
+    )
     rows: list[FrameRecord] = []
     selected = select(stream, settings, focal, source.continuous, with_depth)
     with BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer:
@@ -187,6 +196,15 @@ def _write_selected(
     for row in thin_out(rows, settings.max_frames, with_depth):
         (folder / numbered(row.frame, ".jpg")).unlink()
     return rows
+
+
+def _without_zoomed(frames: Iterator[SourceFrame], footage: Footage) -> Iterator[SourceFrame]:
+    """The frames without those that telemetry gives another focal length than most."""
+    for frame in frames:
+        if footage.telemetry is not None and footage.telemetry.is_zoomed(frame.time):
+            yield replace(frame, image=None, reason=frame.reason or ZOOM)
+        else:
+            yield frame
 
 
 def _calibrate(

@@ -13,6 +13,7 @@ from aerial_depth_pipeline.capture.sources.source import SourceFrame
 
 HOVERING, DUPLICATE, TOO_CLOSE, ROTATION = "hovering", "duplicate", "too close", "rotation"
 BLUR, EXPOSURE, FEATURELESS, THINNED = "blur", "exposure", "featureless", "thinned out"
+ZOOM = "zoom"  # another focal length than the one camera of a scene has
 
 _SMALL_WIDTH = 320  # pixels; enough to see motion of a tenth of a per cent of the width
 _CORNERS = 300
@@ -168,6 +169,7 @@ class _Judge:
     def decide(self, item: FrameRecord, sharp: float) -> None:
         item.segment = self.segment
         if item.image is None:
+            self.broken |= item.reason == ZOOM
             return
         if item.sharpness < self.settings.min_sharpness * sharp:
             item.reason = BLUR

@@ -93,6 +93,15 @@ def test_photographs_that_name_only_the_drone_have_its_focal_length(flight, raw,
     assert summary["focal_length"] == pytest.approx(22 / 43.267 * np.hypot(320, 240), rel=1e-3)
 
 
+def test_digital_zoom_of_photographs_lengthens_the_focal_length(flight, raw, out):
+    (raw / "camera.yaml").unlink()
+    exif = _exif()
+    exif.get_ifd(0x8769)[0xA404] = 2.0
+    _photographs(flight, raw / "images", exif=exif)
+    summary, _ = extract(raw, out)
+    assert summary["focal_length"] == pytest.approx(48 / 43.267 * np.hypot(320, 240), rel=1e-3)
+
+
 @pytest.mark.parametrize(
     "gps",
     [{2: (0, 0, 0), 4: (0, 0, 0)}, {2: (97.0, 0, 0), 4: (8.0, 0, 0)}, {1: "N", 2: (47.0, 0, 0)}],

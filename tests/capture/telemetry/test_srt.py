@@ -112,3 +112,32 @@ def test_a_file_has_heights_of_one_datum(tmp_path):
     (tmp_path / "b.srt").write_text(_srt(absolute, absolute, both))
     assert read_srt(tmp_path / "b.srt").position_N3[:, 2].tolist() == [432.5, 432.5, 431.5]
     assert read_srt(tmp_path / "b.srt").datum == "sea"
+
+
+@pytest.mark.parametrize(
+    ("stated", "focal"),
+    [
+        ("[focal_len: 162.00]", 162),
+        ("[focal_len : 166.00]", 166),
+        ("[focal_len: 166]", 166),
+        ("[focal_len : 240]", 24),
+        ("[focal_len: 24]", 24),
+        ("[focal_len: 24.00] [dzoom_ratio: 2.00]", 48),
+        ("[focal_len : 240] [dzoom_ratio: 15000, delta:0]", 36),
+        ("[focal_len: 24.00] [dzoom_ratio: 0.00]", 24),
+        ("[focal_len: 999]", 99.9),
+        ("DJI Mavic 2 Pro DZOOM 2.000", 56),
+    ],
+)
+def test_focal_lengths_and_digital_zoom(tmp_path, stated, focal):
+    (tmp_path / "a.srt").write_text(_srt(f"{stated} [latitude: 47.25] [longitude: -8.5]"))
+    assert read_srt(tmp_path / "a.srt").focal_35mm == pytest.approx(focal)
+
+
+def test_another_zoom_is_noticed_when_it_is_used(tmp_path):
+    entry = "[latitude: 47.25] [longitude: -8.5] [focal_len: 24.00] [dzoom_ratio: {}]"
+    (tmp_path / "a.srt").write_text(_srt(*map(entry.format, ("1.00", "1.00", "2.00", "1.00"))))
+    telemetry = read_srt(tmp_path / "a.srt")
+    assert telemetry.focal_35mm == 24
+    zoomed = [telemetry.is_zoomed(time) for time in (0.0, 1.9, 2.0, 2.9, 3.0, 9.0, np.nan)]
+    assert zoomed == [False, False, True, True, False, False, False]

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _MODEL, _ORIENTATION, _DATE_TIME, _SUBSECOND = 0x0110, 0x0112, 0x9003, 0x9291
-_FOCAL_MM, _FOCAL_35MM = 0x920A, 0xA405
+_FOCAL_MM, _FOCAL_35MM, _DIGITAL_ZOOM = 0x920A, 0xA405, 0xA404
 _PLANE_RESOLUTION, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Diagonal of a 36 x 24 mm frame: the 35 mm equivalent compares diagonals (CIPA DCG-001).
@@ -73,6 +73,8 @@ def read_exif(path: Path) -> Exif | None:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     focal = _focal_pixels(details, model, max(width, height), min(width, height))
+    if focal is not None and (zoom := _number(details.get(_DIGITAL_ZOOM))) and zoom > 1:
+        focal *= zoom
     # Of an image that is rotated upright the angles would have to be rotated as well.
     angles = _angles(xmp) if orientation in (0, 1) else None
     if orientation in (5, 6, 7, 8):

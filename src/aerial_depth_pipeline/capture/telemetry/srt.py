@@ -30,7 +30,11 @@ _FIELDS = {
         # H 98.00m of the small ones
         "barometer": rf"\b(?:BAROMETER|Hb)\s*[:(]?\s*{_NUMBER}",
         "height": rf"\bH\s+{_NUMBER}\s*m\b",
-        "focal": rf"\bfocal_len\s*:\s*{_NUMBER}",
+        # Millimetres where there is a decimal point; some firmware writes whole tenths
+        "focal": r"\bfocal_len\s*:\s*(\d+\.\d+)",
+        "focal whole": r"\bfocal_len\s*:\s*(\d+)(?![\d.])",
+        # [dzoom_ratio: 1.50], [dzoom_ratio: 15000, delta:0] and DZOOM 1.500
+        "zoom": rf"\b(?:dzoom_ratio\s*:|DZOOM)\s*{_NUMBER}",
         # [gb_yaw: -31.9 gb_pitch: -45.0 gb_roll: 0.0] of the newer ones
         "pitch": rf"\b(?:gb|gimbal)_pitch\s*:\s*{_NUMBER}",
         "roll": rf"\b(?:gb|gimbal)_roll\s*:\s*{_NUMBER}",
@@ -41,6 +45,8 @@ _GPS = re.compile(
     rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,\s*(?:([-+]?\d+(?:\.\d*)?)\s*[mM]"
     r"|([-+]?\d+\.\d+)|\d+)\s*)?\)"
 )
+_TENTHS, _ZOOM_TEN_THOUSANDTHS = 200, 1000
+_FOCALS_MM = (8, 200)
 # Height above the start is the barometer's and steadier than the satellites'.
 _DATUMS: dict[str, Datum] = {
     "relative": "start",
@@ -63,7 +69,7 @@ def read_srt(path: Path, fps: float | None = None) -> Telemetry:
     text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
     starts = list(_TIMES.finditer(text))
     times: list[float] = []
-    places, entries, focal = [], [], None
+    places, entries = [], []
     for start, following in zip(starts, [*starts[1:], None], strict=True):
         entry = text[start.end() : following.start() if following else len(text)]
         fields = {
@@ -79,12 +85,10 @@ def read_srt(path: Path, fps: float | None = None) -> Telemetry:
         times.append(time)
         places.append(place)
         entries.append(fields)
-        if focal is None and "focal" in fields:
-            focal = _plausible_focal(fields["focal"])
     if not times:
         raise ValueError(f"{path.name} holds no position that is understood.")
-    if focal is None and (drone := drone_in(text)):
-        focal = drone[1]
+    drone = drone_in(text)
+    focals = np.array([_focal(fields, drone[1] if drone else np.nan) for fields in entries])
     skipped, warnings = len(starts) - len(times), []
     if skipped:
         warnings = [
@@ -98,7 +102,7 @@ def read_srt(path: Path, fps: float | None = None) -> Telemetry:
     positions = np.column_stack([np.array(places), heights])
     angles = [[fields.get(name, np.nan) for name in ("pitch", "roll")] for fields in entries]
     attitude, datum = known_angles(np.array(angles)), _DATUMS[height]
-    return Telemetry(path.name, np.array(times), positions, focal, warnings, attitude, datum)
+    return Telemetry(path.name, np.array(times), positions, focals, warnings, attitude, datum)
 
 
 def _place(fields: dict[str, float], entry: str) -> tuple[float, float] | None:
@@ -116,6 +120,13 @@ def _place(fields: dict[str, float], entry: str) -> tuple[float, float] | None:
     return latitude, longitude
 
 
-def _plausible_focal(value: float) -> float | None:
-    value = value / 10 if value >= 150 else value  # some firmware writes tenths of a millimetre
-    return value if 8 <= value <= 200 else None
+def _focal(fields: dict[str, float], of_drone: float) -> float:
+    """35 mm equivalent focal length in millimetres, NaN where unknown."""
+    whole = fields.get("focal whole", np.nan)
+    # Whole numbers from 20 mm on in tenths: no lens that writes millimetres is as long.
+    focal = fields.get("focal", whole / 10 if whole >= _TENTHS else whole)
+    if not _FOCALS_MM[0] <= focal <= _FOCALS_MM[1]:
+        focal = of_drone
+    zoom = fields.get("zoom", 1.0)
+    zoom = zoom / 10000 if zoom >= _ZOOM_TEN_THOUSANDTHS else zoom
+    return focal * zoom if zoom >= 1 else focal

@@ -10,6 +10,7 @@ import numpy as np
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
 
 Datum = Literal["start", "sea"]
+_SAME_FOCAL = 0.005  # relative
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class Telemetry:
         source: the file they come from.
         time_N: seconds since the video's first frame, increasing.
         position_N3: latitude and longitude in degrees, altitude in metres, NaN where unknown.
-        focal_35mm: the 35 mm equivalent focal length that the file states or that the drone it
-            names has, or None.
+        focal_N: the 35 mm equivalent focal length at each time in millimetres, digital zoom
+            included, that the file states or that the drone it names has, NaN where unknown; None
+            where it says nothing.
         warnings: what was wrong with the file.
         attitude_N2: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, NaN where
             unknown; None where all are.
@@ -32,10 +34,26 @@ class Telemetry:
     source: str
     time_N: np.ndarray
     position_N3: np.ndarray
-    focal_35mm: float | None = None
+    focal_N: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
     attitude_N2: np.ndarray | None = None
     datum: Datum | None = None
+
+    @property
+    def focal_35mm(self) -> float | None:
+        """The commonest focal length, or None."""
+        if self.focal_N is None or not np.isfinite(self.focal_N).any():
+            return None
+        lengths, counts = np.unique(self.focal_N[np.isfinite(self.focal_N)], return_counts=True)
+        return float(lengths[counts.argmax()])
+
+    def is_zoomed(self, time: float) -> bool:
+        """Whether the focal length at a time is another than the commonest."""
+        usual = self.focal_35mm
+        if usual is None or self.focal_N is None or not np.isfinite(time):
+            return False
+        place = max(int(np.searchsorted(self.time_N, time, side="right")) - 1, 0)
+        return bool(abs(self.focal_N[place] / usual - 1) > _SAME_FOCAL)  # False for NaN
 
 
 def is_plausible(latitude: float, longitude: float) -> bool:
