@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from tests.worlds.footage import CAMERA, flight_pose
 
-from aerial_depth_pipeline.capture.selection import select, sharpness, thin_out
+from aerial_depth_pipeline.capture.frame_writer import frame_table
+from aerial_depth_pipeline.capture.selection import FrameRecord, select, sharpness, thin_out
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
+from aerial_depth_pipeline.sfm.views import choose_views
 
 
 @dataclass
@@ -174,11 +176,55 @@ def test_memory_is_given_back(world):
     assert sum(row.gray.size > 0 for row in rows) <= 3
 
 
-def test_thinning_keeps_known_depth(world):
-    from aerial_depth_pipeline.capture.selection import FrameRecord
-
+def test_thinning_keeps_known_depth():
     rows = [FrameRecord(i, i / 10, "", None, kept=True) for i in range(100)]
     dropped = thin_out(rows, 20, {13, 14, 77})
     kept = [row.frame for row in rows if row.kept]
     assert len(kept) == 20 and {13, 14, 77} <= set(kept) and len(dropped) == 80
     assert all(row.reason == "thinned out" for row in dropped)
+
+
+def _hour() -> list[FrameRecord]:
+    """An hour of flight, its kept frames 0.012 widths apart, with a cut in the middle."""
+    rows = [
+        FrameRecord(i, i / 15, "", None, kept=i % 3 == 0, motion=0.012, segment=i // 27000)
+        for i in range(54000)
+    ]
+    rows[0].motion = rows[27000].motion = float("nan")
+    return rows
+
+
+def test_thinning_keeps_the_neighbours_of_triplets():
+    rows = _hour()
+    assert len(thin_out(rows, 2000, set())) == 16000
+    kept = [row for row in rows if row.kept]
+    assert len(kept) == 2000
+    lengths = np.unique([row.segment for row in kept], return_counts=True)[1]
+    assert np.median(lengths) >= 30  # room for triplets at an offset of five on either side
+    assert sum(max(0, length - 10) for length in lengths) > 1500  # frames that can be targets
+    assert (
+        np.diff([0, *(row.frame for row in kept), 54000]).max() < 54000 / 15
+    )  # all over the flight
+    for first, second in zip(kept, kept[1:], strict=False):
+        if first.segment == second.segment:
+            assert second.motion == 0.012 and second.frame - first.frame == 3
+
+
+def test_motion_accumulates_over_what_was_thinned_out():
+    rows = _hour()
+    way = {row.frame: 0.012 * row.frame / 3 for row in rows}
+    thin_out(rows, 2000, set())
+    kept = [row for row in rows if row.kept]
+    for first, second in zip(kept, kept[1:], strict=False):
+        if first.frame < 27000 <= second.frame:
+            continue  # the cut
+        assert second.motion == pytest.approx(way[second.frame] - way[first.frame])
+
+
+def test_views_of_an_hour_overlap():
+    rows = _hour()
+    rows[27000].motion = 0.012
+    thin_out(rows, 2000, set())
+    table = frame_table(rows, np.zeros((54000, 3)), np.zeros((54000, 3)))
+    views = choose_views(table[table["kept"]], 36, 0.15)
+    assert len(views) == 36 and np.diff(views).max() / 3 * 0.012 <= 0.165

@@ -35,5 +35,17 @@ def test_frames_with_exact_depth_are_preferred():
     assert len(views) == 15
 
 
-def test_unknown_motion_counts_as_usual_motion():
-    assert len(choose_views(frames(np.full(50, np.nan)), 10, 0.5)) == 10
+def test_photographs_without_positions_are_taken_in_their_order():
+    assert choose_views(frames(np.full(50, np.nan)), 10, 0.5) == list(range(40, 60, 2))
+
+
+def test_photographs_of_a_survey_are_neighbours_on_the_map():
+    # Ten lines of ten photographs, 40 m apart along a line and 60 m between lines.
+    lines, along = np.divmod(np.arange(100), 10)
+    along = np.where(lines % 2, 9 - along, along)  # there and back
+    table = frames(np.full(100, np.nan)).assign(east=60.0 * lines, north=40.0 * along)
+    chosen = table[table["frame"].isin(choose_views(table, 36, 0.5))]
+    places = chosen[["east", "north"]].to_numpy()
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1) + 1e9 * np.eye(len(places))
+    assert len(chosen) == 36 and (np.sort(apart, axis=1)[:, 1] <= 60).all()
+    assert np.ptp(places, axis=0).max() <= 7 * 60

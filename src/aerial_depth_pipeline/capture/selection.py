@@ -27,6 +27,7 @@ _LOST_OVERLAP = 0.5
 _STILL = 0.05
 _PATIENCE = 20  # nor do frames of which it would take more than this many to move by min_motion
 _SOME_MOTION = 0.3  # part of min_motion by which frames with known depth must differ
+_RUN = 40  # frames that stay together when frames are thinned out
 _SAME_IMAGE = 0.6  # grey levels
 _SAME_PLACE = 1e-4  # flow, share of the width
 _FEWEST_CORNERS = 20
@@ -266,19 +267,59 @@ def _same_after_gain(first_HW: np.ndarray, second_HW: np.ndarray) -> bool:
 
 
 def thin_out(rows: list[FrameRecord], limit: int | None, wanted: set[int]) -> list[FrameRecord]:
-    """Mark kept frames beyond `limit` as thinned out, evenly, those with known depth last. Returns
-    the ones newly marked."""
+    """Mark kept frames beyond `limit` as thinned out, those with known depth last.
+
+    What stays are runs of neighbouring frames, since a triplet needs its neighbours: one long run
+    about the middle of the way, from which the scene is reconstructed, and short ones evenly spread
+    over the rest. Each run becomes a segment, and `motion` counts from the kept frame before.
+
+    Returns:
+        The frames newly marked.
+    """
     kept = [row for row in rows if row.kept]
     if limit is None or len(kept) <= limit:
         return []
     with_depth = [row for row in kept if row.frame in wanted]
     others = [row for row in kept if row.frame not in wanted]
     room = max(0, limit - len(with_depth))
-    chosen = {id(row) for row in _spread(with_depth, limit) + _spread(others, room)}
+    chosen = {id(row) for row in _spread(with_depth, limit) + _runs(others, room)}
     dropped = [row for row in kept if id(row) not in chosen]
     for row in dropped:
         row.kept, row.reason = False, THINNED
+    gaps, way, torn = 0, 0.0, False  # since the last kept frame
+    segment = kept[0].segment
+    for row in rows:
+        if row.segment != segment:
+            segment, torn = row.segment, False
+        if row.reason == THINNED:
+            way, torn = way + row.motion, True
+        elif row.kept:
+            if torn:
+                gaps, row.motion = gaps + 1, way + row.motion
+            way, torn = 0.0, False
+        row.segment += gaps
     return dropped
+
+
+def _runs(rows: list[FrameRecord], count: int) -> list[FrameRecord]:
+    """`count` of the rows in runs: half of them about the middle of the way, the others spread over
+    the rest."""
+    if count >= len(rows):
+        return rows
+    way = np.cumsum(np.nan_to_num([row.motion for row in rows]) + 1e-9)
+    length = count // 2
+    middle = int(np.searchsorted(way, way[-1] / 2))
+    start = min(max(middle - length // 2, 0), len(rows) - length)
+    rest = rows[:start] + rows[start + length :]
+    left = count - length
+    runs = max(1, round(left / _RUN))
+    ends = np.linspace(0, left, runs + 1).round().astype(int)
+    # Gaps of equal length before, between and after the runs
+    gaps = np.linspace(0, len(rest) - left, runs + 2)[1:-1].round().astype(int)
+    chosen = rows[start : start + length]
+    for first, last, gap in zip(ends[:-1], ends[1:], gaps, strict=True):
+        chosen = chosen + rest[first + gap : last + gap]
+    return chosen
 
 
 def _spread(rows: list[FrameRecord], count: int) -> list[FrameRecord]:

@@ -16,7 +16,7 @@ class FrameExtractionSettings(Settings):
     max_width: int = Field(768, ge=64)
     """Frames are scaled down (never up) to this width in pixels while they are decoded."""
     max_frames: int | None = Field(2000, ge=3)
-    """Largest number of kept frames, evenly thinned; null for no limit."""
+    """Largest number of kept frames; of more, runs of neighbours are kept; null for no limit."""
     min_motion: float = Field(0.005, ge=0, lt=0.5)
     """Median flow since the last kept frame that keeps a frame, as a share of the width. Others are
     `hovering`, `duplicate` or `too close`."""

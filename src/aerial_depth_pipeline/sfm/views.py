@@ -20,6 +20,9 @@ def choose_views(
         preferred: frames taken where one lies near (those with exact depth, so that the result can
             be measured).
 
+    Where no motion is known (photographs), neighbours are taken and not every n-th: those nearest
+    to the middle of the positions (`east`, `north`), else of the order.
+
     Returns:
         Frame indices in ascending order.
     """
@@ -28,7 +31,9 @@ def choose_views(
         return [int(f) for f in frames]
     motion = table["motion"].to_numpy(float).copy()
     measured = np.isfinite(motion[1:])
-    motion[1:][~measured] = np.median(motion[1:][measured]) if measured.any() else 1e-3
+    if not measured.any():
+        return _neighbours(table, max_views)
+    motion[1:][~measured] = np.median(motion[1:][measured])
     motion[0] = 0.0
     along = np.cumsum(np.maximum(motion, 1e-6))
     step = min(along[-1] / (max_views - 1), max_step)
@@ -43,3 +48,12 @@ def choose_views(
         index = np.argmin(np.where(favoured, distance - along[-1], distance))
         chosen.append(int(frames[index]))
     return sorted(set(chosen))
+
+
+def _neighbours(table: pd.DataFrame, count: int) -> list[int]:
+    frames = table["frame"].to_numpy()
+    places = table.reindex(columns=["east", "north"]).to_numpy(float)
+    if not np.isfinite(places).all():
+        places = np.arange(len(frames), dtype=float)[:, None]
+    distance = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+    return sorted(int(frame) for frame in frames[np.argsort(distance, kind="stable")[:count]])

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.capture.motion.attitude import up_of_frames
-from aerial_depth_pipeline.capture.selection import THINNED
 from aerial_depth_pipeline.capture.telemetry.telemetry import smooth_positions
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
 from aerial_depth_pipeline.formats.file_names import numbered
@@ -73,9 +72,7 @@ def attitude_table(
     if choice != "none" and stated:
         up, origin = kept[UP_COLUMNS].to_numpy(float), "telemetry"
     elif choice == "auto" and table["motion"].notna().any():
-        # Frames that were thinned out afterwards were steps all the same.
-        is_step = is_kept | (table["reason"] == THINNED)
-        way = np.cumsum(np.where(is_step, table["motion"].fillna(0.0), 0.0))[is_kept]
+        way = np.cumsum(kept["motion"].fillna(0.0).to_numpy())
         positions = np.full((len(table), 3), np.nan)
         if set(_EAST_NORTH_UP) <= set(table.columns):
             known = table[_EAST_NORTH_UP].to_numpy(float)
