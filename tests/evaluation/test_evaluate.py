@@ -395,3 +395,19 @@ def test_a_full_temporary_disk_is_one_sentence(references, monkeypatch):
         evaluate(
             lambda image: np.ones(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS
         )
+
+
+@pytest.mark.parametrize(("unit", "metric"), [("model units", True), ("metres", False)])
+def test_without_alignment_only_metres_are_measured_against_metres(tmp_path, depths, unit, metric):
+    class Model:
+        metadata = {"unit": unit}
+
+        def __call__(self, image):
+            return depths[index_of(image)]
+
+    references = write_scene(tmp_path / "flight", depths, metric=metric)
+    table = measure(Model(), {"flight": references}, {}, "town", SETTINGS).table
+    measured = table[table["metric"] == "abs_rel"].groupby("contestant")["alignment"].agg(set)
+    assert "none" not in measured["model"] and "median_per_image" in measured["model"]
+    assert ("none" in measured["tilted_plane"]) == metric
+    assert "none" not in measured["constant"]  # without training references it has no unit

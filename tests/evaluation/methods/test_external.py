@@ -112,7 +112,8 @@ def test_a_contestant_of_each_kind_in_one_table(tmp_path, references, depths):
     assert wide.loc["centimetres", "none"] == pytest.approx(
         0, abs=2e-4
     )  # rounded to whole centimetres
-    assert wide.loc["inverse", "none"] == pytest.approx(0, abs=1e-5)
+    assert wide.loc["inverse", "median_per_image"] == pytest.approx(0, abs=1e-5)
+    assert np.isnan(wide.loc["inverse", "none"])  # it has no unit
     assert wide.loc["affine", "lstsq_inverse_depth"] == pytest.approx(0, abs=1e-4)
     assert wide.loc["affine", ["none", "median_per_image", "median_per_scene"]].isna().all()
     # Both networks say the same slope at different sizes, and a slope fits this ground better than

@@ -180,9 +180,8 @@ def test_sparse_depth_of_colmap_takes_part(report):
         & (table["cap"] == "none")
     ]
     values = sparse.set_index("alignment")["value"]
-    assert values["none"] == pytest.approx(
-        0.5, abs=1e-3
-    )  # the model was written at half of its size
+    # The model was written at half of its size, and nobody says that it is metric.
+    assert "none" not in values
     assert values["median_per_scene"] == pytest.approx(0, abs=1e-3)
     assert sparse["coverage"].iloc[0] == pytest.approx(8 * 13 / (HEIGHT * WIDTH), rel=0.02)
 

@@ -19,9 +19,9 @@ def test_console_table_has_the_model_first_the_baselines_last_and_aligned_column
 
 
 def test_markdown_marks_the_best_and_latex_escapes(measured):
-    markdown = format_markdown(measured.table, "town", "none", cap="40")
+    markdown = format_markdown(measured.table, "town", "median_per_image", cap="40")
     assert "depth up to 40" in markdown and "| `model` | **" in markdown
-    latex = format_latex(measured.table, "town", "none")
+    latex = format_latex(measured.table, "town", "median_per_image")
     assert (
         r"tilted\_plane" in latex
         and r"\%" in latex

@@ -23,6 +23,7 @@ from aerial_depth_pipeline.evaluation.measuring.metrics import image_metrics
 from aerial_depth_pipeline.evaluation.measuring.predictions import Prediction, _attempt, _inverse
 from aerial_depth_pipeline.evaluation.measuring.reference_pixels import KnownPixels
 from aerial_depth_pipeline.evaluation.method_table import DENSE_CONVENTIONAL, METHOD
+from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     Method,
@@ -175,8 +176,11 @@ class SceneMeasurement:
         for cap, known in self._known(frame, inverses.get(_PLANE)).items():
             for method in self.methods:
                 if method.name in inverses and not (method.oracle and scales is not None):
+                    inverse_HW = inverses[method.name]
+                    if method.name == _PLANE and known.plane_HW is not None:
+                        inverse_HW = known.plane_HW
                     self._measure_method(
-                        method, frame, inverses[method.name], cap, known, scales, groups, result
+                        method, frame, inverse_HW, cap, known, scales, groups, result
                     )
 
     def _groups(
@@ -223,12 +227,12 @@ class SceneMeasurement:
             )
         else:
             alignments = {"none": (1.0, 0.0), "lstsq_inverse_depth": (fit.scale, fit.shift)}
-            if method.output == "affine_inverse_depth":
-                del alignments["none"]
-            else:
+            if method.output != "affine_inverse_depth":
                 ratio = common.median / median(np.reciprocal(inverse_N))
                 result.ratios[method.name, cap] = ratio
                 alignments["median_per_image"] = (1 / ratio, 0.0)
+        if not (method.metric and frame.reference.metric):
+            alignments.pop("none", None)
         metrics: dict[str, float] = {}
         for alignment in settings.alignments:
             if alignment not in alignments:
@@ -315,6 +319,9 @@ class SceneMeasurement:
             where_HW = frame.depth > nearest
             if np.isfinite(cap):
                 where_HW &= frame.depth <= cap
+                # The plane is fitted to what is measured.
+                plane = None if plane_HW is None else tilted_plane(frame.depth * where_HW)
+                plane_HW = plane_HW if plane is None else np.reciprocal(plane)
             known[name] = KnownPixels(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
         return known
 

@@ -25,7 +25,11 @@ class Pixels:
 
 
 class KnownPixels(Pixels):
-    """All pixels of one image that carry a reference, under one cap."""
+    """All pixels of one image that carry a reference, under one cap.
+
+    Attributes:
+        plane_HW: inverse depth of the tilted plane that fits them, or None.
+    """
 
     def __init__(
         self,
@@ -36,7 +40,7 @@ class KnownPixels(Pixels):
         farthest: float,
     ) -> None:
         self._where = slice(None) if where_HW.all() else where_HW.reshape(-1)
-        self.nearest, self.farthest = nearest, farthest
+        self.plane_HW, self.nearest, self.farthest = plane_HW, nearest, farthest
         depth_N, plane_error_N = self._pick(depth_HW), None
         if plane_HW is not None and len(depth_N):
             plane_error_N = aligned_depth(self._pick(plane_HW), 1, 0, nearest, farthest)

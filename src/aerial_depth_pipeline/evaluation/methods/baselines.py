@@ -15,18 +15,23 @@ from aerial_depth_pipeline.progress import progress
 
 log = logging.getLogger(__name__)
 
+_FITTED_PIXELS = 20_000
+_ROUNDS = 30
+
 
 @dataclass(frozen=True)
 class TrainingDepth:
     """What the training references say without looking at an image.
 
     Attributes:
-        constant: their median depth (1 without references); metres only where all of them are.
+        constant: their median depth (1 without references).
         mean_HW: their mean depth map, complete, in the same unit; None without references.
+        metric: whether both are in metres: where all references are.
     """
 
     constant: float
     mean_HW: np.ndarray | None
+    metric: bool = False
 
 
 def training_depth(train: Mapping[str, Sequence[Reference]], size: Sequence[int]) -> TrainingDepth:
@@ -63,27 +68,57 @@ def training_depth(train: Mapping[str, Sequence[Reference]], size: Sequence[int]
         return TrainingDepth(1.0, None)
     mean_HW = (total_HW / np.maximum(weight_HW, 1)).astype(np.float32)
     if (weight_HW == 0).any():
-        plane_HW = tilted_plane(mean_HW)
-        mean_HW = np.where(
-            weight_HW > 0,
-            mean_HW,
-            plane_HW if plane_HW is not None else np.median(mean_HW[weight_HW > 0]),
+        plane = _least_squares_plane(mean_HW)
+        elsewhere = (
+            np.median(mean_HW[weight_HW > 0]) if plane is None else _plane_depth(plane, mean_HW)
         )
-    return TrainingDepth(float(np.median(medians)) if metric else 1.0, mean_HW.astype(np.float32))
+        mean_HW = np.where(weight_HW > 0, mean_HW, elsewhere)
+    constant = float(np.median(medians)) if metric else 1.0
+    return TrainingDepth(constant, mean_HW.astype(np.float32), metric)
 
 
 def tilted_plane(reference_HW: np.ndarray) -> np.ndarray | None:
-    """The plane in inverse depth, 1/z = a u + b v + c, that fits the reference best by least
-    squares: an oracle, it sees the reference.
+    """The plane in inverse depth, 1/z = a u + b v + c, of least abs rel: an oracle, it sees the
+    reference.
 
     A plane in space is exactly such a plane in inverse depth, so this is the best flat, tilted
     ground. Beyond its horizon the depth is kept at ten thousand times the depth of the mean inverse
-    depth.
+    depth. With p the plane's and q the reference's inverse depth, abs rel is the mean of |p - q| /
+    p; least squares with weights q / (p² |p - q|) have the same stationary points.
+
+    Args:
+        reference_HW: depth, 0 where it is not to be fitted.
 
     Returns:
         Depth [H, W], or None where fewer than three pixels, or only pixels on one line, have a
         reference.
     """
+    plane = _least_squares_plane(reference_HW)
+    if plane is None:
+        return None
+    best_3, least = plane, float(np.count_nonzero(reference_HW > 0))
+    stride = max(1, round((np.count_nonzero(reference_HW > 0) / _FITTED_PIXELS) ** 0.5))
+    v, u = np.nonzero(reference_HW[::stride, ::stride] > 0)
+    height, width = reference_HW.shape
+    inverse_N = 1 / reference_HW[::stride, ::stride][v, u].astype(float)
+    x, y = (u * stride + 0.5) / width - 0.5, (v * stride + 0.5) / height - 0.5
+    rays_N3 = np.stack([x, y, np.ones(len(x))], 1)
+    floor, least = 1e-4 * inverse_N.mean(), np.inf
+    for _ in range(_ROUNDS):
+        plane_N = np.maximum(rays_N3 @ plane, floor)
+        error_N = np.abs(plane_N - inverse_N)
+        if (abs_rel := float((error_N / plane_N).mean())) < least:
+            best_3, least = plane, abs_rel
+        weight_N = inverse_N / (plane_N**2 * np.maximum(error_N, 1e-4 * inverse_N))
+        normal_33 = (rays_N3 * weight_N[:, None]).T @ rays_N3
+        if np.linalg.cond(normal_33) > 1e12:
+            break
+        plane = np.linalg.solve(normal_33, rays_N3.T @ (weight_N * inverse_N))
+    return _plane_depth(best_3, reference_HW)
+
+
+def _least_squares_plane(reference_HW: np.ndarray) -> np.ndarray | None:
+    """a, b, c of the plane in inverse depth that fits best by least squares."""
     height, width = reference_HW.shape
     known_HW = reference_HW > 0
     count = int(np.count_nonzero(known_HW))
@@ -104,9 +139,17 @@ def tilted_plane(reference_HW: np.ndarray) -> np.ndarray | None:
     right_3 = np.array([x_right_H.sum(), y @ right_H, right_H.sum()])
     if np.linalg.cond(normal_33) > 1e8:
         return None
-    a, b, c = np.linalg.solve(normal_33, right_3)
+    return np.linalg.solve(normal_33, right_3)
+
+
+def _plane_depth(plane_3: np.ndarray, reference_HW: np.ndarray) -> np.ndarray:
+    height, width = reference_HW.shape
+    a, b, c = plane_3
+    x = (np.arange(width) + 0.5) / width - 0.5
+    y = (np.arange(height) + 0.5) / height - 0.5
     plane_HW = (a * x[None, :] + (b * y[:, None] + c)).astype(np.float32)
-    return np.reciprocal(np.maximum(plane_HW, np.float32(1e-4 * right_3[2] / count)))
+    mean = np.reciprocal(reference_HW[reference_HW > 0], dtype=np.float64).mean()
+    return np.reciprocal(np.maximum(plane_HW, np.float32(1e-4 * mean)))
 
 
 def resize_depth(depth_HW: np.ndarray, width: int, height: int) -> np.ndarray:

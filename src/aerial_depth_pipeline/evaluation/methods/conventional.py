@@ -51,6 +51,8 @@ def conventional_methods(
         if exact and SceneFolder(_folder(exact[0])).has_sfm:
             scenes[name] = exact
     models, methods = _Models(scenes), []
+    # A method has one unit in a domain.
+    metric = all(_is_metric(_folder(references[0])) for references in scenes.values())
     for method in settings.conventional if scenes else []:
         if method in BACKENDS and (reason := why_not_here(method)):
             log.info("%s is left out: %s", method, reason)
@@ -61,7 +63,7 @@ def conventional_methods(
             else _Dense(method, models, settings.conventional_frames, work).predict
         )
         # Alone: the first frame of a scene reads its model, or computes the depth of all.
-        methods.append(Method(method, predict, dense=False, alone=True))
+        methods.append(Method(method, predict, dense=False, alone=True, metric=metric))
     return methods
 
 
@@ -163,6 +165,13 @@ def _folder(reference: Reference) -> Path:
     """The scene's folder in `03_primary/`; only scenes that have one get here."""
     assert reference.ground_truth is not None
     return reference.ground_truth
+
+
+def _is_metric(ground_truth: Path) -> bool:
+    try:
+        return bool(SceneFolder(ground_truth).description().get("metric"))
+    except SceneError:
+        return False
 
 
 def _depth_on_disk(ground_truth: Path, method: str) -> list[int]:

@@ -37,7 +37,7 @@ def _method(settings: MethodSettings, domain: str) -> Method:
             f"Method '{settings.name}': {path} does not exist; correct its 'path' in"
             " conf/*/parameters_evaluation.yml."
         )
-    kind = settings.kind
+    kind, metric = settings.kind, settings.output == "depth"
     if kind == "auto":
         suffix = path.suffix.lower()
         kind = "onnx" if suffix == ".onnx" else "folder"
@@ -50,10 +50,11 @@ def _method(settings: MethodSettings, domain: str) -> Method:
                 " TorchScript file; say 'kind'."
             )
         predict = _from_folder(settings, path, domain)
-        return Method(settings.name, predict, settings.output, stretched=settings.stretched)
+        stretched = settings.stretched
+        return Method(settings.name, predict, settings.output, stretched, metric=metric)
     run, size = (_onnx if kind == "onnx" else _torchscript)(settings, path)
     predict = _from_network(settings, run, size)
-    return Method(settings.name, predict, settings.output, stretched=True, alone=True)
+    return Method(settings.name, predict, settings.output, True, alone=True, metric=metric)
 
 
 def _from_folder(

@@ -80,6 +80,7 @@ class Method:
         alone: whether it predicts one frame at a time, because it has threads or a GPU of its own.
         cheap: whether a prediction is made again rather than kept until the scene's common scale is
             known.
+        metric: whether it predicts metres; only then it is measured without alignment.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Method:
     oracle: bool = False
     alone: bool = False
     cheap: bool = False
+    metric: bool = False
 
 
 def model_method(predict: Callable[..., np.ndarray], name: str = "model") -> Method:
@@ -98,22 +100,32 @@ def model_method(predict: Callable[..., np.ndarray], name: str = "model") -> Met
     A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is
     known.
     """
+    metric = _in_metres(predict)
     if not _takes_slope(predict):
-        return Method(name, lambda frame: predict(frame.image), "depth", alone=True)
+        return Method(name, lambda frame: predict(frame.image), alone=True, metric=metric)
 
     def with_attitude(frame: Frame) -> np.ndarray:
         height, width = frame.image.shape[:2]
         return predict(frame.image, slope_of(frame.reference, height, width))
 
-    return Method(name, with_attitude, "depth", alone=True)
+    return Method(name, with_attitude, alone=True, metric=metric)
+
+
+def _in_metres(predict: Callable[..., np.ndarray]) -> bool:
+    """A function that says nothing about itself predicts metres."""
+    return getattr(predict, "metadata", {"unit": "metres"}).get("unit") == "metres"
 
 
 def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> list[Method]:
     """The model without what is known beside the image, where it makes use of that, and averaged
     with the mirrored image's depth."""
     found = []
+    metric = _in_metres(predict)
     if _takes_slope(predict):
-        found.append(Method(PICTURE_ALONE, lambda frame: predict(frame.image), "depth", alone=True))
+        method = Method(
+            PICTURE_ALONE, lambda frame: predict(frame.image), alone=True, metric=metric
+        )
+        found.append(method)
     if mirrored:
 
         def averaged(frame: Frame) -> np.ndarray:
@@ -123,7 +135,7 @@ def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> l
             one_by_one = functools.partial(_one_by_one, predict)
             return mirrored_mean(one_by_one, frame.image[None], slope)[0]
 
-        found.append(Method(MIRRORED, averaged, "depth", alone=True))
+        found.append(Method(MIRRORED, averaged, alone=True, metric=metric))
     return found
 
 
@@ -144,7 +156,7 @@ def trivial_baselines(training: TrainingDepth) -> list[Method]:
     def constant(frame: Frame) -> np.ndarray:
         return np.full(frame.depth.shape, training.constant, np.float32)
 
-    methods = [Method("constant", constant, cheap=True)]
+    methods = [Method("constant", constant, cheap=True, metric=training.metric)]
     if training.mean_HW is not None:
         mean_HW = training.mean_HW
         inverse_HW = np.reciprocal(mean_HW)
@@ -155,8 +167,8 @@ def trivial_baselines(training: TrainingDepth) -> list[Method]:
             size = frame.depth.shape[::-1]
             return np.reciprocal(cv2.resize(inverse_HW, size, interpolation=cv2.INTER_LINEAR))
 
-        methods.append(Method("mean_depth_map", mean_depth_map, cheap=True))
-    methods.append(Method("tilted_plane", _tilted_plane, oracle=True))
+        methods.append(Method("mean_depth_map", mean_depth_map, cheap=True, metric=training.metric))
+    methods.append(Method("tilted_plane", _tilted_plane, oracle=True, metric=True))
     return methods
 
 
