@@ -107,3 +107,16 @@ def test_a_model_without_metres_is_not_taken_for_one_with(flight, tmp_path):
             PredictSettings(scale="model"),
             tmp_path / "out",
         )
+
+
+def test_this_flight_s_height_goes_before_the_heights_of_the_training(flight, tmp_path):
+    write_srt(tmp_path / "flight.SRT", height=60.0)
+    model = LevelGround(height=90.0, pitch=np.radians(50))
+    model.metadata = {"unit": "metres"}
+    settings = PredictSettings(side_by_side=False)
+    report = predict(flight, model, settings, tmp_path / "out")
+    assert report["scale"]["origin"] == "height"
+    assert report["scale"]["factor"] == pytest.approx(60 / 90, rel=0.01)
+    (tmp_path / "flight.SRT").unlink()
+    report = predict(flight, model, settings, tmp_path / "without")
+    assert (report["unit"], report["scale"]["origin"]) == ("metres", "model")

@@ -69,7 +69,18 @@ def find_scale(
         )
     if choice in ("auto", "colmap") and colmap is not None:
         return _from_colmap(colmap, footage)
-    if choice in ("auto", "model") and model_unit == "metres":
+    if choice == "none":
+        return _without("predict.scale is 'none'")
+    # This flight's height is worth more than the heights of the flights that were trained on.
+    height = _from_height(footage, depths, times) if choice in ("auto", "height") else ""
+    if isinstance(height, Scale):
+        return height
+    if choice == "height":
+        raise UserError(
+            f"predict.scale is 'height', but {height}; set predict.scale: auto for depth without"
+            " metres."
+        )
+    if model_unit == "metres":
         explanation = (
             "The model was trained in metres; they hold for cameras and heights like those it was"
             " trained on."
@@ -80,18 +91,8 @@ def find_scale(
             f"predict.scale is 'model', but the model's depth is in {stated_unit}; set"
             " predict.scale: auto."
         )
-    if choice == "none":
-        return _without("predict.scale is 'none'")
-    scale = _from_height(footage, depths, times)
-    if isinstance(scale, Scale):
-        return scale
-    if choice == "height":
-        raise UserError(
-            f"predict.scale is 'height', but {scale}; set predict.scale: auto for depth without"
-            " metres."
-        )
-    logger.info("predict: depth has no metres, since %s.", scale)
-    return _without(f"the model's depth is in {stated_unit}, and {scale}")
+    logger.info("predict: depth has no metres, since %s.", height)
+    return _without(f"the model's depth is in {stated_unit}, and {height}")
 
 
 def _from_colmap(colmap: ColmapRatios, footage: Footage) -> Scale:

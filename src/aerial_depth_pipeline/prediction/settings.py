@@ -30,8 +30,8 @@ class PredictSettings(Settings):
     points_stride: int = Field(2, ge=1)
     """Every n-th row and column of a point cloud."""
     scale: Literal["auto", "colmap", "model", "height", "none"] = "auto"
-    """Source of metres: a COLMAP model (`colmap`), the `model`'s training, the `height` above the
-    start from telemetry, `none`; `auto`: the first available."""
+    """Source of metres: a COLMAP model (`colmap`), the `height` above the start from telemetry, the
+    `model`'s training, `none`; `auto`: the first available."""
     colmap: str | None = None
     """COLMAP model of the same footage: a scene's folder in `03_primary/`, or one with `cameras`,
     `images`, `points3D` whose images are named like the source's (video: six digits)."""

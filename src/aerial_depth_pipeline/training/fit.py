@@ -187,11 +187,20 @@ def _metadata(
     triplets: list[Triplet], factors: dict[str, float], settings: TrainSettings
 ) -> dict[str, Any]:
     """What the model remembers of its training; with telemetry also how many metres a training unit
-    is."""
-    metres = metres_per_unit(triplets, factors)
+    is. It is metric where the scenes agree on that."""
+    unit = metres_per_unit(triplets, factors)
+    if unit.by_scene and unit.metres is None:
+        log.warning(
+            "The model has no metres: a training unit is %.3g to %.3g m in the scenes with"
+            " telemetry, since they are flown at different heights.",
+            *(min(unit.by_scene.values()), max(unit.by_scene.values())),
+        )
     return {
-        "unit": "training units" if metres is None else "metres",
-        "depth_scale": 1.0 if metres is None else metres,
+        "unit": "training units" if unit.metres is None else "metres",
+        "depth_scale": 1.0 if unit.metres is None else unit.metres,
+        "metres_per_unit": {"scenes": unit.by_scene, "spread": unit.spread}
+        if unit.by_scene
+        else None,
         "domains": sorted({t.scene.split("/")[0] for t in triplets}),
         "triplets": len(triplets),
         "settings": settings.model_dump(),

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _TRIPLETS = 12
 _NEAREST, _FARTHEST, _HYPOTHESES = 1.5, 400.0, 48  # in steps
 _FALLBACK = 20.0
+_AGREEMENT = 0.15  # between the scenes of a metric model
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,46 @@ def scaled_poses(triplet: Triplet, factor: float) -> np.ndarray:
     return T
 
 
-def metres_per_unit(triplets: Sequence[Triplet], factors: dict[str, float]) -> float | None:
-    """Metres of a training unit, the median over all steps of known length; None where there are
-    fewer of them than triplets."""
-    metres = []
-    for triplet in triplets:
-        steps = zip(triplet.lengths_S, triplet.T_S44, triplet.usable_S, strict=True)
-        for length, T, usable in steps:
-            step = np.linalg.norm(T[:3, 3]) * factors[triplet.scene]
-            if usable and np.isfinite(length) and length > 0 and step > 0:
-                metres.append(length / step)
-    return float(np.median(metres)) if len(metres) >= len(triplets) else None
+@dataclass(frozen=True)
+class MetricUnit:
+    """What a training unit is in metres.
+
+    Attributes:
+        by_scene: median over a scene's steps of known length, where most of them are known.
+        spread: largest less smallest of these, as a share of their median.
+        metres: their median over triplets, where the scenes agree and hold most of the triplets;
+            else None.
+    """
+
+    by_scene: dict[str, float]
+    spread: float
+    metres: float | None
+
+
+def metres_per_unit(triplets: Sequence[Triplet], factors: dict[str, float]) -> MetricUnit:
+    """How many metres a training unit is in each scene, and in all where they agree. Scenes that
+    are flown at other heights do not, when each is scaled to the network's depth."""
+    by_scene, weights = {}, []
+    for scene, of_scene in _by_scene(triplets).items():
+        metres, steps = [], 0
+        for triplet in of_scene:
+            for length, T, usable in zip(
+                triplet.lengths_S, triplet.T_S44, triplet.usable_S, strict=True
+            ):
+                step = np.linalg.norm(T[:3, 3]) * factors[scene]
+                steps += bool(usable)
+                if usable and np.isfinite(length) and length > 0 and step > 0:
+                    metres.append(length / step)
+        if metres and len(metres) >= steps / 2:
+            by_scene[scene] = float(np.median(metres))
+            weights.append(len(of_scene))
+    if not by_scene:
+        return MetricUnit({}, float("nan"), None)
+    values = np.array(list(by_scene.values()))
+    middle = float(np.median(np.repeat(values, weights)))
+    spread = float(np.ptp(values)) / middle
+    agree = spread <= _AGREEMENT and sum(weights) >= len(triplets) / 2
+    return MetricUnit(by_scene, spread, middle if agree else None)
 
 
 def _by_scene(triplets: Sequence[Triplet]) -> dict[str, list[Triplet]]:
