@@ -152,10 +152,11 @@ def test_without_training_references_the_mean_depth_map_is_absent(references, de
     assert set(table["contestant"]) == {"model", "constant", "tilted_plane"}
 
 
-def test_skill_is_one_minus_the_ratio_to_the_plane_and_the_interval_holds_it(references):
-    measured = measure(
-        lambda image: 50 + np.zeros(image.shape[:2]), {"flight": references}, {}, "town", SETTINGS
-    )
+def test_skill_is_one_minus_the_ratio_to_the_plane_and_the_interval_holds_it(
+    references, depths, tmp_path
+):
+    scenes = {"flight": references, "other": write_scene(tmp_path / "other", depths)}
+    measured = measure(lambda image: 50 + np.zeros(image.shape[:2]), scenes, {}, "town", SETTINGS)
     table = measured.table
     expected = 1 - value(table, "abs_rel") / value(table, "abs_rel", "tilted_plane")
     assert value(table, "skill_over_plane") == pytest.approx(expected)
@@ -164,7 +165,24 @@ def test_skill_is_one_minus_the_ratio_to_the_plane_and_the_interval_holds_it(ref
         & (table["contestant"] == "model")
         & (table["scene"] == "all")
     ].iloc[0]
-    assert row["low"] <= row["value"] <= row["high"] and row["low"] < row["high"]
+    assert row["low"] <= row["value"] <= row["high"]
+
+
+def test_one_scene_or_a_few_images_have_no_interval(references, depths, tmp_path):
+    def low_of(scenes):
+        table = evaluate(
+            lambda image: depths[index_of(image) % 5] + 1, scenes, {}, "town", SETTINGS
+        )
+        main = table[(table["metric"] == "abs_rel") & (table["contestant"] == "model")]
+        return main.set_index(["scene", "alignment"])["low"].xs("none", level="alignment")
+
+    five = {"flight": references}
+    assert low_of(five).isna().all()
+    twelve = {"flight": write_scene(tmp_path / "twelve", [depths[i % 5] for i in range(12)])}
+    low = low_of(twelve)
+    assert np.isnan(low["all"]) and np.isfinite(low["flight"])
+    both = low_of(five | {"other": write_scene(tmp_path / "other", depths)})
+    assert np.isfinite(both["all"]) and np.isnan(both["flight"])
 
 
 def test_a_cap_leaves_far_pixels_out_and_clips_predictions_to_it(references, depths):

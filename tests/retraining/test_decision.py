@@ -1,6 +1,7 @@
 """Every outcome of the decision between champion and challenger."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aerial_depth_pipeline.retraining.decision import compare, decide
@@ -9,13 +10,20 @@ from aerial_depth_pipeline.retraining.settings import NightlySettings
 SETTINGS = NightlySettings(margin=0.02, tolerance=0.02, minimum_images=5)
 
 
-def errors(images: int, change: float, noise: float = 0.01, seed: int = 0) -> np.ndarray:
-    """Errors [N, 2] of a challenger that changes abs_rel by a share, differently on every image."""
+def table(pairs_N2: np.ndarray, scenes: int = 3) -> pd.DataFrame:
+    """Errors as `decide` takes them, of images that follow each other in scenes."""
+    names = [f"scene {scene}" for scene in np.arange(len(pairs_N2)) * scenes // len(pairs_N2)]
+    return pd.DataFrame(pairs_N2, columns=["incumbent", "challenger"]).assign(scene=names)
+
+
+def errors(
+    images: int, change: float, noise: float = 0.01, seed: int = 0, scenes: int = 3
+) -> pd.DataFrame:
+    """Errors of a challenger that changes abs_rel by a share, differently on every image."""
     generator = np.random.default_rng(seed)
     incumbent = generator.uniform(0.05, 0.4, images)
-    return np.stack(
-        [incumbent, incumbent * (1 + change + noise * generator.standard_normal(images))], 1
-    )
+    changes = 1 + change + noise * generator.standard_normal(images)
+    return table(np.stack([incumbent, incumbent * changes], 1), scenes)
 
 
 def test_better_on_the_new_and_no_worse_on_the_old_is_promoted() -> None:
@@ -41,7 +49,8 @@ def test_better_by_less_than_the_margin_is_refused() -> None:
 
 
 def test_a_gain_that_may_be_luck_is_refused() -> None:
-    lucky = np.stack([np.full(6, 0.2), 0.2 * (1 + np.array([-0.6, -0.5, -0.4, 0.3, 0.3, 0.1]))], 1)
+    changes = np.array([-0.6, -0.5, -0.4, 0.3, 0.3, 0.1])
+    lucky = table(np.stack([np.full(6, 0.2), 0.2 * (1 + changes)], 1))
     decision = decide({"town": lucky}, {}, SETTINGS)
     assert decision.figures["new"].change < -0.02 < decision.figures["new"].high
     assert not decision.promote and "not surely better" in decision.reasons[0]
@@ -62,7 +71,9 @@ def test_worse_on_the_old_or_perhaps_worse_is_refused(old) -> None:
 
 def test_a_lost_domain_is_not_hidden_by_a_larger_one() -> None:
     decision = decide(
-        {"town": errors(30, -0.2)}, {"town": errors(200, -0.1), "rural": errors(20, 0.2)}, SETTINGS
+        {"town": errors(30, -0.2)},
+        {"town": errors(600, -0.2, scenes=30), "rural": errors(20, 0.2)},
+        SETTINGS,
     )
     assert decision.figures["old"].high < SETTINGS.tolerance
     assert not decision.promote and "old domain rural" in decision.reasons[0]
@@ -81,10 +92,12 @@ def test_without_an_old_hold_out_the_new_decide_and_the_reason_says_so() -> None
 
 def test_a_challenger_that_falls_silent_is_refused() -> None:
     silent = errors(30, -0.2)
-    silent[3, 1] = np.nan
+    silent.loc[3, "challenger"] = np.nan
     assert "no depth for 1 images" in decide({"town": silent}, {}, SETTINGS).reasons[0]
     unmeasured = errors(30, -0.2)
-    unmeasured[3] = np.nan  # neither: says nothing of the challenger
+    unmeasured.loc[3, ["incumbent", "challenger"]] = (
+        np.nan
+    )  # neither: says nothing of the challenger
     assert decide({"town": unmeasured}, {}, SETTINGS).promote
 
 
@@ -96,7 +109,7 @@ def test_a_first_model_must_only_be_better_than_the_baseline() -> None:
 def test_the_decision_does_not_depend_on_chance_beyond_the_seed() -> None:
     first, again = (decide({"town": errors(30, -0.03, noise=0.05)}, {}, SETTINGS) for _ in range(2))
     assert first == again
-    assert compare(np.empty((0, 2)), SETTINGS) is None
+    assert compare(table(np.empty((0, 2))), SETTINGS) is None
 
 
 @pytest.mark.parametrize(
@@ -113,3 +126,18 @@ def test_the_decision_does_not_depend_on_chance_beyond_the_seed() -> None:
 def test_settings_that_mean_nothing_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         NightlySettings(**wrong)
+
+
+def test_without_a_true_gain_at_most_one_night_in_twenty_promotes() -> None:
+    """A challenger as good as the champion, whose errors differ by 5 % from scene to scene."""
+    generator = np.random.default_rng(3)
+    promoted, nights = 0, 300
+    settings = SETTINGS.model_copy(update={"bootstrap_samples": 300})
+    for _ in range(nights):
+        scenes = int(generator.integers(2, 6))
+        of_scene = np.repeat(1 + 0.05 * generator.standard_normal(scenes), 12)
+        changes = of_scene + 0.01 * generator.standard_normal(len(of_scene))
+        incumbent = generator.uniform(0.05, 0.4, len(of_scene))
+        new = table(np.stack([incumbent, incumbent * changes], 1), scenes)
+        promoted += decide({"town": new}, {}, settings, margin=0.0).promote
+    assert promoted <= 0.05 * nights

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 
 from aerial_depth_pipeline.reporting.page import Figure
 from aerial_depth_pipeline.retraining.decision import decide
@@ -16,7 +17,8 @@ A, B = SceneRecord("a1", [1, 2, 3], [], [5, 6]), SceneRecord("b1", [1, 2], [], [
 
 def night(tmp_path, change: float):
     plan = plan_night("2026-11-23T02-00-00", {"town/a": A, "town/b": B}, "3", {"town/a": A}, {})
-    new = np.stack([np.full(9, 0.2), 0.2 * (1 + change) + 0.001 * np.arange(9)], 1)
+    challenger = 0.2 * (1 + change) + 0.001 * np.arange(9)
+    new = pd.DataFrame({"scene": "b", "incumbent": 0.2, "challenger": challenger})
     decision = decide({"town": new}, {"town": new}, NightlySettings())
     curve = {"train/total": [(1, 0.5), (40, 0.25)]}
     content = write_night(

@@ -61,6 +61,7 @@ class Service:
             "learning_rate": 5e-4,
             "hold_out": 0.4,
             "minimum_images": 3,
+            "minimum_scenes": 1,
             # Three images after seconds of training say little about the old scene
             "tolerance": 0.25,
             "first_must_beat": "none",

@@ -90,7 +90,7 @@ class EvaluationSettings(Settings):
     thresholds: list[Positive] = [0.5, 0.1, 0.05]
     """Distances in metres for accuracy and completeness."""
     bootstrap_samples: int = Field(1000, ge=0)
-    """Bootstrap samples of the images for 95 % intervals; 0 for none."""
+    """Bootstrap samples of scenes and blocks of images for 95 % intervals; 0 for none."""
     seed: int = 0
     """Seed of the bootstrap."""
     point_clouds: bool = True

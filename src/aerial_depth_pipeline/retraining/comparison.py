@@ -44,10 +44,11 @@ class Measured:
     per_image: pd.DataFrame
     references: dict[str, References]
 
-    def errors(self) -> dict[str, np.ndarray]:
-        """Errors per image [N, 2], incumbent and challenger, by domain."""
+    def errors(self) -> dict[str, pd.DataFrame]:
+        """Errors per image by domain: `scene`, `incumbent`, `challenger`."""
+        columns = ["scene", "incumbent", "challenger"]
         return {
-            str(domain): rows[["incumbent", "challenger"]].to_numpy(float)
+            str(domain): rows[columns]
             for domain, rows in self.per_image.groupby("domain", sort=True)
         }
 

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.statistics import Bootstrap
 from aerial_depth_pipeline.retraining.settings import NightlySettings
+
+PAIR = ["incumbent", "challenger"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Comparison:
         images: how many.
         incumbent, challenger: mean abs_rel.
         change: of the mean, as a share of the incumbent's; negative is better.
-        low, high: its 95 % interval from resampling images in pairs.
+        low, high: its 95 % interval from resampling scenes and blocks of images in pairs.
     """
 
     images: int
@@ -45,29 +48,25 @@ class Decision:
     figures: dict[str, Comparison]
 
 
-def compare(errors_N2: np.ndarray, settings: NightlySettings) -> Comparison | None:
-    """Compare the incumbent's errors (first column) with the challenger's on the images that both
-    could measure; None without any."""
-    pairs_N2 = errors_N2[np.isfinite(errors_N2).all(1)]
+def compare(errors: pd.DataFrame, settings: NightlySettings) -> Comparison | None:
+    """Compare the incumbent's errors with the challenger's on the images that both could measure;
+    None without any."""
+    errors = errors.dropna(subset=PAIR)
+    pairs_N2, scenes = errors[PAIR].to_numpy(float), errors["scene"].tolist()
     if not len(pairs_N2) or not pairs_N2[:, 0].mean() > 0:
         return None
     bootstrap = Bootstrap(settings.bootstrap_samples, settings.seed)
-    means_B2 = bootstrap.means(pairs_N2)
-    low, high = bootstrap.interval(means_B2[:, 1:] / means_B2[:, :1] - 1)
+    means_B2 = bootstrap.means(pairs_N2, scenes)
     incumbent, challenger = (float(value) for value in pairs_N2.mean(0))
-    return Comparison(
-        len(pairs_N2),
-        incumbent,
-        challenger,
-        challenger / incumbent - 1,
-        float(low[0]),
-        float(high[0]),
-    )
+    change = challenger / incumbent - 1
+    changes_B1 = means_B2[:, 1:] / means_B2[:, :1] - 1
+    low, high = bootstrap.interval(np.array([change]), changes_B1, scenes)
+    return Comparison(len(pairs_N2), incumbent, challenger, change, float(low[0]), float(high[0]))
 
 
 def decide(
-    new: Mapping[str, np.ndarray],
-    old: Mapping[str, np.ndarray],
+    new: Mapping[str, pd.DataFrame],
+    old: Mapping[str, pd.DataFrame],
     settings: NightlySettings,
     margin: float | None = None,
 ) -> Decision:
@@ -75,26 +74,31 @@ def decide(
     tolerance, with the whole interval.
 
     Args:
-        new: errors per image [N, 2] (abs_rel of the incumbent and of the challenger, NaN where one
-            gave no depth) of the new scenes' held-out blocks, by domain.
+        new: abs_rel of the new scenes' held-out images by domain: `scene`, `incumbent` and
+            `challenger` (NaN where one gave no depth), those of a scene in order of time.
         old: the same of the old hold-out. Where there is none, the new decide alone.
         settings: `margin`, `tolerance`, `minimum_images`, the resampling.
         margin: in place of the settings' one.
     """
     margin = settings.margin if margin is None else margin
-    new_N2, old_N2 = _joined(new), _joined(old)
+    new_errors, old_errors = _joined(new), _joined(old)
     figures, reasons = {}, []
     lost = sum(
-        int((np.isfinite(errors[:, 0]) & ~np.isfinite(errors[:, 1])).sum())
-        for errors in (new_N2, old_N2)
+        int((errors["incumbent"].notna() & errors["challenger"].isna()).sum())
+        for errors in (new_errors, old_errors)
     )
     if lost:
         reasons.append(f"The challenger gave no depth for {lost} images for which the other did.")
-    for name, errors_N2, bound, sentence in (
-        ("new", new_N2, -margin, f"not surely better on the new scenes by {100 * margin:.1f} %"),
+    for name, errors, bound, sentence in (
+        (
+            "new",
+            new_errors,
+            -margin,
+            f"not surely better on the new scenes by {100 * margin:.1f} %",
+        ),
         (
             "old",
-            old_N2,
+            old_errors,
             settings.tolerance,
             (
                 f"not surely within {100 * settings.tolerance:.1f} % of the champion on the old"
@@ -102,11 +106,11 @@ def decide(
             ),
         ),
     ):
-        found = compare(errors_N2, settings)
+        found = compare(errors, settings)
         if found is not None:
             figures[name] = found
         count = 0 if found is None else found.images
-        if name == "old" and not len(errors_N2):
+        if name == "old" and not len(errors):
             continue
         if count < settings.minimum_images:
             needed = f"{settings.minimum_images} are needed to tell skill from luck"
@@ -115,8 +119,8 @@ def decide(
             )
         elif found and (not found.high <= bound or (name == "new" and not found.high < 0)):
             reasons.append(f"It is {sentence}: {found}.")
-    for domain, errors_N2 in sorted(old.items()):
-        found = compare(errors_N2, settings)
+    for domain, errors in sorted(old.items()):
+        found = compare(errors, settings)
         if found is not None:
             figures[f"old/{domain}"] = found
             # A mean over all domains must not hide that one of them is lost.
@@ -132,6 +136,8 @@ def decide(
     return Decision(True, [f"It is better on the new scenes: {figures['new']}.{kept}"], figures)
 
 
-def _joined(errors: Mapping[str, np.ndarray]) -> np.ndarray:
-    parts = [np.asarray(part, float).reshape(-1, 2) for part in errors.values()]
-    return np.concatenate(parts) if parts else np.empty((0, 2))
+def _joined(errors: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    parts = [
+        of.assign(scene=f"{domain}/" + of["scene"].astype(str)) for domain, of in errors.items()
+    ]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["scene", *PAIR], dtype=float)

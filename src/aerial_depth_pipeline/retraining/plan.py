@@ -129,6 +129,7 @@ def plan_night(
     learned: Record,
     refused: Mapping[tuple[str, str], str],
     retry_refused: bool = False,
+    minimum_scenes: int = 1,
 ) -> Plan:
     """Compare what is there with what the champion has learned.
 
@@ -140,6 +141,7 @@ def plan_night(
         refused: scene and fingerprint → version of the challenger that learned it and was refused
             or rolled back.
         retry_refused: learn from those as well.
+        minimum_scenes: new scenes that a champion's challenger needs; fewer wait for more.
     """
     unknown = {
         scene: entry
@@ -158,6 +160,10 @@ def plan_night(
             fresh[scene] = entry
         elif not (scene in learned and learned[scene].train):
             held_out[scene] = entry
+    if champion is not None and len(fresh) < minimum_scenes:
+        reason = f"it waits until there are {minimum_scenes} new scenes: fewer cannot tell skill"
+        waiting |= dict.fromkeys(fresh, f"{reason} from luck (nightly.minimum_scenes)")
+        fresh = {}
     if champion is None and fresh:
         # Training from scratch needs everything there is, also what was in an earlier attempt.
         fresh = {scene: entry for scene, entry in now.items() if entry.train}

@@ -28,8 +28,11 @@ class NightlySettings(Settings):
     """Allowed rise on the old hold-out, as a share of the champion's."""
     minimum_images: int = Field(5, ge=2)
     """Measured images, new or old, below which nothing is promoted."""
+    minimum_scenes: int = Field(2, ge=1)
+    """New scenes that a night waits for before it learns; with 1, a promotion says nothing about
+    scenes beside that one."""
     bootstrap_samples: int = Field(2000, ge=100)
-    """Bootstrap samples of the images for both 95 % intervals."""
+    """Bootstrap samples of scenes and blocks of images for both 95 % intervals."""
     seed: int = 0
     """Seed of the bootstrap and of the replay."""
     first_must_beat: Literal["none", "constant", "mean_depth_map"] = "constant"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from aerial_depth_pipeline.evaluation.measuring.metrics import metric_names
+from aerial_depth_pipeline.evaluation.measuring.metrics import metric_names, within_limits
 from aerial_depth_pipeline.evaluation.measuring.statistics import (
     Bootstrap,
     mean_of_numbers,
@@ -18,6 +18,7 @@ from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 
 KEYS = [METHOD, "domain", "scene", "alignment", "cap"]
 COLUMNS = [*KEYS, "metric", "value", "low", "high", "images", "coverage"]
+_FEWEST = 10  # images of an interval
 _PERCENTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 
@@ -48,10 +49,13 @@ def summarize(
             key = (method, domain, scene, alignment, cap)
             coverage = float(group["coverage"].mean())
             values_NM = group[names].to_numpy(float)
-            low, high = bootstrap.interval(bootstrap.means(values_NM))
+            of_scenes = group["scene"].tolist()
             value, images = mean_of_numbers(values_NM), np.isfinite(values_NM).sum(0)
+            samples = bootstrap.means(values_NM, of_scenes)
+            low, high = bootstrap.interval(value, samples, of_scenes)
             for i in np.flatnonzero(images):
-                rows.append((*key, names[i], value[i], low[i], high[i], int(images[i]), coverage))
+                ends = within_limits(names[i], low[i], high[i])
+                rows.append((*key, names[i], value[i], *ends, int(images[i]), coverage))
             if method == "tilted_plane":
                 continue
             if alignment == "median_per_image":
@@ -59,13 +63,16 @@ def summarize(
                 rows.append((*key, "scale_drift", *drift, len(group), coverage))
             # The plane's error on the very pixels that the method answers: sparse methods answer
             # where it is easy.
-            pairs = group[["abs_rel", "plane_abs_rel"]].dropna().to_numpy(float)
             if group["plane_abs_rel"].notna().any():
-                rows.append((*key, "skill_over_plane", *_skill(pairs, bootstrap), coverage))
+                rows.append((*key, "skill_over_plane", *_skill(group, bootstrap), coverage))
     rows += _counts(per_image, problems, domain, frames)
-    return pd.DataFrame(rows, columns=COLUMNS).astype(
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(
         {"value": float, "low": float, "high": float, "images": int, "coverage": float}
     )
+    # One scene says nothing about others, and a few images next to nothing.
+    one_scene = (table["scene"] == "all") & (len(frames) == 1)
+    table.loc[one_scene | (table["images"] < _FEWEST), ["low", "high"]] = np.nan
+    return table
 
 
 def spread_table(per_image: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
@@ -81,36 +88,34 @@ def spread_table(per_image: pd.DataFrame, thresholds: Sequence[float]) -> pd.Dat
 
 
 def _drift(group: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, float, float]:
-    """Scale drift, the mean over scenes, with its interval from resampling the images of each
-    scene."""
-    values, samples = [], []
-    for _, ratios in group.groupby("scene")["scale"]:
-        value = scale_drift(ratios)
-        if np.isfinite(value):
-            log_N = np.log(ratios[ratios > 0].to_numpy())
-            log_N = log_N - log_N.mean()
-            first, second = bootstrap.means(np.stack([log_N, log_N**2], 1)).T
-            values.append(value)
-            samples.append(np.sqrt(np.maximum(second - first**2, 0)))
-    if not values:
+    """Scale drift, the mean over scenes, with its interval."""
+    ratios = group.loc[np.isfinite(group["scale"]) & (group["scale"] > 0), ["scene", "scale"]]
+    drifts = {scene: scale_drift(part) for scene, part in ratios.groupby("scene")["scale"]}
+    known = [drift for drift in drifts.values() if np.isfinite(drift)]
+    if not known:
         return float("nan"), float("nan"), float("nan")
-    low, high = bootstrap.interval(np.mean(samples, 0)[:, None])
-    return float(np.mean(values)), float(low[0]), float(high[0])
+    of_scenes = ratios["scene"].tolist()
+    logs = np.log(ratios["scale"].to_numpy(float))
+    centred = logs - pd.Series(logs).groupby(of_scenes).transform("mean").to_numpy()
+    # The root mean square over images stands for the mean over scenes when images are drawn again.
+    samples = np.sqrt(bootstrap.means(centred[:, None] ** 2, of_scenes))
+    value = float(np.mean(known))
+    low, high = bootstrap.interval(np.array([value]), samples, of_scenes)
+    return value, *within_limits("scale_drift", float(low[0]), float(high[0]))
 
 
-def _skill(pairs_N2: np.ndarray, bootstrap: Bootstrap) -> tuple[float, float, float, int]:
-    """One minus the ratio of mean abs_rel to the plane's, with the interval from resampling images,
-    and their number."""
-    means_B2 = np.vstack([pairs_N2.mean(0), bootstrap.means(pairs_N2)])
+def _skill(group: pd.DataFrame, bootstrap: Bootstrap) -> tuple[float, float, float, int]:
+    """One minus the ratio of mean abs_rel to the plane's, with its interval, and the number of
+    images."""
+    both = group[["scene", "abs_rel", "plane_abs_rel"]].dropna()
+    pairs_N2, of_scenes = both[["abs_rel", "plane_abs_rel"]].to_numpy(float), both["scene"].tolist()
+    means_B2 = np.vstack([pairs_N2.mean(0), bootstrap.means(pairs_N2, of_scenes)])
     with np.errstate(divide="ignore", invalid="ignore"):
         skill_B = 1 - means_B2[:, :1] / means_B2[:, 1:]
-    low, high = bootstrap.interval(skill_B[1:])
-    return (
-        float(skill_B[0, 0]) if np.isfinite(skill_B[0, 0]) else float("nan"),
-        float(low[0]),
-        float(high[0]),
-        len(pairs_N2),
-    )
+    value = skill_B[0, 0] if np.isfinite(skill_B[0, 0]) else np.nan
+    low, high = bootstrap.interval(np.array([value]), skill_B[1:], of_scenes)
+    ends = within_limits("skill_over_plane", float(low[0]), float(high[0]))
+    return float(value), *ends, len(pairs_N2)
 
 
 def _counts(

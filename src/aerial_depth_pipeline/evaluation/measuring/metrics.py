@@ -1,5 +1,6 @@
 """Depth metrics: the KITTI seven, the photogrammetric set, and what follows from both."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 _LOG = np.float32(np.log(1.25))
+_SHARE = (0.0, 1.0)
 
 
 @dataclass
@@ -74,6 +76,7 @@ class Metric:
         metric_only: whether it has a unit, and is left out where the reference is not in metres.
         shown: whether it stands in the console's and the page's main table.
         latex: the label in LaTeX where it differs.
+        limits: between which it can lie.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Metric:
     metric_only: bool = False
     shown: bool = False
     latex: str = ""
+    limits: tuple[float, float] = (0.0, math.inf)
 
 
 METRICS: list[Metric] = [
@@ -98,7 +102,16 @@ METRICS: list[Metric] = [
     ),
     Metric("rmse", "rmse", "low", lambda e: _root_mean_square(e.absolute_N), True, True),
     Metric("rmse_log", "rmse log", "low", lambda e: _root_mean_square(e.log_ratio_N), shown=True),
-    Metric("delta_1.25", "δ<1.25", "high", lambda e: e.within(1), False, True, r"$\delta<1.25$"),
+    Metric(
+        "delta_1.25",
+        "δ<1.25",
+        "high",
+        lambda e: e.within(1),
+        False,
+        True,
+        r"$\delta<1.25$",
+        _SHARE,
+    ),
     Metric(
         "delta_1.25_squared",
         "δ<1.25²",
@@ -107,6 +120,7 @@ METRICS: list[Metric] = [
         False,
         True,
         r"$\delta<1.25^2$",
+        _SHARE,
     ),
     Metric(
         "delta_1.25_cubed",
@@ -116,20 +130,21 @@ METRICS: list[Metric] = [
         False,
         True,
         r"$\delta<1.25^3$",
+        _SHARE,
     ),
     # The photogrammetric set, as in the evaluation of multi-view stereo.
     Metric("l1_abs", "L1-abs", "low", lambda e: float(e.absolute_N.mean()), metric_only=True),
     Metric("l1_rel", "L1-rel", "low", lambda e: e.abs_rel),
     # From the images together.
-    Metric("skill_over_plane", "skill over plane", "high", shown=True),
+    Metric("skill_over_plane", "skill over plane", "high", shown=True, limits=(-math.inf, 1.0)),
     Metric("scale_drift", "scale drift", "low"),
-    Metric("correlation", "correlation", "high"),
+    Metric("correlation", "correlation", "high", limits=(-1.0, 1.0)),
 ]
 """All metrics; one more row is one more column everywhere."""
 
 _BY_DISTANCE = [
-    Metric("accuracy", "accuracy", "high", metric_only=True),
-    Metric("completeness", "completeness", "high", metric_only=True),
+    Metric("accuracy", "accuracy", "high", metric_only=True, limits=_SHARE),
+    Metric("completeness", "completeness", "high", metric_only=True, limits=_SHARE),
 ]
 
 
@@ -149,6 +164,13 @@ def better_when_high(name: str) -> bool:
     """Whether a larger value of this metric is better."""
     metric = metric_of(name)
     return metric is not None and metric.better == "high"
+
+
+def within_limits(name: str, low: float, high: float) -> tuple[float, float]:
+    """An interval of a metric, cut to what it can be."""
+    metric = metric_of(name)
+    least, largest = (-math.inf, math.inf) if metric is None else metric.limits
+    return max(low, least), min(high, largest)
 
 
 def shown() -> tuple[str, ...]:

@@ -66,7 +66,9 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
     refused = refused_scenes(settings.registered_model)
     night = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     number = None if champion is None else str(champion.version)
-    plan = plan_night(night, now, number, learned, refused, settings.retry_refused)
+    plan = plan_night(
+        night, now, number, learned, refused, settings.retry_refused, settings.minimum_scenes
+    )
     if not plan.new:
         plan = replace(plan, name=QUIET_NIGHT)
     for scene in plan.new:
