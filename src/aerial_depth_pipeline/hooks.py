@@ -259,7 +259,7 @@ class SummaryHook:
         reporting = str(catalog.load("params:reporting_folder"))
         if "://" not in reporting:
             reporting = str(project / reporting)
-        lines = ["", catalog.load("evaluation_summary")]
+        lines = [""]
         lines.append(
             f"Image (input, prediction, ground truth):   {reporting}/evaluation_panels.png"
         )
@@ -270,5 +270,7 @@ class SummaryHook:
             "Look further, after 'source .venv/bin/activate':",
             f"  kedro mlflow ui{suffix}    runs, curves, comparison        http://127.0.0.1:5000",
             f"  kedro viz run{suffix}      the pipeline, a lane per domain  http://127.0.0.1:4141",
+            "",
+            catalog.load("evaluation_summary"),
         ]
         sys.stdout.write("\n".join(lines) + "\n")

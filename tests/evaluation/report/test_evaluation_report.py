@@ -269,4 +269,4 @@ def test_the_answer_compares_with_the_plane_and_says_where_the_model_fails(tmp_p
     bad = answers_of(tmp_path / "bad", lambda depth: np.full_like(depth, 40))
     assert "the model is worse (skill −" in bad and "Conventional" not in bad
     silent = answers_of(tmp_path / "silent", np.zeros_like)
-    assert silent.endswith("the model gave nothing that could be measured.")
+    assert silent.startswith("town: the model gave nothing that could be measured.")

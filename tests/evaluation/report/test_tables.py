@@ -8,7 +8,9 @@ from aerial_depth_pipeline.evaluation.report.tables import (
 
 
 def test_console_table_has_the_model_first_the_baselines_last_and_aligned_columns(measured):
-    lines = format_console(measured.table, "town", "median_per_image", kinds=["exact"]).splitlines()
+    lines = format_console(
+        measured.table, "town", "median_per_image", basis="against exact depth (simulated flights)"
+    ).splitlines()
     assert (
         lines[0] == "town, against exact depth (simulated flights), median per image, no depth cap"
     )

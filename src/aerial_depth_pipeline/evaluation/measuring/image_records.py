@@ -256,6 +256,7 @@ class SceneMeasurement:
                     "shift": shift,
                     "pixels": present,
                     "coverage": present / inverse_HW.size,
+                    "distance": common.median,
                     **metrics,
                     "correlation": fit.correlation,
                     "prediction_coverage": present / wanted,

@@ -26,6 +26,7 @@ from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.report.depth_point_clouds import write_point_cloud
 from aerial_depth_pipeline.evaluation.report.depth_videos import fly_around, side_by_side
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
+from aerial_depth_pipeline.evaluation.report.model_card import results_of_evaluation
 from aerial_depth_pipeline.evaluation.report.panels import draw_panels, panel_frames
 from aerial_depth_pipeline.evaluation.report.sections import domain_section, overview_section
 from aerial_depth_pipeline.evaluation.report.tables import (
@@ -34,6 +35,7 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     format_markdown,
     mlflow_metrics,
 )
+from aerial_depth_pipeline.evaluation.report.verdict import verdict, warnings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.videos import write_video
@@ -47,10 +49,13 @@ Model = Callable[[np.ndarray], np.ndarray]
 References = Mapping[str, Sequence[Reference]]
 _LEAD = (
     "Depth predicted from single images, measured against reference depth; brackets hold 95 %"
-    " intervals from resampling images. constant and mean_depth_map know nothing of the image;"
+    " intervals from resampling flights and blocks of neighbouring images. constant and"
+    " mean_depth_map know nothing of the image;"
     " tilted_plane is an oracle, the plane that fits the reference best. A model is worth something"
     " where it beats the plane: skill over plane is one minus the ratio of their abs rel on the"
-    " same pixels."
+    " same pixels. Scale drift is how far the factor between prediction and reference moves along a"
+    " flight (0.05 is five per cent). Metres are those of the reference; without alignment only"
+    " models that predict metres are measured."
 )
 _FLY_FPS = 16
 
@@ -62,10 +67,12 @@ class EvaluationReport:
     Attributes:
         metrics: by the names under which MLflow shows them (`rural/median_per_image/abs_rel`).
         files: file name → table, text, image, or path of a finished video or point cloud.
+        results: Markdown for the model card.
     """
 
     metrics: dict[str, float]
     files: dict[str, pd.DataFrame | str | Image | Path]
+    results: list[str]
 
 
 def evaluation_report(
@@ -108,11 +115,15 @@ def evaluation_report(
         with tempfile.TemporaryDirectory(prefix="aerial-depth-") as work:
             others += conventional_methods(scenes, settings, Path(work))
             measured = measure(model, scenes, train.get(name, {}), name, settings, others)
-        columns = panel_frames(model, scenes, measured.per_image, name, settings.main_alignment)
+        trained_on = _trained_on(model, name)
+        columns = panel_frames(
+            model, scenes, measured.per_image, name, settings.main_alignment, trained_on or ()
+        )
         poses = measure_poses(name, scenes, (triplet_poses or {}).get(name))
         domain = DomainReport(
             name, measured, columns, poses, _measure_sweeps(name, model, scenes, settings)
         )
+        domain.trained_on = trained_on
         domain.videos = [
             *_write_points(domain, scenes, folder, settings),
             *_write_video(name, model, scenes, folder, settings),
@@ -122,10 +133,15 @@ def evaluation_report(
     poses = pd.concat([domain.poses.table for domain in domains], ignore_index=True)
     files = _tables(domains, table, poses, settings)
     texts = [
-        format_console(table, domain.name, settings.main_alignment, kinds=domain.kinds)
+        format_console(table, domain.name, settings.main_alignment, basis=domain.basis)
         for domain in domains
     ]
-    files["evaluation.txt"] = "\n\n".join(texts) + "\n"
+    said = [
+        sentence
+        for domain in domains
+        for sentence in (verdict(domain, settings.main_alignment), *warnings(domain))
+    ]
+    files["evaluation.txt"] = "\n\n".join([*texts, "\n".join(said)]) + "\n"
     columns = [column for domain in domains for column in domain.columns]
     if columns:
         files["evaluation_panels.png"] = open_image(BytesIO(draw_panels(columns)))
@@ -135,7 +151,18 @@ def evaluation_report(
     files["evaluation.html"] = render_page("Depth evaluation", _LEAD, sections)
     files |= {path.name: path for path in sorted(folder.iterdir())}
     metrics = mlflow_metrics(table, settings.main_alignment) | pose_metrics(poses)
-    return EvaluationReport(metrics, files)
+    bases = {domain.name: domain.basis for domain in domains}
+    results = [*said, "", *results_of_evaluation(table, settings.main_alignment, bases)]
+    return EvaluationReport(metrics, files, results)
+
+
+def _trained_on(model: Model, domain: str) -> frozenset[str] | None:
+    """The domain's scenes that the model was trained on; None where it does not say."""
+    scenes = getattr(model, "metadata", {}).get("scenes")
+    if scenes is None:
+        return None
+    names = (name.partition("/") for name in scenes)
+    return frozenset(scene for of, _, scene in names if of == domain)
 
 
 def _tables(
@@ -158,7 +185,7 @@ def _tables(
     files |= {"evaluation.csv": table, "evaluation_poses.csv": poses}
     for name, form in (("evaluation.md", format_markdown), ("evaluation.tex", format_latex)):
         texts = [
-            form(table, domain.name, alignment, cap, domain.kinds)
+            form(table, domain.name, alignment, cap, domain.basis)
             for domain in domains
             for cap in dict.fromkeys(domain.measured.per_image["cap"])
             for alignment in settings.alignments

@@ -61,25 +61,25 @@ def model_card(
 
 
 def results_of_evaluation(
-    table: pd.DataFrame, alignment: str, kinds: Mapping[str, Sequence[str]]
+    table: pd.DataFrame, alignment: str, bases: Mapping[str, str]
 ) -> list[str]:
     """What an evaluation measured, with 95 % intervals, as Markdown.
 
     Args:
         table: `evaluation.csv`.
         alignment: the one shown.
-        kinds: of references, by domain.
+        bases: what the figures of each domain are of (`DomainReport.basis`).
     """
     lines = [
-        "Square brackets hold 95 % intervals from resampling images; baselines know nothing of the"
-        " image."
+        "Square brackets hold 95 % intervals from resampling flights and blocks of images;"
+        " baselines know nothing of the image."
     ]
     for domain in dict.fromkeys(table["domain"]):
         value, low, high = (
             pivot(table, domain, alignment, metrics=_SHOWN, what=what)
             for what in ("value", "low", "high")
         )
-        caption = caption_of(domain, alignment, "none", kinds.get(domain, ()))
+        caption = caption_of(domain, alignment, "none", bases.get(domain, ""))
         rows = []
         for name, row in value.iterrows():
             cells = [

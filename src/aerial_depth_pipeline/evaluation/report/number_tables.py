@@ -26,7 +26,7 @@ def _table(
     metrics: Sequence[str] | None = None,
     folded: bool = True,
 ) -> Table:
-    caption = caption_of(domain.name, alignment, cap, domain.kinds, scene)
+    caption = caption_of(domain.name, alignment, cap, domain.basis, scene)
     return methods_table(
         domain.measured.table, domain.name, alignment, caption, cap, scene, metrics, folded
     )

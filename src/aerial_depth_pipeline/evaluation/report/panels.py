@@ -2,7 +2,7 @@
 colours of the original's README."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -75,9 +75,10 @@ def panel_frames(
     per_image: pd.DataFrame,
     domain: str,
     alignment: str,
+    trained_on: Collection[str] = (),
 ) -> list[PanelFrame]:
-    """Best, median and worst frame of one domain, predicted again and aligned as it was
-    measured."""
+    """Best, median and worst frame of one domain, predicted again and aligned as it was measured;
+    frames of scenes that the model was trained on are marked."""
     columns = []
     for word, scene, index, abs_rel in choose_frames(per_image, alignment):
         reference = next(reference for reference in test[scene] if reference.frame == index)
@@ -88,7 +89,8 @@ def panel_frames(
             inverse_HW = inverse_prediction(model_method(predict), frame)
             columns.append(
                 PanelFrame(
-                    f"{domain}: {word}\n{scene} {numbered(index)}\nabs rel {abs_rel:.3f}",
+                    f"{domain}: {word}{' (flight trained on)' * (scene in trained_on)}\n"
+                    f"{scene} {numbered(index)}\nabs rel {abs_rel:.3f}",
                     scene,
                     index,
                     frame.image,

@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.metrics import shown
-from aerial_depth_pipeline.evaluation.method_table import BASELINES, DENSE_CONVENTIONAL, METHOD
+from aerial_depth_pipeline.evaluation.method_table import (
+    BASELINES,
+    DENSE_CONVENTIONAL,
+    METHOD,
+    MODEL,
+)
 from aerial_depth_pipeline.evaluation.poses.trajectories import draw_trajectories
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.error_charts import error_charts
@@ -20,14 +25,13 @@ from aerial_depth_pipeline.evaluation.report.number_tables import (
 )
 from aerial_depth_pipeline.evaluation.report.panels import draw_panels
 from aerial_depth_pipeline.evaluation.report.tables import (
-    ALIGNMENTS,
     caption_of,
     cell,
-    describe_references,
     pivot,
     problem_notes,
 )
-from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.evaluation.report.verdict import verdict, warnings
+from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 from aerial_depth_pipeline.reporting.page import Block, Figure, Heading, Section, Table, Text
 
 _LARGEST_VIDEO = 12_000_000  # of a video inside the page; a larger one stays beside it
@@ -90,7 +94,7 @@ def domain_section(domain: DomainReport, settings: EvaluationSettings) -> Sectio
     blocks.append(Heading("Where the errors are"))
     matching = _matching_table(domain.measured.breakdowns)
     blocks += [] if matching is None else [matching]
-    caption = f"{caption_of(domain.name, main, 'none', domain.kinds)}; pixels pooled over images."
+    caption = f"{caption_of(domain.name, main, 'none', domain.basis)}; pixels pooled over images."
     blocks.append(
         Figure(caption, error_charts(domain.measured.breakdowns, domain.measured.per_image, main))
     )
@@ -116,21 +120,24 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
     wide, low, high = (
         pivot(table, name, alignment, what=what) for what in ("value", "low", "high")
     )
-    images = domain.measured.per_image.drop_duplicates(["scene", "frame"]).shape[0]
-    scenes = ", ".join(sorted(set(domain.measured.per_image["scene"])))
-    against = (
-        f"{images} test frames of {scenes}, measured against {describe_references(domain.kinds)},"
-        f" {ALIGNMENTS[alignment]}"
-    )
-    if "model" not in wide.index:
-        return [f"{against}: the model gave nothing that could be measured."]
-    ends = [side.loc["model", "abs_rel"] for side in (low, high)]
+    sentences = [verdict(domain, alignment), *warnings(domain)]
+    if MODEL not in wide.index:
+        return sentences
+    ends = [side.loc[MODEL, "abs_rel"] for side in (low, high)]
     interval = f" ({_percent(ends[0])} to {_percent(ends[1])})" if np.isfinite(ends).all() else ""
-    sentences = [
-        f"The model's depth is off by {_percent(wide.loc['model', 'abs_rel'])} on"
-        f" average{interval}; {_percent(wide.loc['model', 'delta_1.25'])} of it is within a factor"
-        f" of 1.25 of the truth ({against})."
-    ]
+    taken = {
+        "none": "without alignment",
+        "median_per_image": "with each image's scale taken from the reference",
+        "median_per_scene": "with each flight's scale taken from the reference",
+        "lstsq_inverse_depth": "with each image's scale and shift taken from the reference",
+    }[alignment]
+    sentences.append(
+        f"Shape, {taken}: the model's depth is off by {_percent(wide.loc[MODEL, 'abs_rel'])} on"
+        f" average{interval}; {_percent(wide.loc[MODEL, 'delta_1.25'])} of it is within a factor"
+        f" of 1.25 of the reference ({domain.images} test frames of {', '.join(domain.scenes)},"
+        f" {domain.basis})."
+    )
+    sentences.append(_metric_answer(domain))
     if "tilted_plane" in wide.index and "skill_over_plane" in wide:
         skill, bounds = (
             wide.loc["model", "skill_over_plane"],
@@ -139,8 +146,9 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
         word = "about as good" if bounds[0] < 0 < bounds[1] else "better" if skill > 0 else "worse"
         plane = _percent(wide.loc["tilted_plane", "abs_rel"])
         sentences.append(
-            f"The best tilted plane, which no method without the truth can know, is off by {plane}:"
-            f" the model is {word} (skill {cell('', skill)})."
+            f"The best tilted plane, which no method without the reference can know, is off by"
+            f" {plane}: the model is {word} (skill {cell('', skill)}: one minus the ratio of their"
+            " errors on the same pixels)."
         )
     others = []
     for one in ("colmap_sparse", *DENSE_CONVENTIONAL):
@@ -157,6 +165,21 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
     if failing:
         sentences.append(f"The model is worst {', '.join(failing)}.")
     return sentences
+
+
+def _metric_answer(domain: DomainReport) -> str:
+    """The headline in metres: what a user gets who has no reference."""
+    wide = pivot(domain.measured.table, domain.name, "none", metrics=("abs_rel", "l1_abs"))
+    if MODEL not in wide.index:
+        return "Metres: not measured, since the model or the reference has none."
+    records = domain.measured.per_image
+    own = records[(records[METHOD] == MODEL) & (records["alignment"] == "none")]
+    distance = own.loc[own["cap"] == NO_CAP, "distance"].mean()
+    return (
+        f"Metres, without alignment: the model's depth is off by"
+        f" {_percent(wide.loc[MODEL, 'abs_rel'])} on average, {wide.loc[MODEL, 'l1_abs']:.2g} m at"
+        f" a median distance of {distance:.0f} m."
+    )
 
 
 def _failures(breakdowns: pd.DataFrame) -> list[str]:

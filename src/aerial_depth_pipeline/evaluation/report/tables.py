@@ -96,14 +96,12 @@ def describe_references(kinds: Sequence[str]) -> str:
     return " and ".join(words)
 
 
-def caption_of(
-    domain: str, alignment: str, cap: str, kinds: Sequence[str] = (), scene: str = "all"
-) -> str:
-    """One line that says what a table's numbers are measured against and how."""
+def caption_of(domain: str, alignment: str, cap: str, basis: str = "", scene: str = "all") -> str:
+    """One line that says what a table's numbers are of (`DomainReport.basis`) and how they are
+    aligned."""
     where = domain if scene == "all" else f"{domain}/{scene}"
-    against = f", against {describe_references(kinds)}" if kinds else ""
     return (
-        f"{where}{against}, {ALIGNMENTS.get(alignment, alignment)},"
+        f"{where}{f', {basis}' if basis else ''}, {ALIGNMENTS.get(alignment, alignment)},"
         f" {'no depth cap' if cap == 'none' else f'depth up to {cap}'}"
     )
 
@@ -113,14 +111,14 @@ def format_console(
     domain: str,
     alignment: str,
     cap: str = "none",
-    kinds: Sequence[str] = (),
+    basis: str = "",
     metrics: Sequence[str] | None = None,
 ) -> str:
     """A table for the terminal: caption, header, one line per method, columns aligned."""
     wide = pivot(table, domain, alignment, cap, metrics=metrics)
     header = ["", *[label(column) for column in wide.columns]]
     rows = [[str(name), *[cell(c, row[c]) for c in wide.columns]] for name, row in wide.iterrows()]
-    caption, notes = caption_of(domain, alignment, cap, kinds), problem_notes(table, domain)
+    caption, notes = caption_of(domain, alignment, cap, basis), problem_notes(table, domain)
     return "\n".join([caption, *text_table(header, rows), *notes])
 
 
@@ -129,7 +127,7 @@ def format_markdown(
     domain: str,
     alignment: str,
     cap: str = "none",
-    kinds: Sequence[str] = (),
+    basis: str = "",
     metrics: Sequence[str] | None = None,
 ) -> str:
     """The same as a Markdown table, the best method of each metric in bold (the oracle plane
@@ -146,7 +144,7 @@ def format_markdown(
     ]
     lines = markdown_table(["method", *map(label, wide.columns)], rows)
     notes = "".join(f"\n{note}\n" for note in problem_notes(table, domain))
-    return f"{caption_of(domain, alignment, cap, kinds)}\n\n" + "\n".join(lines) + f"\n{notes}"
+    return f"{caption_of(domain, alignment, cap, basis)}\n\n" + "\n".join(lines) + f"\n{notes}"
 
 
 def format_latex(
@@ -154,7 +152,7 @@ def format_latex(
     domain: str,
     alignment: str,
     cap: str = "none",
-    kinds: Sequence[str] = (),
+    basis: str = "",
     metrics: Sequence[str] | None = None,
 ) -> str:
     """The same as a LaTeX table with booktabs rules, ready to be included."""
@@ -163,7 +161,7 @@ def format_latex(
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{escape_latex(caption_of(domain, alignment, cap, kinds))}}}",
+        rf"  \caption{{{escape_latex(caption_of(domain, alignment, cap, basis))}}}",
         rf"  \begin{{tabular}}{{l{'r' * len(wide.columns)}}}",
         r"    \toprule",
         "    method & " + " & ".join(_latex_label(c) for c in wide.columns) + r" \\",

@@ -52,11 +52,7 @@ def evaluate_depth_model(
         UserError: if no domain has a test frame with reference depth.
     """
     from aerial_depth_pipeline.evaluation.report.evaluation_report import evaluation_report
-    from aerial_depth_pipeline.evaluation.report.model_card import (
-        CARD,
-        model_card,
-        results_of_evaluation,
-    )
+    from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
     test, train, poses = {}, {}, {}
@@ -84,13 +80,7 @@ def evaluate_depth_model(
     remove(folder)
     folder.mkdir(parents=True)
     report = evaluation_report(model, test, train, settings, folder, triplet_poses=poses)
-    kinds = {
-        name: sorted({r.kind for scene in scenes.values() for r in scene})
-        for name, scenes in test.items()
-    }
-    table = report.files["evaluation.csv"]
-    results = results_of_evaluation(table, settings.main_alignment, kinds)
-    text = model_card(model, results, read_settings(CardSettings, card, "model_card"))
+    text = model_card(model, report.results, read_settings(CardSettings, card, "model_card"))
     tracking.log_metrics(report.metrics)
     tracking.log_report("evaluation", report.files | {CARD: text})
 

@@ -1,0 +1,62 @@
+"""What a reader wants to know first: whether the model is worth more than what costs nothing, and
+whether that can be told at all."""
+
+import numpy as np
+
+from aerial_depth_pipeline.evaluation.method_table import METHODS, MODEL
+from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
+from aerial_depth_pipeline.evaluation.report.tables import cell, pivot
+
+_BLIND = [row.name for row in METHODS if row.kind == "blind"]
+_FEW_IMAGES = 10
+
+
+def verdict(domain: DomainReport, alignment: str) -> str:
+    """One sentence: the model beside the baselines that do not look at the image, by abs rel; the
+    better baseline first."""
+    wide = pivot(domain.measured.table, domain.name, alignment)
+    if MODEL not in wide.index:
+        return f"{domain.name}: the model gave nothing that could be measured."
+    own, rivals = wide.loc[MODEL, "abs_rel"], wide["abs_rel"].reindex(_BLIND).dropna()
+    named = {
+        name: f"{name.replace('_', ' ')} ({cell('abs_rel', rivals[name])})" for name in rivals.index
+    }
+    better = [name for name in rivals.sort_values().index if rivals[name] <= own]
+    model = f"the model ({cell('abs_rel', own)})"
+    if better:
+        return (
+            f"{domain.name}: {named[better[0]]} is better than {model}, which is worth nothing"
+            " here. Train it on flights like these, or longer, or fine-tune it."
+        )
+    return f"{domain.name}: {model} is better than {_listed(list(named.values()))}{_skill(wide)}."
+
+
+def warnings(domain: DomainReport) -> list[str]:
+    """Sentences on what the figures do not say."""
+    found = []
+    if domain.seen:
+        found.append(
+            f"{_listed(domain.seen)}: the model was trained on other moments of"
+            f" {'this flight' if len(domain.seen) == 1 else 'these flights'}. The figures say how"
+            " well it knows them, not what it does elsewhere; hold whole flights out"
+            " (triplets.split.test_scenes)."
+        )
+    if len(domain.scenes) == 1 or domain.images < _FEW_IMAGES:
+        flights = "one flight" if len(domain.scenes) == 1 else f"{len(domain.scenes)} flights"
+        found.append(
+            f"{domain.images} test frames of {flights} are not enough to tell how the model does on"
+            " others."
+        )
+    return found
+
+
+def _skill(wide: object) -> str:
+    skill = wide.loc[MODEL].get("skill_over_plane", np.nan)  # type: ignore[attr-defined]
+    if not np.isfinite(skill):
+        return ""
+    word = "worse" if skill < 0 else "better"
+    return f" and {word} than the plane that fits the reference best (skill {cell('', skill)})"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

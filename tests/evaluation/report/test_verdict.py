@@ -1,0 +1,69 @@
+"""The first sentences: is the model worth more than what costs nothing, and can that be told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.worlds.evaluation_scenes import index_of, relief, write_scene
+
+from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
+from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
+from aerial_depth_pipeline.evaluation.report.sections import answers
+from aerial_depth_pipeline.evaluation.report.verdict import verdict, warnings
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+
+DEPTHS = [relief(index) for index in range(5)]
+SETTINGS = EvaluationSettings(bootstrap_samples=50, size=[40, 24])
+ALIGNMENT = "median_per_image"
+
+
+def report_of(tmp_path, wrong_by: float, scenes: int = 2, trained_on=None) -> DomainReport:
+    """A model whose depth is wrong by a share, more in near pixels."""
+
+    def model(image):
+        depth = DEPTHS[index_of(image)]
+        return 2 * depth * (1 + wrong_by * np.sign(depth - np.median(depth)))
+
+    test = {f"f{n}": write_scene(tmp_path / f"f{n}", DEPTHS) for n in range(scenes)}
+    train = {"t": write_scene(tmp_path / "t", DEPTHS)}
+    measured = measure(model, test, train, "town", SETTINGS)
+    report = DomainReport("town", measured, [], PoseErrors(), pd.DataFrame())
+    report.trained_on = trained_on
+    return report
+
+
+def test_a_baseline_that_is_better_comes_first_with_what_to_do(tmp_path):
+    said = verdict(report_of(tmp_path, 0.5), ALIGNMENT)
+    assert said.startswith("town: mean depth map (0.")
+    assert "is better than the model (0." in said and "fine-tune" in said
+
+
+def test_a_model_that_is_better_says_than_what(tmp_path):
+    said = verdict(report_of(tmp_path, 0.01), ALIGNMENT)
+    assert said.startswith("town: the model (0.") and "is better than constant (0." in said
+    assert "mean depth map (0." in said and "skill 0." in said
+
+
+@pytest.mark.parametrize(("scenes", "enough"), [(1, False), (2, True)])
+def test_one_flight_or_few_images_are_not_enough_to_tell(tmp_path, scenes, enough):
+    said = " ".join(warnings(report_of(tmp_path, 0.1, scenes)))
+    assert ("not enough to tell" in said) != enough
+
+
+def test_flights_that_were_trained_on_are_named_in_every_caption(tmp_path):
+    report = report_of(tmp_path, 0.1, trained_on=frozenset({"f1", "x"}))
+    assert report.seen == ["f1"]
+    assert report.basis.startswith("1 of 2 flights that the model was trained on, against exact")
+    assert warnings(report)[0].startswith("f1: the model was trained on other moments")
+    report.trained_on = frozenset()
+    assert report.basis.startswith("flights unknown to the model, against") and not warnings(report)
+
+
+def test_both_headlines_say_what_was_taken_from_the_reference(tmp_path):
+    said = answers(report_of(tmp_path, 0.0), ALIGNMENT)
+    (shape,) = [sentence for sentence in said if sentence.startswith("Shape")]
+    (metres,) = [sentence for sentence in said if sentence.startswith("Metres")]
+    assert "with each image's scale taken from the reference" in shape and "0.0 %" in shape
+    # Twice too far at a median distance of about 50 m
+    assert "without alignment" in metres and "100 % on average" in metres
+    assert "m at a median distance of" in metres
