@@ -50,7 +50,7 @@ SMALL = {
                 "frames": 24,
                 "width": 192,
                 "height": 112,
-                "depth_every": 3,
+                "depth_every": 1,
             }
             for seed, name in enumerate(("town_a", "town_b", "town_c"))
         }

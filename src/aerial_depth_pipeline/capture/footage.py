@@ -78,7 +78,7 @@ class Footage:
             footage.known_camera, footage.camera_origin = resize_camera(known[0], *size), known[1]
         if source.kind == "video" or (source.continuous and not videos_only):
             video = source.path if source.kind == "video" else None
-            telemetry, footage.warnings = find_telemetry(folder, video, source.fps)
+            telemetry, footage.warnings = find_telemetry(folder, video, source.recording)
             if not (videos_only and telemetry and footage._of_another_video(telemetry)):
                 footage.telemetry = telemetry
         return footage

@@ -41,6 +41,21 @@ class SourceFrame:
     name: str = ""
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What a video says about its own time.
+
+    Attributes:
+        fps: frames per second.
+        start: seconds since 1970 at its first frame.
+        duration: seconds.
+    """
+
+    fps: float | None = None
+    start: float | None = None
+    duration: float | None = None
+
+
 class Fix(NamedTuple):
     """A position: WGS 84 degrees, metres above the ellipsoid or the sea, as the device says,
     NaN where it does not."""
@@ -73,6 +88,11 @@ class Source(ABC):
     continuous: bool = True
     rotated: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def recording(self) -> Recording:
+        """When and how long the footage was recorded, as far as it says."""
+        return Recording(self.fps)
 
     @classmethod
     @abstractmethod

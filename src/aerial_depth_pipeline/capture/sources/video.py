@@ -2,6 +2,7 @@
 scaled while it is converted."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from av.video.reformatter import Interpolation
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources.source import (
     VIDEO_SUFFIXES,
+    Recording,
     Source,
     SourceFrame,
     Wanted,
@@ -40,6 +42,18 @@ class VideoSource(Source):
         on_its_side = first.rotation % 180 == 90
         self.width, self.height = self._decoded_size[:: -1 if on_its_side else 1]
         self.rotated = round(first.rotation / 90) % 4 != 0
+
+    @property
+    def recording(self) -> Recording:
+        container, stream = self._open()
+        with container:
+            stated = {**stream.metadata, **container.metadata}.get("creation_time")
+            duration = None if container.duration is None else container.duration / av.time_base
+        try:
+            start = None if stated is None else datetime.fromisoformat(stated).timestamp()
+        except ValueError:
+            start = None
+        return Recording(self.fps, start, duration)
 
     @classmethod
     def find(cls, raw: Path) -> "VideoSource | None":

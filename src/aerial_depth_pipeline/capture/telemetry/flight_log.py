@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
+from aerial_depth_pipeline.capture.sources.source import Recording
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Datum,
     Telemetry,
@@ -15,13 +16,15 @@ from aerial_depth_pipeline.capture.telemetry.telemetry import (
     missing_heights,
 )
 
-_FEET = 0.3048
+_FEET, _MILLISECOND = 0.3048, 1e-3
+_SAME_LENGTH = 2.0  # seconds between a video and its recording
 # Columns by what they hold: names without case, blanks and units, and what their numbers are
 # multiplied by. The first that is there counts.
 _TIME = {
     **dict.fromkeys(("time", "times", "seconds", "timestamp"), 1.0),
-    **dict.fromkeys(("timemillisecond", "timems", "milliseconds"), 1e-3),
+    **dict.fromkeys(("timemillisecond", "timems", "milliseconds"), _MILLISECOND),
 }
+_FLAG, _DATES = "isvideo", ("datetimeutc", "datetime")
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
 _ABOVE_START = "relalt relativealtitude heightabovetakeoff heightabovetakeoffmeters"
 _ABOVE_SEA = "altitude alt altitudem absalt altitudeabovesealevelmeters elevation"
@@ -38,12 +41,17 @@ _PITCH = ("gimbalpitch", "gimbalpitchdegrees", "gimbalpitchdeg", "gbpitch")
 _ROLL = ("gimbalroll", "gimbalrolldegrees", "gimbalrolldeg", "gbroll")
 
 
-def read_table(path: Path, fps: float | None) -> Telemetry:
-    """Read a CSV file with the columns time (seconds; or time(millisecond), or frame), latitude,
-    longitude and, where there, a height and the gimbal's pitch and roll (degrees).
+def read_table(path: Path, recording: Recording) -> Telemetry:
+    """Read a CSV file with the columns time or frame, latitude, longitude and, where there, a
+    height and the gimbal's pitch and roll (degrees).
+
+    `time` in seconds and `frame` count from the video's first frame. The log of a flight (its time
+    in milliseconds, or with a column isVideo or datetime(utc)) counts from take-off: the video
+    begins where its recording flag is set, or at its own creation time.
 
     Raises:
-        ValueError: where columns are missing or no row holds a position.
+        ValueError: where columns are missing, no row holds a position, or nothing says when the
+            video begins.
     """
     try:
         table = pd.read_csv(path, skipinitialspace=True)
@@ -57,12 +65,14 @@ def read_table(path: Path, fps: float | None) -> Telemetry:
 
     time, latitude, longitude = column(_TIME), column(_LATITUDE), column(_LONGITUDE)
     seconds = None if time is None else numbers[time] * _TIME[time]
-    if time is None and "frame" in table.columns and fps:
-        seconds = numbers["frame"] / fps
+    if time is None and "frame" in table.columns and recording.fps:
+        seconds = numbers["frame"] / recording.fps
     if latitude is None or longitude is None or seconds is None:
         raise ValueError(
             f"{path.name} needs the columns time (seconds) or frame, latitude and longitude."
         )
+    if _TIME.get(time or "") == _MILLISECOND or {_FLAG, *_DATES} & set(table.columns):
+        seconds = seconds - _video_start(path.name, table, seconds, recording)
     # One datum a file: the first column that holds heights.
     present = [name for name in _HEIGHT if name in numbers and numbers[name].notna().any()]
     factor, datum = _HEIGHT[present[0]] if present else (np.nan, None)
@@ -86,3 +96,29 @@ def read_table(path: Path, fps: float | None) -> Telemetry:
     warnings += missing_heights(path.name, rows[:, 3])
     attitude = known_angles(rows[:, 4:])
     return Telemetry(path.name, rows[:, 0], rows[:, 1:4], None, warnings, attitude, datum)
+
+
+def _video_start(name: str, table: pd.DataFrame, seconds: pd.Series, recording: Recording) -> float:
+    """The log's time at the video's first frame."""
+    starts = []
+    if _FLAG in table.columns:
+        flag = table[_FLAG].astype(str).str.strip().str.lower().isin(["1", "1.0", "true"])
+        run = (flag != flag.shift(fill_value=False)).cumsum()[flag]
+        starts = [(of_run.min(), of_run.max()) for _, of_run in seconds[flag].groupby(run)]
+    if len(starts) > 1 and recording.duration is not None:
+        length = recording.duration
+        starts = [(a, b) for a, b in starts if abs(b - a - length) <= _SAME_LENGTH] or starts
+    if len(starts) == 1:
+        return float(starts[0][0])
+    date = next((column for column in _DATES if column in table.columns), None)
+    if date is not None and recording.start is not None:
+        moments = pd.to_datetime(table[date], utc=True, errors="coerce", format="mixed")
+        known = moments.notna() & seconds.notna()
+        if known.any():
+            since = (moments[known] - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+            if since.min() - 1 <= recording.start <= since.max() + 1:
+                return float((seconds[known] - since).median() + recording.start)
+    raise ValueError(
+        f"{name} is the log of a whole flight and does not say when the video begins; name its time"
+        " column 'time' and let it count seconds from the video's first frame."
+    )

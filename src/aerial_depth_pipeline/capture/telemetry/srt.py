@@ -7,6 +7,7 @@ import numpy as np
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
+from aerial_depth_pipeline.capture.sources.source import Recording
 from aerial_depth_pipeline.capture.telemetry.telemetry import (
     Datum,
     Telemetry,
@@ -58,7 +59,7 @@ _DATUMS: dict[str, Datum] = {
 }
 
 
-def read_srt(path: Path, fps: float | None = None) -> Telemetry:
+def read_srt(path: Path, recording: Recording | None = None) -> Telemetry:
     """Read DJI subtitles: bracketed `key: value`, or `GPS(longitude,latitude,...)`; one entry for
     each frame or for each second.
 
