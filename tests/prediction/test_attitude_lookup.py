@@ -97,7 +97,10 @@ def test_the_report_says_what_told_the_attitude(video, tmp_path):
             stride=40, side_by_side=False, scale="none", device="cpu", attitude=attitude
         )
         predict(video, model, settings, tmp_path / attitude)
-        assert json.loads((tmp_path / attitude / "prediction.json").read_text())["attitude"] == told
+        report = json.loads((tmp_path / attitude / "prediction.json").read_text())
+        assert report["attitude"] == told
+        unknown = "estimated from the image alone" in " ".join(report["warnings"])
+        assert unknown == (told["known"] < 1)
 
 
 @pytest.mark.slow

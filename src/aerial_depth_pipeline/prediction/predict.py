@@ -184,5 +184,14 @@ def _predict(
             "origin": predictor.attitude.origin or "picture",
             "known": predictor.known_attitudes / max(1, writer.count),
         }
+        if predictor.known_attitudes < writer.count:
+            sentence = (
+                f"The camera's attitude is known in {predictor.known_attitudes} of {writer.count}"
+                " frames; elsewhere level ground is estimated from the image alone, which holds for"
+                " terrain like that of the training. Put telemetry beside the footage or set"
+                " predict.pitch."
+            )
+            report["warnings"] = [*source.warnings, sentence]
+            logger.warning("predict: %s", sentence)
     write_json(output / REPORT, report)
     return report

@@ -146,6 +146,15 @@ def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
 
 
 @pytest.mark.slow
+def test_eight_bits_that_cost_too_much_are_left_out(tmp_path):
+    frames = smooth_images(3, 80, 120)
+    settings = ExportSettings(any_size=False, torchscript=False, max_mean_difference_int8=1e-9)
+    report = export_model(small_model(), tmp_path, frames, frames, settings)
+    assert not (tmp_path / INT8).exists() and set(report["graphs"]) == {FIXED}
+    assert report["left_out"][INT8]["mean_relative_difference"] > 1e-9
+
+
+@pytest.mark.slow
 def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
     _, folder, _ = exported
     monkeypatch.setattr(

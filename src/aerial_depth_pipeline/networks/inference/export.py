@@ -50,6 +50,10 @@ _OPSET = 20
 _EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of every internal step
 Predict = Callable[[np.ndarray], np.ndarray]
 Images = Sequence[np.ndarray]
+_WITHOUT_ATTITUDE = (
+    "exported graphs take no attitude and estimate level ground from the image alone, which holds"
+    " for terrain like that of the training"
+)
 
 
 def export_model(
@@ -81,6 +85,7 @@ def export_model(
     expected = [model(frame) for frame in check]
     size = {"width": model.width, "height": model.height}
     graphs: dict[str, dict[str, Any]] = {}
+    left_out: dict[str, dict[str, Any]] = {}
 
     def add(name: str, graph: Predict, **more: Any) -> None:
         taken = _INPUTS[name].format(**size)
@@ -107,6 +112,17 @@ def export_model(
         _quantise(folder / FIXED, folder / INT8, frames, model)
         counts = {"calibration_frames": len(frames), "calibrated_on_the_check_frames": same}
         add(INT8, OnnxDepthModel.load(folder / INT8), **counts)
+        most = settings.max_mean_difference_int8
+        if not (difference := graphs[INT8]["mean_relative_difference"]) <= most:
+            left_out[INT8] = graphs.pop(INT8)
+            (folder / INT8).unlink()
+            logger.warning(
+                "export: %s differs from the model by %.1f %% on average, more than"
+                " export.max_mean_difference_int8 = %.1f %%, and is left out.",
+                *(INT8, 100 * difference, 100 * most),
+            )
+    if model.takes_slope:
+        logger.warning("export: %s.", _WITHOUT_ATTITUDE)
     versions = {module.__name__: module.__version__ for module in (torch, onnx, onnxruntime)}
     report = {
         "format": 1,
@@ -114,9 +130,11 @@ def export_model(
         "unit": model.metadata.get("unit"),
         "opset": _OPSET,
         "output": f"{OUTPUT}: float32 [B, H, W], z-depth in the unit above",
+        "attitude": _WITHOUT_ATTITUDE if model.takes_slope else "the model does not take it",
         "versions": versions,
         "check_frames": len(check),
         "graphs": graphs,
+        "left_out": left_out,
     }
     write_json(folder / REPORT, report)
     return report

@@ -21,3 +21,5 @@ class ExportSettings(Settings):
     """Further frames, for the ranges of the 8-bit activations."""
     max_relative_difference: float = Field(1e-3, gt=0)
     """Largest relative difference of depth on any pixel that float32 graphs may show."""
+    max_mean_difference_int8: float = Field(0.03, gt=0)
+    """Largest mean relative difference of depth of the 8-bit graph, which is left out beyond it."""

@@ -51,7 +51,7 @@ def export_depth_model(
     folder = Path(work) / "export" / "onnx"
     remove(folder)
     report = export_model(model, folder, check, calibration, settings)
-    for name, graph in report["graphs"].items():
+    for name, graph in (report["graphs"] | report["left_out"]).items():
         logger.info(
             "%s: depth differs from the model by %.2g at most and %.2g on average, relative, on %d"
             " frames.",
