@@ -38,9 +38,9 @@ def test_the_matrix_trains_on_each_on_all_but_one_and_on_all():
 def test_parts_share_their_runs(domains, measuring):
     plans = planner(domains, measuring)
     matrix, tuning = generalization.plan(plans), fine_tuning.plan(plans)
-    assert tuning.bases[0].fingerprint == matrix["near", 0].fingerprint
-    assert tuning.ceilings[0].fingerprint == matrix["far", 0].fingerprint
-    waves = in_order([*tuning.runs(), *matrix.values()])
+    assert tuning["base", False, 0].fingerprint == matrix["near", 0].fingerprint
+    assert tuning["in_domain", False, 0].fingerprint == matrix["far", 0].fingerprint
+    waves = in_order([*tuning.values(), *matrix.values()])
     assert [len(wave) for wave in waves] == [3, 4]
     assert all(run.start is None for run in waves[0]) and all(
         run.start is not None for run in waves[1]

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import pandas as pd
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.study.planning import Planner, last_rows
+from aerial_depth_pipeline.study.planning import Planner, end_table
 from aerial_depth_pipeline.study.run import Run, changed
 from aerial_depth_pipeline.study.run_study import Outcome
 
-COLUMNS = ["axis", "setting", "seed", "domain", "alignment", "metric", "value"]
+Runs = dict[tuple[str, str, int], Run]
 
 
-def plan(planner: Planner) -> dict[tuple[str, str, int], Run]:
+def plan(planner: Planner) -> Runs:
     """The runs by axis, setting and seed. Settings that come to the same share a run.
 
     Raises:
@@ -36,21 +36,13 @@ def plan(planner: Planner) -> dict[tuple[str, str, int], Run]:
                     seed,
                     change.train,
                     samples=settings.samples,
-                    # A change to what is the default anyway is none: the triplets that are there
-                    # will do.
+                    # A change to what is the default anyway needs no other triplets.
                     triplets=triplets if triplets != dict(planner.triplets) else {},
                     training_triplets=change.training_triplets,
                 )
     return runs
 
 
-def table(
-    runs: Mapping[tuple[str, str, int], Run], outcomes: Mapping[str, Outcome]
-) -> pd.DataFrame:
+def table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """`ablation.csv`."""
-    rows = [
-        (*key, row["domain"], row["alignment"], row["metric"], row["value"])
-        for key, run in runs.items()
-        for row in last_rows(outcomes[run.fingerprint])
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return end_table(runs, outcomes, "axis", "setting", "seed")

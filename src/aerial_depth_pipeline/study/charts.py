@@ -1,6 +1,7 @@
 """The study's figures, drawn from its tables alone."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -24,35 +25,19 @@ def matrix_chart(generalization: pd.DataFrame, alignment: str, metrics: Sequence
     figure, axes = _figure(len(metrics), 5.4, 0.6 * generalization["train_domain"].nunique() + 1.6)
     for place, metric in zip(axes, metrics, strict=True):
         found = drops(generalization, alignment, metric)
-        rows, columns = (
-            list(dict.fromkeys(found["train_domain"])),
-            list(dict.fromkeys(found["test_domain"])),
-        )
-        mean = found.pivot(index="train_domain", columns="test_domain", values="mean").reindex(
-            index=rows, columns=columns
-        )
-        std = found.pivot(index="train_domain", columns="test_domain", values="std").reindex(
-            index=rows, columns=columns
-        )
+        rows, columns = found["train_domain"].unique(), found["test_domain"].unique()
+        wide = found.pivot(index="train_domain", columns="test_domain")
+        mean, std = (wide[what].reindex(index=rows, columns=columns) for what in ("mean", "std"))
         better_when_large = better_when_high(metric)
         place.imshow(mean, cmap="plasma" if better_when_large else "plasma_r", aspect="auto")
         low, high = np.nanmin(mean.to_numpy()), np.nanmax(mean.to_numpy())
-        for y, row in enumerate(rows):
-            for x, column in enumerate(columns):
-                value = mean.loc[row, column]
-                share = (value - low) / (high - low) if high > low else 0.0
-                bright = share > 0.6 if better_when_large else share < 0.4
-                spread = f"\n± {std.loc[row, column]:.3f}" if found["seeds"].max() > 1 else ""
-                text = f"{cell(metric, value)}{spread}" if np.isfinite(value) else "–"
-                place.text(
-                    x,
-                    y,
-                    text,
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                    color="#1d1d24" if bright else "white",
-                )
+        for (y, x), value in np.ndenumerate(mean.to_numpy()):
+            share = (value - low) / (high - low) if high > low else 0.0
+            bright = share > 0.6 if better_when_large else share < 0.4
+            spread = f"\n± {std.iat[y, x]:.3f}" if found["seeds"].max() > 1 else ""
+            text = f"{cell(metric, value)}{spread}" if np.isfinite(value) else "–"
+            colour = "#1d1d24" if bright else "white"
+            place.text(x, y, text, ha="center", va="center", fontsize=9, color=colour)
         place.set_xticks(range(len(columns)), columns, fontsize=9)
         place.set_yticks(range(len(rows)), rows, fontsize=9)
         place.set_xlabel("tested on", fontsize=9)
@@ -65,32 +50,20 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
     """Two charts (PNG) against samples: the error on the new domain between base and in-domain
     model, and the error on the old ones."""
     figure, axes = _figure(2, 6.0, 4.6)
-    for place, role, title in zip(
-        axes, ("new", "old"), ("on the new domain", "on the old domains"), strict=True
-    ):
+    roles = {"new": "on the new domain", "old": "on the old domains"}
+    for place, (role, title) in zip(axes, roles.items(), strict=True):
         found = tuning.curves(fine_tuning, role, metric)
         tuned = found[~found["method"].isin([tuning.BASE, tuning.CEILING])]
-        colours = {
-            name: _COLOURS[i % len(_COLOURS)]
-            for i, name in enumerate(dict.fromkeys(tuned["method"]))
-        }
-        for (method, replay), curve in tuned.sort_values("samples").groupby(
-            ["method", "replay"], sort=False
-        ):
-            name = f"{method.replace('_', ' ')}{', with replay' if replay else ''}"
-            style: dict[str, Any] = {
-                "color": colours[method],
-                "linestyle": "-" if replay else "--",
-                "label": name,
-            }
+        colours = dict(zip(tuned["method"].unique(), cycle(_COLOURS), strict=False))
+        by_samples = tuned.sort_values("samples")
+        dots: dict[str, Any] = {"marker": "o", "markersize": 4, "capsize": 2}
+        for (method, replay), curve in by_samples.groupby(["method", "replay"], sort=False):
             place.errorbar(
-                curve["samples"],
-                curve["mean"],
-                curve["std"],
-                marker="o",
-                markersize=4,
-                capsize=2,
-                **style,
+                *(curve[name] for name in ("samples", "mean", "std")),
+                label=tuning.method_name(method, replay, ", "),
+                color=colours[method],
+                linestyle="-" if replay else "--",
+                **dots,
             )
         levels = ((tuning.BASE, "base, untouched", ":"), (tuning.CEILING, "in-domain model", "-."))
         for method, name, line in levels:
@@ -106,14 +79,8 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
         place.set_title(title, fontsize=10)
         finish(place, "samples learned from", label(metric))
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=min(4, len(labels)),
-        frameon=False,
-        fontsize=8,
-    )
+    plain: dict[str, Any] = {"ncols": min(4, len(labels)), "frameon": False, "fontsize": 8}
+    figure.legend(handles, labels, loc="outside lower center", **plain)
     return png(figure)
 
 
@@ -122,30 +89,25 @@ def online_chart(online: pd.DataFrame) -> bytes:
     untouched base model's; one seed."""
     figure, (place,) = _figure(1, 11.0, 3.8)
     first = online[online["seed"] == online["seed"].iloc[0]]
-    window = max(1, first.groupby(["method", "replay"])["position"].max().max() // 25)
-    for i, ((method, replay), rows) in enumerate(first.groupby(["method", "replay"], sort=False)):
-        name = f"{method.replace('_', ' ')}{', with replay' if replay else ''}"
-        smooth = rows["abs_rel"].rolling(window, min_periods=1).mean()
-        place.plot(
-            rows["position"],
-            rows["abs_rel"],
-            ".",
-            markersize=3,
-            alpha=0.35,
-            color=_COLOURS[i % len(_COLOURS)],
-        )
-        place.plot(rows["position"], smooth, color=_COLOURS[i % len(_COLOURS)], label=name)
-    base = first[first[["method", "replay"]].eq(first[["method", "replay"]].iloc[0]).all(axis=1)]
-    smooth = base["base_abs_rel"].rolling(window, min_periods=1).mean()
-    place.plot(base["position"], smooth, color=_GREY, linestyle=":", label="base, untouched")
+    by_method = first.groupby(["method", "replay"], sort=False)
+    window = max(1, by_method["position"].max().max() // 25)
+
+    def smooth(errors: pd.Series) -> pd.Series:
+        return errors.rolling(window, min_periods=1).mean()
+
+    for ((method, replay), rows), colour in zip(by_method, cycle(_COLOURS), strict=False):
+        name = tuning.method_name(method, replay, ", ")
+        x, errors = rows["position"], rows["abs_rel"]
+        place.plot(x, errors, ".", markersize=3, alpha=0.35, color=colour)
+        place.plot(x, smooth(errors), color=colour, label=name)
+    _, base = next(iter(by_method))
+    untouched = smooth(base["base_abs_rel"])
+    place.plot(base["position"], untouched, color=_GREY, linestyle=":", label="base, untouched")
     for start in base.loc[base["scene"] != base["scene"].shift(), "position"].iloc[1:]:
         place.axvline(start - 0.5, color="#ddd", linewidth=0.8)
     place.legend(frameon=False, fontsize=8, ncols=4)
-    finish(
-        place,
-        f"measured frames in the order of the flights (lines: mean of {window})",
-        label("abs_rel"),
-    )
+    x_label = f"measured frames in the order of the flights (lines: mean of {window})"
+    finish(place, x_label, label("abs_rel"))
     return png(figure)
 
 
@@ -157,25 +119,17 @@ def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -
         & (ablation["alignment"] == alignment)
         & (ablation["metric"] == metric)
     ]
-    settings, domains = list(dict.fromkeys(rows["setting"])), list(dict.fromkeys(rows["domain"]))
+    settings, domains = list(rows["setting"].unique()), list(rows["domain"].unique())
     figure, (place,) = _figure(1, max(4.5, 1.1 * len(settings) + 2.5), 3.4)
-    for i, domain in enumerate(domains):
-        of_domain = rows[rows["domain"] == domain]
+    for i, (domain, colour) in enumerate(zip(domains, cycle(_COLOURS), strict=False)):
+        values = rows[rows["domain"] == domain]
         shift = (i - (len(domains) - 1) / 2) * 0.12
-        x = of_domain["setting"].map(settings.index) + shift
-        place.plot(
-            x, of_domain["value"], ".", markersize=4, alpha=0.5, color=_COLOURS[i % len(_COLOURS)]
-        )
-        mean = of_domain.groupby("setting", sort=False)["value"].mean().reindex(settings)
-        place.plot(
-            np.arange(len(settings)) + shift,
-            mean,
-            marker="_",
-            markersize=14,
-            linewidth=0.6,
-            color=_COLOURS[i % len(_COLOURS)],
-            label=f"tested on {domain}",
-        )
+        x = values["setting"].map(settings.index) + shift
+        place.plot(x, values["value"], ".", markersize=4, alpha=0.5, color=colour)
+        mean = values.groupby("setting", sort=False)["value"].mean().reindex(settings)
+        style: dict[str, Any] = {"marker": "_", "markersize": 14, "linewidth": 0.6}
+        x, name = np.arange(len(settings)) + shift, f"tested on {domain}"
+        place.plot(x, mean, label=name, color=colour, **style)
     place.set_xticks(range(len(settings)), settings)
     place.legend(frameon=False, fontsize=8)
     finish(place, axis.replace("_", " "), label(metric))

@@ -3,7 +3,6 @@ stopped goes on."""
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 from aerial_depth_pipeline.files import read_json, remove, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.study.measuring import Measuring
-from aerial_depth_pipeline.study.run import Run, StudyDomain
-from aerial_depth_pipeline.study.training_lists import Target, fresh_in_batch, select
+from aerial_depth_pipeline.study.run import Footage, Run
+from aerial_depth_pipeline.study.training_lists import Batch, online_batches, select
 from aerial_depth_pipeline.training.checkpoints import LAST, load_checkpoint
 from aerial_depth_pipeline.training.curve import MetricsLogger
+from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.training.train import train
 
 RESULT, MODEL = "result.json", "model"
@@ -30,8 +30,8 @@ def finished_result(folder: Path) -> dict[str, Any] | None:
 
 def compute_run(
     run: Run,
-    footage: Mapping[str, StudyDomain],
-    measured: Mapping[str, StudyDomain],
+    footage: Footage,
+    measured: Footage,
     measuring: Measuring,
     folder: Path,
     start: Path | None = None,
@@ -40,32 +40,31 @@ def compute_run(
     """Train and measure a run, or go on where an earlier run of it was stopped.
 
     Args:
-        footage: by domain, what is trained on (its triplets may differ from those of `measured`).
-        measured: by domain, what is measured on.
+        footage: what is trained on (its triplets may differ from those of `measured`).
+        measured: what is measured on.
         folder: the run's own; receives the model and, last, the result.
         start: folder of the model that `run.start` left.
         logger: takes the curves.
 
     Returns:
         The result: `rows` (samples, seconds, domain, alignment, metric, value), `frames` of an
-            online run (domain, scene, frame,
-        abs_rel before it was learned from, base_abs_rel of the model at the start), `samples`,
-        `seconds` and `triplets` (how many different new ones). Seconds are those of training and of
-        setting it up, without measuring.
+        online run (domain, scene, frame, abs_rel before it was learned from, base_abs_rel of the
+        model at the start), `samples`, `seconds` and `triplets` (how many different new ones).
+        Seconds are those of training and of setting it up, without measuring.
 
     Raises:
         UserError: if there is nothing to train on, or training goes wrong.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = select(run, footage, measured, folder / _TRIPLETS)
-    if run.online_repeats:
-        batches = math.ceil(len(new) / fresh_in_batch(run))
-        run = replace(run, samples=batches * run.online_repeats * run.train.batch_size)
+    batches = online_batches(new, run) if run.online_repeats else []
+    if batches:
+        run = replace(run, samples=len(batches) * run.online_repeats * run.train.batch_size)
     initial = None if start is None else DepthModel.load(start)
-    watch = _Watch(run, measured, measuring, folder, new)
+    watch = _Watch(run, measured, measuring, folder, batches)
     if initial is not None:
         watch.at_the_beginning(initial)
-    watch.clock.start()
+    watch.go_on()
     model = train(
         {"study": folder / _TRIPLETS},
         watch.settings(),
@@ -75,7 +74,7 @@ def compute_run(
         fingerprint=run.fingerprint,
         initial=initial,
     )
-    watch.clock.stop()
+    watch.halt()
     watch.at_the_end(model)
     model.metadata.update({"domains": list(run.train_on), "cell": run.label, "triplets": len(new)})
     remove(folder / MODEL)
@@ -83,7 +82,7 @@ def compute_run(
     result = {
         "label": run.label,
         "samples": run.steps * run.train.batch_size,
-        "seconds": watch.clock.seconds,
+        "seconds": watch.seconds,
         "triplets": len(new),
         "rows": watch.rows(),
         "frames": watch.frames(initial),
@@ -94,62 +93,50 @@ def compute_run(
     return result
 
 
-class _Clock:
-    """Seconds of training, halted while something is measured."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._since: float | None = None
-
-    def start(self) -> None:
-        self._since = time.perf_counter()
-
-    def stop(self) -> None:
-        if self._since is not None:
-            self.seconds += time.perf_counter() - self._since
-            self._since = None
-
-
 class _Watch:
     """Measures at the wished moments of a training, and remembers what it measured if the training
-    is stopped."""
+    is stopped. Its clock counts the seconds of training and halts while something is measured."""
 
     def __init__(
-        self,
-        run: Run,
-        measured: Mapping[str, StudyDomain],
-        measuring: Measuring,
-        folder: Path,
-        new: list[Target],
+        self, run: Run, measured: Footage, measuring: Measuring, folder: Path, batches: list[Batch]
     ) -> None:
         self.run, self.measured, self.measuring = run, measured, measuring
-        self.file = folder / _PROGRESS
-        self.batches = self._batches(new) if run.online_repeats else []
+        self.batches, self.file = batches, folder / _PROGRESS
+        self.every = min(run.train.checkpoint_every, run.steps)
         if run.online_repeats:
             self.every = 1
         elif run.points:
             self.every = max(1, run.steps // _MARKS)
-        else:
-            self.every = min(run.train.checkpoint_every, run.steps)
-        self.wanted = {
-            max(1, round(point / run.train.batch_size / self.every)) * self.every
-            for point in run.points
-        }
+        marks = {round(point / run.train.batch_size / self.every) for point in run.points}
+        self.wanted = {run.steps, *(max(1, mark) * self.every for mark in marks)}
         checkpoint = folder / _CHECKPOINTS / LAST
         done = int(load_checkpoint(checkpoint)["step"]) if checkpoint.is_file() else 0
         kept = read_json(self.file) if self.file.is_file() else {}
+        # What was measured, by step as text, since it is kept as JSON; in the order of the steps
         self.progress = {
             name: {k: v for k, v in kept.get(name, {}).items() if int(k) <= done}
             for name in ("seconds", "rows", "frames")
         }
-        self.clock = _Clock(max(self.progress["seconds"].values(), default=0.0))
+        self.seconds = max(self.progress["seconds"].values(), default=0.0)
 
-    def settings(self) -> Any:
+    def go_on(self) -> None:
+        """Let the clock go on."""
+        self.since = time.perf_counter()
+
+    def halt(self) -> None:
+        """Halt the clock."""
+        self.seconds += time.perf_counter() - self.since
+
+    def settings(self) -> TrainSettings:
         """The training's settings: it is looked at, and may be stopped, at the same moments."""
-        checkpoint_every = self.every * math.ceil(self.run.train.checkpoint_every / self.every)
-        order = "given" if self.run.online_repeats else self.run.train.order
-        changes = {"steps": self.run.steps, "validate_every": self.every, "order": order}
-        return self.run.train.model_copy(update=changes | {"checkpoint_every": checkpoint_every})
+        train = self.run.train
+        changes = {
+            "steps": self.run.steps,
+            "validate_every": self.every,
+            "checkpoint_every": self.every * math.ceil(train.checkpoint_every / self.every),
+            "order": "given" if self.run.online_repeats else train.order,
+        }
+        return train.model_copy(update=changes)
 
     def at_the_beginning(self, model: DepthModel) -> None:
         """Measure the model that the training starts from."""
@@ -158,9 +145,9 @@ class _Watch:
 
     def __call__(self, model: DepthModel) -> dict[str, float]:
         """Called by the training at every validation."""
-        self.clock.stop()
+        self.halt()
         figures = self._look(model, int(model.metadata["step"]))
-        self.clock.start()
+        self.go_on()
         return figures
 
     def at_the_end(self, model: DepthModel) -> None:
@@ -171,74 +158,54 @@ class _Watch:
     def rows(self) -> list[dict[str, Any]]:
         """All that was measured on domains."""
         size, seconds = self.run.train.batch_size, self.progress["seconds"]
-        steps = sorted(self.progress["rows"], key=int)
         return [
-            {"samples": int(s) * size, "seconds": seconds.get(s, self.clock.seconds)} | r
-            for s in steps
-            for r in self.progress["rows"][s]
+            {"samples": int(step) * size, "seconds": seconds.get(step, self.seconds)} | row
+            for step, rows in self.progress["rows"].items()
+            for row in rows
         ]
 
     def frames(self, initial: DepthModel | None) -> list[dict[str, Any]]:
         """What was measured on frames before they were learned from, in the order of the flight,
         and the first model's error beside it."""
-        rows = [
-            row
-            for step in sorted(self.progress["frames"], key=int)
-            for row in self.progress["frames"][step]
-        ]
+        rows = [row for rows in self.progress["frames"].values() for row in rows]
         if initial is None or not rows:
             return rows
-        first = [row for batch in self.batches for row in self._measure_batch(initial, batch)]
-        untouched = {(row["domain"], row["scene"], row["frame"]): row["abs_rel"] for row in first}
+        untouched = {
+            (row["domain"], row["scene"], row["frame"]): row["abs_rel"]
+            for batch in self.batches
+            for row in self._measure_batch(initial, batch)
+        }
         return [
             row | {"base_abs_rel": untouched[row["domain"], row["scene"], row["frame"]]}
             for row in rows
         ]
 
     def _look(self, model: DepthModel, step: int) -> dict[str, float]:
-        self.progress["seconds"][str(step)] = self.clock.seconds
+        self.progress["seconds"][str(step)] = self.seconds
+        batch, part = divmod(step, self.run.online_repeats or 1)
+        if not part and batch < len(self.batches):
+            self.progress["frames"][str(step)] = self._measure_batch(model, self.batches[batch])
         figures = {}
-        if self.run.online_repeats and step % self.run.online_repeats == 0:
-            batch = step // self.run.online_repeats
-            if batch < len(self.batches):
-                self.progress["frames"][str(step)] = self._measure_batch(model, self.batches[batch])
-        if (step == 0 and self.run.points) or step in self.wanted or step == self.run.steps:
+        if (step == 0 and self.run.points) or step in self.wanted:
             figures = self._measure(model, step)
         write_json(self.file, self.progress)
         return figures
 
     def _measure(self, model: DepthModel, step: int) -> dict[str, float]:
-        references = {name: footage.references for name, footage in self.measured.items()}
-        rows = self.measuring.of_domains(model, references)
+        rows = self.measuring.of_domains(model, self.measured)
         self.progress["rows"][str(step)] = rows
         first = self.measuring.settings.alignments[0]
-        return {
-            f"{row['domain']}/{row['metric']}": row["value"]
-            for row in rows
-            if row["alignment"] == first
-        }
+        shown = [row for row in rows if row["alignment"] == first]
+        return {f"{row['domain']}/{row['metric']}": row["value"] for row in shown}
 
-    def _batches(self, new: list[Target]) -> list[list[Target]]:
-        size = fresh_in_batch(self.run)
-        return [new[start : start + size] for start in range(0, len(new), size)]
-
-    def _measure_batch(self, model: DepthModel, targets: list[Target]) -> list[dict[str, Any]]:
-        rows = []
+    def _measure_batch(self, model: DepthModel, batch: Batch) -> list[dict[str, Any]]:
+        rows, targets = [], set(batch)
         for domain in self.run.train_on:
-            wanted = {
-                (scene.partition("/")[2], frame)
-                for scene, frame in targets
-                if scene.partition("/")[0] == domain
-            }
-            known = self.measured[domain].train_references
             found = {
-                scene: [r for r in known.get(scene, []) if (scene, r.frame) in wanted]
-                for scene, _ in wanted
+                scene: [r for r in references if (f"{domain}/{scene}", r.frame) in targets]
+                for scene, references in self.measured[domain].train_references.items()
             }
             found = {scene: references for scene, references in found.items() if references}
             if found:
-                rows += [
-                    {"domain": domain} | row
-                    for row in self.measuring.of_frames(model, domain, found)
-                ]
+                rows += self.measuring.of_frames(model, domain, found)
         return rows

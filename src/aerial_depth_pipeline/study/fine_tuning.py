@@ -1,8 +1,9 @@
 """From a base model onto a domain that it has not seen, without labels: how fast it recovers, and
 what it forgets."""
 
+import itertools
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,43 +15,19 @@ from aerial_depth_pipeline.study.run import Replay, Run
 from aerial_depth_pipeline.study.run_study import Outcome
 
 COLUMNS = ["method", "replay", "seed", "samples", "seconds", "domain", "role", "metric", "value"]
-ONLINE_COLUMNS = [
-    "method",
-    "replay",
-    "seed",
-    "position",
-    "scene",
-    "frame",
-    "abs_rel",
-    "base_abs_rel",
-]
-BASE, CEILING = "base", "in_domain"
+_FRAME_COLUMNS = ["scene", "frame", "abs_rel", "base_abs_rel"]
+ONLINE_COLUMNS = ["method", "replay", "seed", "position", *_FRAME_COLUMNS]
+BASE, CEILING, _ONLINE = "base", "in_domain", "online_"
 SHARES = (0.5, 0.8, 0.95)
+# Columns of `recovery`: what was spent until a share of the gap was recovered
+SPENT = {f"{what}_{share:g}": (what, share) for share in SHARES for what in ("samples", "seconds")}
 _LEAST_GAP = 0.01  # of the base model's error; a share of less than that would be a share of noise
 
-
-@dataclass(frozen=True)
-class FineTuningPlan:
-    """The runs: the base and the in-domain model by seed, methods and online runs by method,
-    replay and seed."""
-
-    new_domain: str
-    bases: dict[int, Run]
-    ceilings: dict[int, Run]
-    methods: dict[tuple[str, bool, int], Run]
-    online: dict[tuple[str, bool, int], Run]
-
-    def runs(self) -> list[Run]:
-        """All of them."""
-        return [
-            *self.bases.values(),
-            *self.ceilings.values(),
-            *self.methods.values(),
-            *self.online.values(),
-        ]
+Runs = dict[tuple[str, bool, int], Run]
+"""Runs by method (`base`, `in_domain`, a method, `online_<method>`), replay and seed."""
 
 
-def plan(planner: Planner) -> FineTuningPlan:
+def plan(planner: Planner) -> Runs:
     """The runs of the fine-tuning.
 
     Raises:
@@ -69,88 +46,64 @@ def plan(planner: Planner) -> FineTuningPlan:
             f"Fine-tuning needs a domain besides '{new}' for its base model. List another one in"
             " globals.yml, or run study_ablation alone."
         )
-    result = FineTuningPlan(new, {}, {}, {}, {})
-    replay = Replay(tuple(old), settings.replay_triplets, settings.replay_share)
-    for seed in planner.settings.seeds:
-        base = result.bases[seed] = planner.run(f"train on {' and '.join(old)}", old, seed)
-        result.ceilings[seed] = planner.run(f"train on {new}", [new], seed)
-        for name in settings.methods:
-            for replayed in settings.replay:
-                options: dict[str, Any] = {"start": base, "replay": replay if replayed else None}
-                what = f"{name.replace('_', ' ')}{' with replay' if replayed else ''}"
-                key, training = (
-                    (name, replayed, seed),
-                    (settings.train, planner.settings.methods[name]),
-                )
-                result.methods[key] = planner.run(
-                    f"{what} on {new}",
-                    [new],
-                    seed,
-                    *training,
-                    samples=settings.samples,
-                    points=tuple(sorted(settings.points)),
-                    **options,
-                )
-                if name in settings.online:
-                    online = {"schedule": "constant"}
-                    result.online[key] = planner.run(
-                        f"{what} online on {new}",
-                        [new],
-                        seed,
-                        *training,
-                        online,
-                        online_repeats=settings.online_repeats,
-                        **options,
-                    )
-    return result
+    seeds = planner.settings.seeds
+    runs: Runs = {}
+    for method, domains in ((BASE, old), (CEILING, [new])):
+        for seed in seeds:
+            label = f"train on {' and '.join(domains)}"
+            runs[method, False, seed] = planner.run(label, domains, seed)
+    buffer = Replay(tuple(old), settings.replay_triplets, settings.replay_share)
+    curve: dict[str, Any] = {"samples": settings.samples, "points": tuple(sorted(settings.points))}
+    tuned: Runs = {}
+    online: Runs = {}
+    for seed, name, replay in itertools.product(seeds, settings.methods, settings.replay):
+        options: dict[str, Any] = {
+            "start": runs[BASE, False, seed],
+            "replay": buffer if replay else None,
+        }
+        what, changes = method_name(name, replay), (settings.train, planner.settings.methods[name])
+        tuned[name, replay, seed] = planner.run(
+            f"{what} on {new}", [new], seed, *changes, **curve, **options
+        )
+        if name in settings.online:
+            options["online_repeats"] = settings.online_repeats
+            online[_ONLINE + name, replay, seed] = planner.run(
+                f"{what} online on {new}",
+                [new],
+                seed,
+                *changes,
+                {"schedule": "constant"},
+                **options,
+            )
+    return runs | tuned | online
 
 
-def table(runs: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
-    """`fine_tuning.csv`: under the study's first alignment. The base model has 0 samples; online
-    runs are methods `online_…`."""
+def table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+    """`fine_tuning.csv`: under the study's first alignment. The base model has 0 samples."""
+    new = next(run.train_on for (method, _, _), run in runs.items() if method == CEILING)
     rows = []
-
-    def add(
-        method: str, replay: bool, seed: int, found: list[dict], untouched: bool = False
-    ) -> None:
-        first = found[0]["alignment"] if found else ""
+    for (method, replay, seed), run in runs.items():
+        outcome = outcomes[run.fingerprint]
+        is_curve = run.start is not None and not run.online_repeats
+        found = outcome.result["rows"] if is_curve and outcome.result else last_rows(outcome)
         for row in found:
-            if row["alignment"] == first:
-                spent = (0, 0.0) if untouched else (row["samples"], row["seconds"])
-                role = "new" if row["domain"] == runs.new_domain else "old"
-                rows.append(
-                    (method, replay, seed, *spent, row["domain"], role, row["metric"], row["value"])
-                )
-
-    for seed, run in runs.bases.items():
-        add(BASE, False, seed, last_rows(outcomes[run.fingerprint]), untouched=True)
-    for seed, run in runs.ceilings.items():
-        add(CEILING, False, seed, last_rows(outcomes[run.fingerprint]))
-    for (method, replay, seed), run in runs.methods.items():
-        add(method, replay, seed, (outcomes[run.fingerprint].result or {}).get("rows", []))
-    for (method, replay, seed), run in runs.online.items():
-        add(f"online_{method}", replay, seed, last_rows(outcomes[run.fingerprint]))
+            if row["alignment"] == found[0]["alignment"]:
+                spent = (0, 0.0) if method == BASE else (row["samples"], row["seconds"])
+                where = row["domain"], "new" if row["domain"] in new else "old"
+                rows.append((method, replay, seed, *spent, *where, row["metric"], row["value"]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def online_table(runs: FineTuningPlan, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def online_table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """Each frame's error before it was learned from, in the order of the flights, beside the
     untouched base model's."""
     rows = []
-    for (method, replay, seed), run in runs.online.items():
-        for position, row in enumerate((outcomes[run.fingerprint].result or {}).get("frames", [])):
-            rows.append(
-                (
-                    method,
-                    replay,
-                    seed,
-                    position,
-                    row["scene"],
-                    row["frame"],
-                    row["abs_rel"],
-                    row["base_abs_rel"],
-                )
-            )
+    for (method, replay, seed), run in runs.items():
+        if run.online_repeats:
+            key = method.removeprefix(_ONLINE), replay, seed
+            frames = (outcomes[run.fingerprint].result or {"frames": []})["frames"]
+            for position, frame in enumerate(frames):
+                rows.append((*key, position, *(frame[name] for name in _FRAME_COLUMNS)))
     return pd.DataFrame(rows, columns=ONLINE_COLUMNS)
 
 
@@ -158,19 +111,12 @@ def curves(fine_tuning: pd.DataFrame, role: str, metric: str) -> pd.DataFrame:
     """Mean and spread over seeds (and old domains) by method, replay and samples: columns mean,
     std, seconds."""
     chosen = fine_tuning[(fine_tuning["role"] == role) & (fine_tuning["metric"] == metric)]
-    of_seed = (
-        chosen.groupby(["method", "replay", "seed", "samples"], sort=False)[["value", "seconds"]]
-        .mean()
-        .reset_index()
-    )
-    grouped = of_seed.groupby(["method", "replay", "samples"], sort=False)
-    return pd.DataFrame(
-        {
-            "mean": grouped["value"].mean(),
-            "std": grouped["value"].std(ddof=0),
-            "seconds": grouped["seconds"].mean(),
-        }
-    ).reset_index()
+    of_seed = chosen.groupby(["method", "replay", "seed", "samples"], sort=False)
+    means = of_seed[["value", "seconds"]].mean().reset_index()
+    grouped = means.groupby(["method", "replay", "samples"], sort=False)
+    mean, std = grouped["value"].mean(), grouped["value"].std(ddof=0)
+    columns = {"mean": mean, "std": std, "seconds": grouped["seconds"].mean()}
+    return pd.DataFrame(columns).reset_index()
 
 
 def recovery(fine_tuning: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -179,60 +125,41 @@ def recovery(fine_tuning: pd.DataFrame, metric: str) -> pd.DataFrame:
 
     Returns:
         By method and replay: `recovered` (share of the gap at the end; NaN where there is no gap),
-            `forgotten` (by how much the error on
-        the old domains is larger at the end than the base model's, as a share of it), and for each
-        of SHARES `samples_<share>` and `seconds_<share>` until so much is recovered, NaN if it
-        never is. Curves are means over seeds, straight between measured points.
+        `forgotten` (by how much the error on the old domains is larger at the end than the base
+        model's, as a share of it), and for each of SHARES `samples_<share>` and `seconds_<share>`
+        until so much is recovered, NaN if it never is. Curves are means over seeds, straight
+        between measured points.
     """
     new, old = curves(fine_tuning, "new", metric), curves(fine_tuning, "old", metric)
     base, ceiling, kept = _mean_of(new, BASE), _mean_of(new, CEILING), _mean_of(old, BASE)
-    gap = base - ceiling
+    gap = base - ceiling if base - ceiling > _LEAST_GAP * base else math.nan
     rows = []
     tuned = new[~new["method"].isin([BASE, CEILING])].sort_values("samples", kind="stable")
     for (method, replay), curve in tuned.groupby(["method", "replay"], sort=False):
-        closed = (
-            (base - curve["mean"].to_numpy()) / gap
-            if gap > _LEAST_GAP * base
-            else np.full(len(curve), np.nan)
-        )
-        after = old[(old["method"] == method) & (old["replay"] == replay)].sort_values("samples")[
-            "mean"
-        ]
-        row = {
-            "method": method,
-            "replay": replay,
-            "recovered": closed[-1],
-            "forgotten": after.iloc[-1] / kept - 1 if len(after) else np.nan,
-        }
-        for share in SHARES:
-            # An online run is measured at its end alone: when it reached a share is not known.
-            for what in ("samples", "seconds"):
-                row[f"{what}_{share:g}"] = (
-                    _crossing(curve[what].to_numpy(float), closed, share)
-                    if len(curve) > 1
-                    else np.nan
-                )
-        rows.append(row)
-    columns = [
-        "method",
-        "replay",
-        "recovered",
-        "forgotten",
-        *(f"{what}_{share:g}" for share in SHARES for what in ("samples", "seconds")),
-    ]
-    return pd.DataFrame(rows, columns=columns)
+        closed = (base - curve["mean"].to_numpy()) / gap
+        after = old[(old["method"] == method) & (old["replay"] == replay)].sort_values("samples")
+        forgotten = after["mean"].iloc[-1] / kept - 1 if len(after) else np.nan
+        spent = [_crossing(curve[what], closed, share) for what, share in SPENT.values()]
+        rows.append((method, replay, closed[-1], forgotten, *spent))
+    return pd.DataFrame(rows, columns=["method", "replay", "recovered", "forgotten", *SPENT])
+
+
+def method_name(method: str, replay: bool, joint: str = " ") -> str:
+    """A method for readers."""
+    return f"{method.replace('_', ' ')}{f'{joint}with replay' if replay else ''}"
 
 
 def _mean_of(curve: pd.DataFrame, method: str) -> float:
     return float(curve.loc[curve["method"] == method, "mean"].mean())
 
 
-def _crossing(x: np.ndarray, y: np.ndarray, level: float) -> float:
-    """Where a curve of straight pieces first reaches a level; NaN if it never does."""
-    reached = np.flatnonzero(y >= level)
-    if not len(reached):
-        return float("nan")
-    i = reached[0]
+def _crossing(spent: pd.Series, closed: np.ndarray, level: float) -> float:
+    """Where a curve of straight pieces first reaches a level; NaN if it never does, or has one
+    point alone, as that of an online run, which is measured at its end."""
+    reached = np.flatnonzero(closed >= level)
+    if not len(reached) or len(closed) == 1:
+        return math.nan
+    i, x, y = reached[0], spent.to_numpy(float), closed
     if i == 0:
         return float(x[0])
     return float(x[i - 1] + (x[i] - x[i - 1]) * (level - y[i - 1]) / (y[i] - y[i - 1]))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from aerial_depth_pipeline.study.planning import Planner, last_rows
+from aerial_depth_pipeline.study.planning import Planner, end_table
 from aerial_depth_pipeline.study.run import Run
 from aerial_depth_pipeline.study.run_study import Outcome
 
@@ -15,10 +15,8 @@ def training_sets(domains: list[str]) -> dict[str, list[str]]:
     """What is trained on, by the name that stands in the table."""
     sets = {domain: [domain] for domain in domains}
     if len(domains) > 2:
-        sets |= {
-            f"all but {domain}": [other for other in domains if other != domain]
-            for domain in domains
-        }
+        for left_out in domains:
+            sets[f"all but {left_out}"] = [domain for domain in domains if domain != left_out]
     if len(domains) > 1:
         sets["all"] = list(domains)
     return sets
@@ -36,12 +34,8 @@ def plan(planner: Planner) -> dict[tuple[str, int], Run]:
 
 def table(runs: Mapping[tuple[str, int], Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """`generalization.csv`."""
-    rows = [
-        (name, row["domain"], seed, row["alignment"], row["metric"], row["value"])
-        for (name, seed), run in runs.items()
-        for row in last_rows(outcomes[run.fingerprint])
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    found = end_table(runs, outcomes, "train_domain", "seed")
+    return found.rename(columns={"domain": "test_domain"})[COLUMNS]
 
 
 def drops(generalization: pd.DataFrame, alignment: str, metric: str) -> pd.DataFrame:
@@ -49,8 +43,8 @@ def drops(generalization: pd.DataFrame, alignment: str, metric: str) -> pd.DataF
     table.
 
     Columns: mean, std (over seeds, 0 for a single one), seeds, and `drop`: by how much the error is
-        larger than that of the model trained
-    on the test domain itself, as a share of it; NaN where that is missing.
+    larger than that of the model trained on the test domain itself, as a share of it; NaN where
+    that is missing.
     """
     chosen = generalization[
         (generalization["alignment"] == alignment) & (generalization["metric"] == metric)

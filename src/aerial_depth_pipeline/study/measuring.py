@@ -1,6 +1,6 @@
 """The evaluation's figures of a model, as rows of the study's tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.method_table import METHOD
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.study.run import Footage
 
 Predict = Callable[[np.ndarray], np.ndarray]
+References = Mapping[str, Sequence[Reference]]
 
 
 @dataclass(frozen=True)
@@ -26,35 +28,23 @@ class Measuring:
     settings: EvaluationSettings
     metrics: Sequence[str]
 
-    def of_domains(
-        self, model: Predict, references: Mapping[str, Mapping[str, Sequence[Reference]]]
-    ) -> list[dict[str, Any]]:
-        """Rows of domain, alignment, metric and value: means over each domain's frames.
-
-        Args:
-            references: for each domain its references by scene.
-        """
+    def of_domains(self, model: Predict, footage: Footage) -> list[dict[str, Any]]:
+        """Rows of domain, alignment, metric and value: means over each domain's test frames."""
         rows = []
-        for domain, scenes in references.items():
-            table = measure(model, scenes, {}, domain, self.settings).table
-            chosen = table[
-                (table[METHOD] == "model")
-                & (table["scene"] == "all")
-                & table["metric"].isin(self.metrics)
-            ]
+        for name, domain in footage.items():
+            table = measure(model, domain.references, {}, name, self.settings).table
+            kept = (table[METHOD] == "model") & (table["scene"] == "all")
+            chosen = table[kept & table["metric"].isin(self.metrics)]
             rows += chosen[["domain", "alignment", "metric", "value"]].to_dict("records")
         return rows
 
-    def of_frames(
-        self, model: Predict, domain: str, references: Mapping[str, Sequence[Reference]]
-    ) -> list[dict[str, Any]]:
-        """Rows of scene, frame and abs_rel (under the first alignment), one for each frame that
-        could be measured."""
+    def of_frames(self, model: Predict, domain: str, references: References) -> list[dict]:
+        """Rows of domain, scene, frame and abs_rel (under the first alignment), one for each frame
+        that could be measured."""
         table = measure(model, references, {}, domain, self.settings).per_image
-        chosen = table[
-            (table[METHOD] == "model") & (table["alignment"] == self.settings.alignments[0])
-        ]
-        return chosen[["scene", "frame", "abs_rel"]].to_dict("records")
+        first = table["alignment"] == self.settings.alignments[0]
+        chosen = table[(table[METHOD] == "model") & first]
+        return chosen[["domain", "scene", "frame", "abs_rel"]].to_dict("records")
 
 
 def spread_evenly(items: Sequence[Any], count: int) -> list[Any]:
@@ -64,14 +54,10 @@ def spread_evenly(items: Sequence[Any], count: int) -> list[Any]:
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def thinned(
-    references: Mapping[str, Iterable[Reference]], count: int
-) -> dict[str, list[Reference]]:
+def thinned(references: References, count: int) -> dict[str, list[Reference]]:
     """At most `count` references, evenly spread over all scenes, by scene."""
-    pairs = spread_evenly(
-        [(scene, reference) for scene, found in references.items() for reference in found], count
-    )
+    pairs = [(scene, reference) for scene, found in references.items() for reference in found]
     result: dict[str, list[Reference]] = {}
-    for scene, reference in pairs:
+    for scene, reference in spread_evenly(pairs, count):
         result.setdefault(scene, []).append(reference)
     return result

@@ -1,6 +1,6 @@
 """What the parts of the study share: runs from settings, and tables from results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 from aerial_depth_pipeline.configuration import present_names
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.study.measuring import Measuring
-from aerial_depth_pipeline.study.run import Run, StudyDomain, changed, train_settings
+from aerial_depth_pipeline.study.run import Footage, Run, changed, train_settings
 from aerial_depth_pipeline.study.run_study import Outcome
 from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
@@ -25,14 +25,14 @@ class Planner:
         settings: of the study.
         train: the parameters `train`.
         triplets: the parameters `triplets`.
-        footage: by domain, in the order of the study.
+        footage: in the order of the study.
         measuring: how models are measured.
     """
 
     settings: StudySettings
     train: Mapping[str, Any]
     triplets: Mapping[str, Any]
-    footage: Mapping[str, StudyDomain]
+    footage: Footage
     measuring: Measuring
 
     @property
@@ -58,41 +58,37 @@ class Planner:
         layers = (self.train, self.settings.train, *changes)
         present = [present_names(TrainSettings, layer, "train") for layer in layers]
         train = train_settings(changed({}, *present), seed)
+        measured = self.measuring.settings.for_fingerprint()
         data = fingerprint_of(
-            {name: f.fingerprint for name, f in self.footage.items()},
-            {
-                "settings": self.measuring.settings.for_fingerprint(),
-                "metrics": self.measuring.metrics,
-            },
+            {name: domain.fingerprint for name, domain in self.footage.items()},
+            {"settings": measured, "metrics": self.measuring.metrics},
             self.settings.test_frames,
         )
-        return Run(
-            f"{label}, seed {seed}",
-            tuple(train_on),
-            train,
-            samples or self.settings.samples,
-            data,
-            **options,
-        )
+        samples = samples or self.settings.samples
+        return Run(f"{label}, seed {seed}", tuple(train_on), train, samples, data, **options)
 
 
-def runs_table(part: str, runs: Sequence[Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def runs_table(part: str, runs: Iterable[Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     """What became of each run of a part, one row each, with the columns RUN_COLUMNS."""
     rows = []
-    for run in {run.fingerprint: run for run in runs}.values():
-        outcome = outcomes[run.fingerprint]
-        result = outcome.result or {}
+    for fingerprint, run in {run.fingerprint: run for run in runs}.items():
+        outcome = outcomes[fingerprint]
         status = "failed" if outcome.result is None else "ok"
-        rows.append(
-            (
-                part,
-                run.label,
-                status,
-                outcome.reason,
-                *(result.get(name) for name in ("samples", "seconds", "triplets")),
-            )
-        )
+        numbers = ((outcome.result or {}).get(name) for name in RUN_COLUMNS[4:])
+        rows.append((part, run.label, status, outcome.reason, *numbers))
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
+
+
+def end_table(
+    runs: Mapping[tuple, Run], outcomes: Mapping[str, Outcome], *key_names: str
+) -> pd.DataFrame:
+    """What was measured at the end of each run's training, a column for each part of its key."""
+    rows = [
+        dict(zip(key_names, key, strict=True)) | row
+        for key, run in runs.items()
+        for row in last_rows(outcomes[run.fingerprint])
+    ]
+    return pd.DataFrame(rows, columns=[*key_names, "domain", "alignment", "metric", "value"])
 
 
 def last_rows(outcome: Outcome) -> list[dict[str, Any]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,7 @@ from aerial_depth_pipeline.training.settings import TrainSettings
 if TYPE_CHECKING:
     from aerial_depth_pipeline.evaluation.references import Reference
 
-# Settings of a training that change nothing of what comes out of it.
-_VERSION = 1
+_VERSION = 1  # of what makes a run's fingerprint
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,10 @@ class StudyDomain:
     test: list[tuple[str, int]]
     references: dict[str, list[Reference]]
     train_references: dict[str, list[Reference]]
+
+
+Footage = Mapping[str, StudyDomain]
+"""By domain."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +91,12 @@ class Run:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of everything that decides on the result; runs that differ in their label alone share
-        one."""
-        parts = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in ("label", "start")
-        }
-        settings = self.train.for_fingerprint(Mark.NO_EFFECT, Mark.MACHINE)
-        replay = None if self.replay is None else dataclasses.asdict(self.replay)
-        start = None if self.start is None else self.start.fingerprint
-        return fingerprint_of(
-            _VERSION, parts | {"train": settings, "replay": replay, "start": start}
-        )
+        """Of everything that decides on the result, which the label does not."""
+        parts = {name: value for name, value in vars(self).items() if name != "label"}
+        parts["train"] = self.train.for_fingerprint(Mark.NO_EFFECT, Mark.MACHINE)
+        parts["replay"] = None if self.replay is None else asdict(self.replay)
+        parts["start"] = None if self.start is None else self.start.fingerprint
+        return fingerprint_of(_VERSION, parts)
 
     @property
     def steps(self) -> int:

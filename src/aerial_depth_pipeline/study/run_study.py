@@ -6,9 +6,9 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +19,7 @@ import torch
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.study.compute_run import MODEL, compute_run, finished_result
 from aerial_depth_pipeline.study.measuring import Measuring
-from aerial_depth_pipeline.study.run import Run, StudyDomain
+from aerial_depth_pipeline.study.run import Footage, Run
 from aerial_depth_pipeline.training.curve import MetricsLogger
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Workshop:
     Attributes:
         folder: local folder with a folder for each run, named by its fingerprint; survives a killed
             study.
-        footage: by domain.
+        footage: of the study.
         measuring: how models are measured.
         remake: the footage of some domains with triplets of other settings (`Run.triplets`).
         workers: runs at a time; 0 takes one for each CUDA device, or one on a CPU.
@@ -60,9 +60,9 @@ class Workshop:
     """
 
     folder: Path
-    footage: Mapping[str, StudyDomain]
+    footage: Footage
     measuring: Measuring
-    remake: Callable[[Mapping[str, Any], Sequence[str]], Mapping[str, StudyDomain]]
+    remake: Callable[[Mapping[str, Any], Sequence[str]], Footage]
     workers: int = 0
     observer: Observer | None = None
     _remaking: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +71,7 @@ class Workshop:
         """The run's folder."""
         return self.folder / run.fingerprint
 
-    def footage_of(self, run: Run) -> Mapping[str, StudyDomain]:
+    def footage_of(self, run: Run) -> Footage:
         """What the run trains on."""
         if not run.triplets:
             return self.footage
@@ -115,12 +115,8 @@ def run_study(runs: Sequence[Run], workshop: Workshop) -> dict[str, Outcome]:
 
     def compute(run: Run) -> None:
         nonlocal left, done
-        result = finished_result(workshop.of(run))
-        if result is not None:
-            outcome = Outcome(run, result)
-            if workshop.observer is not None:
-                workshop.observer.finished(run, result)
-        else:
+        outcome = Outcome(run, finished_result(workshop.of(run)))
+        if outcome.result is None:
             device = devices.get()
             try:
                 outcome = _compute(run, workshop, outcomes, device, apart=count > 1)
@@ -128,6 +124,8 @@ def run_study(runs: Sequence[Run], workshop: Workshop) -> dict[str, Outcome]:
                 devices.put(device)
             left -= run.samples
             done += 0 if outcome.result is None else run.samples
+        elif workshop.observer is not None:
+            workshop.observer.finished(run, outcome.result)
         outcomes[run.fingerprint] = outcome
         place = f"Run {len(outcomes)} of {total}, {run.label}"
         if outcome.result is None:
@@ -178,15 +176,12 @@ def _compute(
 def _run_apart(
     arguments: tuple, logger: MetricsLogger | None, device: int | None
 ) -> dict[str, Any]:
-    """`compute_run` in a process of its own, which sees one CUDA device only; its curves come back
-    through a pipe."""
+    """`compute_run` in a process of its own; its curves come back through a pipe."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_child, args=(sender, arguments, logger is not None), daemon=True
-    )
-    with _visible(device):
-        process.start()
+    given = sender, arguments, logger is not None, device
+    process = context.Process(target=_child, args=given, daemon=True)
+    process.start()
     sender.close()
     try:
         while True:
@@ -207,28 +202,6 @@ def _run_apart(
         process.terminate()
 
 
-_environment = threading.Lock()
-
-
-@contextmanager
-def _visible(device: int | None) -> Iterator[None]:
-    """Processes that start within see this CUDA device alone."""
-    if device is None:
-        yield
-        return
-    with _environment:
-        before = os.environ.get("CUDA_VISIBLE_DEVICES")
-        names = before.split(",") if before else None
-        os.environ["CUDA_VISIBLE_DEVICES"] = names[device] if names else str(device)
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["CUDA_VISIBLE_DEVICES"]
-            else:
-                os.environ["CUDA_VISIBLE_DEVICES"] = before
-
-
 class _Sender:
     """A logger whose figures go through a pipe; a closed pipe ends the process."""
 
@@ -239,10 +212,13 @@ class _Sender:
         self.pipe.send(("metrics", {name: float(value) for name, value in metrics.items()}, step))
 
 
-def _child(pipe: Any, arguments: tuple[Any, ...], logged: bool) -> None:
+def _child(pipe: Any, arguments: tuple, logged: bool, device: int | None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    if device is not None:  # nothing has asked for CUDA yet: from now on there is this device alone
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[device] if visible else str(device)
+    logger = _Sender(pipe) if logged else None
     try:
-        logger = _Sender(pipe) if logged else None
         pipe.send(("result", compute_run(*arguments, logger=logger)))  # type: ignore[misc]
     except BrokenPipeError:
         raise SystemExit(1) from None

@@ -6,28 +6,25 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.folders import FoldersDataset
-from aerial_depth_pipeline.datasets.triplet_lists import TripletListsDataset
+from aerial_depth_pipeline.datasets.triplet_lists import DomainTriplets, TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.pipelines.domain_data import DomainData, domains_of
-from aerial_depth_pipeline.pipelines.node_types import DomainInput, Outcome, Parameters
+from aerial_depth_pipeline.pipelines.node_types import DomainInput, Parameters
 from aerial_depth_pipeline.study.settings import PART_TABLES, StudySettings
 from aerial_depth_pipeline.tracking import runs as tracking
 
 if TYPE_CHECKING:
-    from aerial_depth_pipeline.study.planning import Planner
-    from aerial_depth_pipeline.study.run import Run, StudyDomain
+    from aerial_depth_pipeline.study.run import StudyDomain
 
 logger = logging.getLogger(__name__)
-
-Tables = dict[str, pd.DataFrame]
 
 
 def run_parts(
@@ -55,24 +52,25 @@ def run_parts(
         UserError: if there is no footage to study, or a setting is wrong. A run that fails is no
             error.
     """
+    from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
     from aerial_depth_pipeline.study.measuring import Measuring
-    from aerial_depth_pipeline.study.planning import Planner
+    from aerial_depth_pipeline.study.planning import Planner, runs_table
     from aerial_depth_pipeline.study.run_study import Observer, Workshop, run_study
 
     settings = read_settings(StudySettings, parameters, "study")
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
     footage = _footage(settings, domains)
-    plain = {
-        "alignments": settings.alignments,
-        "main_alignment": settings.alignments[0],
-        "caps": [],
-        "methods": [],
-        "bootstrap_samples": 0,
-    }
-    measured = read_settings(EvaluationSettings, evaluation, "evaluation").model_copy(update=plain)
-    measuring = Measuring(measured, settings.metrics)
+    measured = read_settings(EvaluationSettings, evaluation, "evaluation")
+    plain: Parameters = {"caps": [], "methods": [], "bootstrap_samples": 0}
+    plain |= {"main_alignment": settings.alignments[0], "alignments": settings.alignments}
+    measuring = Measuring(measured.model_copy(update=plain), settings.metrics)
     planner = Planner(settings, train, triplets, footage, measuring)
-    plans = {part: _plan(part, planner) for part in parts}
+    modules = {
+        "generalization": generalization,
+        "fine_tuning": fine_tuning,
+        "ablation": ablation,
+    }
+    plans = {part: modules[part].plan(planner) for part in parts}
     observer: Observer | None = None
     if tracking.is_tracking():
         from aerial_depth_pipeline.tracking.study_runs import StudyRuns
@@ -81,26 +79,27 @@ def run_parts(
     folder = Path(work) / "study"
 
     def remake(changed: Mapping[str, object], names: Sequence[str]) -> dict[str, StudyDomain]:
-        found = {
-            name: _with_other_triplets(domains[name], dict(changed), folder / "triplets")
-            for name in names
-        }
-        return {
-            name: replace(footage[name], folder=d.triplets.folder, train=d.triplets.splits["train"])
-            for name, d in found.items()
-        }
+        found = {}
+        for name in names:
+            made = _other_triplets(domains[name], dict(changed), folder / "triplets")
+            found[name] = replace(footage[name], folder=made.folder, train=made.splits["train"])
+        return found
 
     workshop = Workshop(folder / "cells", footage, measuring, remake, settings.workers, observer)
     workshop.folder.mkdir(parents=True, exist_ok=True)
-    runs = [run for plan in plans.values() for run in plan.runs()]
-    outcomes = run_study(runs, workshop)
+    outcomes = run_study([run for plan in plans.values() for run in plan.values()], workshop)
     if all(outcome.result is None for outcome in outcomes.values()):
         reasons = "\n".join(
             f"  {outcome.run.label}: {outcome.reason}" for outcome in outcomes.values()
         )
         raise UserError(f"No run of the study could be computed.\n{reasons}")
-    tables = {part: plan.tables(outcomes) for part, plan in plans.items()}
-    return [tables[part][name] for part in parts for name in PART_TABLES[part]]
+    tables = {}
+    for part, plan in plans.items():
+        tables[f"{part}_cells"] = runs_table(part, plan.values(), outcomes)
+        tables[part] = modules[part].table(plan, outcomes)
+    if "fine_tuning" in plans:
+        tables["online"] = fine_tuning.online_table(plans["fine_tuning"], outcomes)
+    return [tables[name] for part in parts for name in PART_TABLES[part]]
 
 
 def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict[str, StudyDomain]:
@@ -122,15 +121,10 @@ def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict
             missing.append(name)
             continue
         truth = {scene: folder.fingerprint for scene, folder in domains[name].ground_truth.items()}
-        found[name] = StudyDomain(
-            name,
-            triplets.folder,
-            fingerprint_of(triplets.fingerprint, truth),
-            triplets.splits["train"],
-            triplets.splits["test"],
-            references,
-            domains[name].references("train"),
-        )
+        fingerprint = fingerprint_of(triplets.fingerprint, truth)
+        train, test = triplets.splits["train"], triplets.splits["test"]
+        known = references, domains[name].references("train")
+        found[name] = StudyDomain(name, triplets.folder, fingerprint, train, test, *known)
     if missing and (settings.domains or not found):
         raise UserError(
             f"The study cannot use {', '.join(missing)}: no triplets to train on, or no test frame"
@@ -146,8 +140,8 @@ def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict
     return found
 
 
-def _with_other_triplets(domain: DomainData, parameters: Parameters, folder: Path) -> DomainData:
-    """The domain with triplets of other settings, made below `folder` unless they are there."""
+def _other_triplets(domain: DomainData, parameters: Parameters, folder: Path) -> DomainTriplets:
+    """The domain's triplets of other settings, made below `folder` unless they are there."""
     from aerial_depth_pipeline.pipelines.triplets.nodes import make_scene_triplets, split_domain
 
     made = folder / fingerprint_of(parameters) / domain.name
@@ -158,49 +152,10 @@ def _with_other_triplets(domain: DomainData, parameters: Parameters, folder: Pat
         scenes.save(finished)
         for scene, reason in report.reasons.items():
             if reason:
-                logger.warning(
-                    "study: %s/%s gives no triplets of these settings: %s",
-                    domain.name,
-                    scene,
-                    reason,
-                )
+                sentence = "study: %s/%s gives no triplets of these settings: %s"
+                logger.warning(sentence, domain.name, scene, reason)
     lists.save(split_domain(domain.name, scenes.load(), parameters))
-    return replace(domain, triplets=lists.load())
-
-
-class _Plan:
-    """The runs of one part, and how its tables come from their results."""
-
-    def __init__(self, part: str, plan: Any) -> None:
-        self.part, self.plan = part, plan
-
-    def runs(self) -> list[Run]:
-        return self.plan.runs() if self.part == "fine_tuning" else list(self.plan.values())
-
-    def tables(self, outcomes: Mapping[str, Outcome]) -> Tables:
-        from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
-        from aerial_depth_pipeline.study.planning import runs_table
-
-        tables = {f"{self.part}_cells": runs_table(self.part, self.runs(), outcomes)}
-        if self.part == "fine_tuning":
-            tables["online"] = fine_tuning.online_table(self.plan, outcomes)
-        module = {
-            "generalization": generalization,
-            "fine_tuning": fine_tuning,
-            "ablation": ablation,
-        }[self.part]
-        return tables | {self.part: module.table(self.plan, outcomes)}
-
-
-def _plan(part: str, planner: Planner) -> _Plan:
-    from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
-
-    return _Plan(
-        part,
-        {"generalization": generalization, "fine_tuning": fine_tuning, "ablation": ablation}[
-            part
-        ].plan(planner),
-    )
+    return lists.load()
 
 
 def draw_study(
@@ -221,11 +176,8 @@ def draw_study(
     settings = read_settings(StudySettings, parameters, "study")
     tables = {name: load() for name, load in on_disk.items()}
     runs = [table for name, table in tables.items() if name.endswith("_cells")]
-    parts = {
-        name: tables[name]
-        for name in ("generalization", "fine_tuning", "online", "ablation")
-        if name in tables
-    }
+    names = ("generalization", "fine_tuning", "online", "ablation")
+    parts = {name: tables[name] for name in names if name in tables}
     study = StudyTables(**parts, runs=pd.concat(runs, ignore_index=True))
     for sentence in conclusions(study, settings.alignments[0], settings.metrics[0]):
         logger.info("Study: %s", sentence)
