@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.reporting.page import Figure
+from aerial_depth_pipeline.retraining.challenger import Judgement
 from aerial_depth_pipeline.retraining.decision import decide
 from aerial_depth_pipeline.retraining.night_report import write_night
 from aerial_depth_pipeline.retraining.plan import SceneRecord, plan_night
@@ -21,16 +22,9 @@ def night(tmp_path, change: float):
     new = pd.DataFrame({"scene": "b", "incumbent": 0.2, "challenger": challenger})
     decision = decide({"town": new}, {"town": new}, NightlySettings())
     curve = {"train/total": [(1, 0.5), (40, 0.25)]}
-    content = write_night(
-        tmp_path / "x",
-        plan,
-        decision,
-        "4",
-        curve,
-        {"town/z": "triplets: no | source"},
-        [Figure("Both", PNG)],
-        "champion",
-    )
+    judgement = Judgement(decision, [Figure("Both", PNG)], "champion")
+    left_out = {"town/z": "triplets: no | source"}
+    content = write_night(tmp_path / "x", plan, curve, judgement, "4", left_out)
     return content, tmp_path / "x"
 
 
@@ -67,9 +61,8 @@ def test_a_night_without_news_names_what_waits(tmp_path) -> None:
     plan = plan_night(
         "nothing_new", {"town/a": A, "town/b": B}, "3", {"town/a": A}, {("town/b", "b1"): "4"}
     )
-    content = write_night(
-        tmp_path / "x", plan, None, None, {}, {"town/z": "triplets: none"}, [], "champion"
-    )
+    left_out = {"town/z": "triplets: none"}
+    content = write_night(tmp_path / "x", plan, {}, Judgement(), None, left_out)
     assert content["outcome"] == "nothing new" and not content["reasons"]
     assert (
         content["message"]

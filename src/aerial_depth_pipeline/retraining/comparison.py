@@ -11,18 +11,13 @@ from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.depth_alignment import median_ratio
 from aerial_depth_pipeline.evaluation.method_table import METHOD
+from aerial_depth_pipeline.evaluation.methods import method
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
-from aerial_depth_pipeline.evaluation.methods.method import (
-    Frame,
-    Method,
-    PredictionError,
-    inverse_prediction,
-    model_method,
-)
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.report.panels import PanelFrame, draw_panels
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.retraining.decision import PAIR
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +41,8 @@ class Measured:
 
     def errors(self) -> dict[str, pd.DataFrame]:
         """Errors per image by domain: `scene`, `incumbent`, `challenger`."""
-        columns = ["scene", "incumbent", "challenger"]
         return {
-            str(domain): rows[columns]
+            str(domain): rows[["scene", *PAIR]]
             for domain, rows in self.per_image.groupby("domain", sort=True)
         }
 
@@ -74,30 +68,25 @@ def measure_hold_out(
     settings = settings.model_copy(
         update={"alignments": [settings.main_alignment], "caps": [], "bootstrap_samples": 0}
     )
-    methods: list[Method] = [model_method(challenger, CHALLENGER)]
+    methods, incumbent = [method.model_method(challenger, CHALLENGER)], baseline
     if champion is not None:
-        methods.append(model_method(champion, CHAMPION))
-    incumbent = CHAMPION if champion is not None else baseline
+        methods.append(method.model_method(champion, CHAMPION))
+        incumbent = CHAMPION
     tables = []
     for domain, scenes in hold_out.items():
         if not any(scenes.values()):
             log.warning("%s: none of the held-out frames has reference depth.", domain)
             continue
+        known = train.get(domain, {})
         try:
-            records = measure(
-                None, scenes, train.get(domain, {}), domain, settings, methods
-            ).per_image
+            records = measure(None, scenes, known, domain, settings, methods).per_image
         except UserError as error:
             log.warning("%s", error)
             continue
         wide = records.pivot(index=["domain", "scene", "frame"], columns=METHOD, values="abs_rel")
-        wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(
-            ["incumbent", "challenger"], axis=1
-        )
+        wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(PAIR, axis=1)
         tables.append(wide.reset_index())
-    empty = pd.DataFrame(
-        {"domain": [], "scene": [], "frame": [], "incumbent": [], "challenger": []}
-    )
+    empty = pd.DataFrame(columns=["domain", "scene", "frame", *PAIR])
     return Measured(pd.concat(tables, ignore_index=True) if tables else empty, dict(hold_out))
 
 
@@ -106,43 +95,33 @@ def comparison_picture(
 ) -> bytes | None:
     """The frames that gained and lost most, predicted by both models and median-aligned, as PNG;
     None where nothing was measured."""
-    table = measured.per_image.dropna(subset=["incumbent", "challenger"])
+    table = measured.per_image.dropna(subset=PAIR)
     if table.empty:
         return None
     change = (table["challenger"] - table["incumbent"]).sort_values(kind="stable")
     columns = []
-    for word, place in {"best change": change.index[0], "worst change": change.index[-1]}.items():
+    models = ((CHAMPION, champion, "incumbent"), (CHALLENGER, challenger, "challenger"))
+    for word, place in (("best", change.index[0]), ("worst", change.index[-1])):
         row = table.loc[place]
-        reference = next(
-            r for r in measured.references[row["domain"]][row["scene"]] if r.frame == row["frame"]
-        )
-        models = (
-            {CHAMPION: champion, CHALLENGER: challenger}
-            if champion is not None
-            else {CHALLENGER: challenger}
-        )
-        for name, model in models.items():
-            error = row["incumbent" if name == CHAMPION else "challenger"]
-            title = (
-                f"{name}, {word}\n{row['domain']}/{row['scene']} {numbered(int(row['frame']))}"
-                "\nabs rel"
-                f" {error:.3f}"
-            )
-            columns += _column(title, row["scene"], model, reference)
+        domain, scene, frame = row["domain"], row["scene"], int(row["frame"])
+        reference = next(r for r in measured.references[domain][scene] if r.frame == frame)
+        for name, model, column in models:
+            if model is not None:
+                what = f"{name}, {word} change\n{domain}/{scene} {numbered(frame)}"
+                columns += _column(f"{what}\nabs rel {row[column]:.3f}", scene, model, reference)
     return draw_panels(columns) if columns else None
 
 
 def _column(title: str, scene: str, model: Predict, reference: Reference) -> list[PanelFrame]:
-    frame = Frame(scene, reference)
+    frame = method.Frame(scene, reference)
     try:
-        depth_HW = np.reciprocal(inverse_prediction(model_method(model), frame))
+        depth_HW = np.reciprocal(method.inverse_prediction(method.model_method(model), frame))
         known_HW = (frame.depth > 0) & np.isfinite(depth_HW)
         depth_HW = depth_HW * np.float32(median_ratio(frame.depth[known_HW], depth_HW[known_HW]))
         plane_HW = tilted_plane(frame.depth)
         plane_HW = np.zeros_like(frame.depth) if plane_HW is None else plane_HW
-        return [
-            PanelFrame(title, scene, reference.frame, frame.image, depth_HW, frame.depth, plane_HW)
-        ]
-    except (PredictionError, SceneError) as error:
+        maps_HW = depth_HW, frame.depth, plane_HW
+        return [PanelFrame(title, scene, reference.frame, frame.image, *maps_HW)]
+    except (method.PredictionError, SceneError) as error:
         log.warning("No image of %s/%06d: %s", scene, reference.frame, error)
         return []

@@ -81,30 +81,17 @@ def decide(
         margin: in place of the settings' one.
     """
     margin = settings.margin if margin is None else margin
+    tolerance, needed = settings.tolerance, settings.minimum_images
     new_errors, old_errors = _joined(new), _joined(old)
     figures, reasons = {}, []
-    lost = sum(
-        int((errors["incumbent"].notna() & errors["challenger"].isna()).sum())
-        for errors in (new_errors, old_errors)
-    )
+    both = pd.concat([new_errors, old_errors])
+    lost = int((both["incumbent"].notna() & both["challenger"].isna()).sum())
     if lost:
         reasons.append(f"The challenger gave no depth for {lost} images for which the other did.")
-    for name, errors, bound, sentence in (
-        (
-            "new",
-            new_errors,
-            -margin,
-            f"not surely better on the new scenes by {100 * margin:.1f} %",
-        ),
-        (
-            "old",
-            old_errors,
-            settings.tolerance,
-            (
-                f"not surely within {100 * settings.tolerance:.1f} % of the champion on the old"
-                " hold-out"
-            ),
-        ),
+    within = f"within {100 * tolerance:.1f} % of the champion on the old hold-out"
+    for name, errors, bound, wished in (
+        ("new", new_errors, -margin, f"better on the new scenes by {100 * margin:.1f} %"),
+        ("old", old_errors, tolerance, within),
     ):
         found = compare(errors, settings)
         if found is not None:
@@ -112,28 +99,26 @@ def decide(
         count = 0 if found is None else found.images
         if name == "old" and not len(errors):
             continue
-        if count < settings.minimum_images:
-            needed = f"{settings.minimum_images} are needed to tell skill from luck"
+        if count < needed:
             reasons.append(
-                f"Only {count} held-out images of the {name} scenes could be measured; {needed}."
+                f"Only {count} held-out images of the {name} scenes could be measured; {needed} are"
+                " needed to tell skill from luck."
             )
         elif found and (not found.high <= bound or (name == "new" and not found.high < 0)):
-            reasons.append(f"It is {sentence}: {found}.")
+            reasons.append(f"It is not surely {wished}: {found}.")
     for domain, errors in sorted(old.items()):
         found = compare(errors, settings)
         if found is not None:
             figures[f"old/{domain}"] = found
             # A mean over all domains must not hide that one of them is lost.
-            if found.images >= settings.minimum_images and found.low > settings.tolerance:
+            if found.images >= needed and found.low > tolerance:
                 reasons.append(f"It is surely worse in the old domain {domain}: {found}.")
     if reasons:
         return Decision(False, reasons, figures)
-    kept = (
-        f" The old hold-out: {figures['old']}."
-        if "old" in figures
-        else " There is no old hold-out to be worse on."
-    )
-    return Decision(True, [f"It is better on the new scenes: {figures['new']}.{kept}"], figures)
+    kept = "There is no old hold-out to be worse on."
+    if "old" in figures:
+        kept = f"The old hold-out: {figures['old']}."
+    return Decision(True, [f"It is better on the new scenes: {figures['new']}. {kept}"], figures)
 
 
 def _joined(errors: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

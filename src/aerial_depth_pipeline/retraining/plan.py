@@ -1,8 +1,8 @@
 """What a model has learned from, what is new since, and what a challenger learns tonight."""
 
 import dataclasses
-import os
 import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,23 +58,19 @@ def scenes_of_domain(
         spans: width of each scene's widest triplet in frame numbers, the gap beside the block.
         hold_out: size of the block as a share of the scene's triplets.
     """
-    targets = {part: _by_scene(splits[part]) for part in PARTS}
+    targets: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for part in PARTS:
+        for scene, target in splits[part]:
+            targets[scene, part].append(target)
     cut = SplitSettings(by="time", val=0.0, test=hold_out)
     record = {}
     for scene, fingerprint in fingerprints.items():
-        parts = {part: targets[part].get(scene, []) for part in PARTS}
+        parts = {part: targets[scene, part] for part in PARTS}
         if parts["train"] and not parts["val"] and not parts["test"]:
             blocks = split_triplets({scene: parts["train"]}, {scene: spans[scene]}, cut)
             parts = {part: [target for _, target in blocks[part]] for part in PARTS}
         record[f"{domain}/{scene}"] = SceneRecord(fingerprint, **parts)
     return record
-
-
-def _by_scene(pairs: Sequence[tuple[str, int]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for scene, target in pairs:
-        found.setdefault(scene, []).append(target)
-    return found
 
 
 @dataclass(frozen=True)
@@ -143,13 +139,15 @@ def plan_night(
         retry_refused: learn from those as well.
         minimum_scenes: new scenes that a champion's challenger needs; fewer wait for more.
     """
-    unknown = {
+    old = {
         scene: entry
-        for scene, entry in now.items()
-        if scene not in learned or learned[scene].fingerprint != entry.fingerprint
+        for scene, entry in learned.items()
+        if scene in now and now[scene].fingerprint == entry.fingerprint
     }
     waiting, fresh, held_out = {}, {}, {}
-    for scene, entry in unknown.items():
+    for scene, entry in now.items():
+        if scene in old:
+            continue
         version = refused.get((scene, entry.fingerprint))
         if entry.train and version is not None and not retry_refused:
             waiting[scene] = (
@@ -168,11 +166,6 @@ def plan_night(
         # Training from scratch needs everything there is, also what was in an earlier attempt.
         fresh = {scene: entry for scene, entry in now.items() if entry.train}
         waiting = {}
-    old = {
-        scene: entry
-        for scene, entry in learned.items()
-        if scene in now and now[scene].fingerprint == entry.fingerprint
-    }
     return Plan(name, champion, fresh, old, held_out, dict(learned), waiting)
 
 
@@ -186,10 +179,8 @@ def write_lists(
     random from all old scenes.
 
     Args:
-        plan: the night.
         folders: each domain's local folder of triplets.
         root: local folder that is emptied for this.
-        settings: `replay` and `seed`.
 
     Returns:
         Domain → folder, for the domains that have something to learn.
@@ -198,36 +189,26 @@ def write_lists(
         UserError: if a domain of the plan has no folder.
     """
     remove(root)
-    chosen = {
-        "train": _pairs(plan.new, "train"),
-        "val": _pairs(plan.new, "val") + _pairs(plan.old, "val"),
-    }
-    chosen["train"] += replayed(_pairs(plan.old, "train"), len(chosen["train"]), settings)
+    new = _pairs(plan.new, "train")
+    train = new + replayed(_pairs(plan.old, "train"), len(new), settings)
+    chosen = {"train": train, "val": _pairs(plan.new, "val") + _pairs(plan.old, "val")}
     found = {}
-    for domain in sorted({scene.partition("/")[0] for scene, _ in chosen["train"]}):
+    for domain in sorted({scene.partition("/")[0] for scene, _ in train}):
         if domain not in folders:
             raise UserError(
                 f"The domain '{domain}' is not among the configured ones; add it to globals.yml"
                 " again."
             )
-        folder, source = Path(root) / domain, Path(folders[domain]).resolve()
+        folder = found[domain] = root / domain
         folder.mkdir(parents=True)
+        names, prefix = {"poses.parquet"}, f"{domain}/"
         for part, pairs in chosen.items():
-            listed = [
-                (scene.partition("/")[2], target)
-                for scene, target in sorted(pairs)
-                if scene.startswith(f"{domain}/")
-            ]
+            mine = sorted(pair for pair in pairs if pair[0].startswith(prefix))
+            listed = [(scene.removeprefix(prefix), target) for scene, target in mine]
             write_list(folder, part, listed)
-        scenes = {
-            scene.partition("/")[2]
-            for pairs in chosen.values()
-            for scene, _ in pairs
-            if scene.startswith(f"{domain}/")
-        }
-        for name in [*scenes, "poses.parquet"]:
-            os.symlink(source / name, folder / name)
-        found[domain] = folder
+            names |= {scene for scene, _ in listed}
+        for name in names:
+            (folder / name).symlink_to(folders[domain].resolve() / name)
     return found
 
 

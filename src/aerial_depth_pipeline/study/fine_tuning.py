@@ -83,9 +83,9 @@ def table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     new = next(run.train_on for (method, _, _), run in runs.items() if method == CEILING)
     rows = []
     for (method, replay, seed), run in runs.items():
-        outcome = outcomes[run.fingerprint]
+        result = outcomes[run.fingerprint].result
         is_curve = run.start is not None and not run.online_repeats
-        found = outcome.result["rows"] if is_curve and outcome.result else last_rows(outcome)
+        found = result["rows"] if is_curve and result else last_rows(result)
         for row in found:
             if row["alignment"] == found[0]["alignment"]:
                 spent = (0, 0.0) if method == BASE else (row["samples"], row["seconds"])

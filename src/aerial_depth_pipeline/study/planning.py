@@ -86,13 +86,13 @@ def end_table(
     rows = [
         dict(zip(key_names, key, strict=True)) | row
         for key, run in runs.items()
-        for row in last_rows(outcomes[run.fingerprint])
+        for row in last_rows(outcomes[run.fingerprint].result)
     ]
     return pd.DataFrame(rows, columns=[*key_names, "domain", "alignment", "metric", "value"])
 
 
-def last_rows(outcome: Outcome) -> list[dict[str, Any]]:
+def last_rows(result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """What was measured at the end of a run's training; nothing if it failed."""
-    rows = [] if outcome.result is None else outcome.result["rows"]
+    rows = [] if result is None else result["rows"]
     end = max((row["samples"] for row in rows), default=0)
     return [row for row in rows if row["samples"] == end]

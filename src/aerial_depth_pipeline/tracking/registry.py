@@ -2,10 +2,9 @@
 has learned from.
 
 A version is a folder of artifacts of the run that made it: the model, and what it has learned from
-    (`record.json`). Its tags say what
-became of it: `decision` (`promote`; `refuse`; `rolled back`; or `stopped`, where the training went
-    wrong and there is no model), `parent`
-(the version it was fine-tuned from) and `data.fingerprint`.
+(`record.json`). Its tags say what became of it: `decision` (`promote`; `refuse`; `rolled back`; or
+`stopped`, where the training went wrong and there is no model), `parent` (the version it was
+fine-tuned from) and `data.fingerprint`.
 """
 
 import json
@@ -14,23 +13,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
 from aerial_depth_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
     from aerial_depth_pipeline.networks.depth_model import DepthModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 RECORD = "record.json"
-REFUSED, ROLLED_BACK, STOPPED = "refuse", "rolled back", "stopped"
+REFUSED, ROLLED_BACK, STOPPED = NOT_IN_SERVICE = "refuse", "rolled back", "stopped"
 
 
-def champion_of(name: str) -> "ModelVersion | None":
+def champion_of(name: str) -> ModelVersion | None:
     """The version in service, None where there is none."""
-    from mlflow.exceptions import MlflowException
-
     try:
         return _client().get_model_version_by_alias(name, CHAMPION)
     except MlflowException as error:
@@ -39,37 +37,30 @@ def champion_of(name: str) -> "ModelVersion | None":
         raise
 
 
-def versions_of(name: str) -> "list[ModelVersion]":
+def versions_of(name: str) -> list[ModelVersion]:
     """All versions, oldest first."""
-    return sorted(
-        _client().search_model_versions(f"name = '{name}'"),
-        key=lambda version: int(version.version),
-    )
+    found = _client().search_model_versions(f"name = '{name}'")
+    return sorted(found, key=lambda version: int(version.version))
 
 
-def version_of(name: str, number: str | int) -> "ModelVersion":
+def version_of(name: str, number: str | int) -> ModelVersion:
     """One version.
 
     Raises:
         UserError: where the registry does not have it.
     """
-    found = next(
-        (version for version in versions_of(name) if str(version.version) == str(number)), None
-    )
-    if found is None:
-        raise UserError(f"The MLflow registry has no version {number} of '{name}'.")
-    return found
+    for version in versions_of(name):
+        if str(version.version) == str(number):
+            return version
+    raise UserError(f"The MLflow registry has no version {number} of '{name}'.")
 
 
-def read_record(version: "ModelVersion") -> dict[str, Any]:
+def read_record(version: ModelVersion) -> dict[str, Any]:
     """What a version has learned from.
 
     Raises:
         UserError: where the artifacts are gone.
     """
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
     try:
         return json.loads(mlflow.artifacts.load_text(f"{version.source}/{RECORD}"))
     except (OSError, ValueError, MlflowException) as error:
@@ -80,22 +71,17 @@ def read_record(version: "ModelVersion") -> dict[str, Any]:
         ) from error
 
 
-def load_version(version: "ModelVersion") -> "DepthModel":
+def load_version(version: ModelVersion) -> "DepthModel":
     """The model of a version.
 
     Raises:
         UserError: where the artifacts are gone or damaged.
     """
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
     from aerial_depth_pipeline.networks.depth_model import DepthModel
 
     with tempfile.TemporaryDirectory() as folder:
         try:
-            local = mlflow.artifacts.download_artifacts(
-                artifact_uri=version.source, dst_path=folder
-            )
+            local = mlflow.artifacts.download_artifacts(version.source, dst_path=folder)
         except (OSError, MlflowException) as error:
             raise UserError(
                 f"Version {version.version} of '{version.name}' cannot be fetched from"
@@ -108,8 +94,6 @@ def load_version(version: "ModelVersion") -> "DepthModel":
 def register(name: str, folder: Path, tags: dict[str, str]) -> str:
     """Log a local folder to the open run and make it a new version with the alias `challenger`;
     returns the version."""
-    import mlflow
-
     client, run = _client(), mlflow.active_run()
     if run is None:
         raise UserError(
@@ -118,9 +102,8 @@ def register(name: str, folder: Path, tags: dict[str, str]) -> str:
         )
     mlflow.log_artifacts(str(folder), CHALLENGER)
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(
-            name, description="Depth from single aerial images; see the model card of each version."
-        )
+        about = "Depth from single aerial images; see the model card of each version."
+        client.create_registered_model(name, description=about)
     source = f"{run.info.artifact_uri}/{CHALLENGER}"
     version = client.create_model_version(name, source, run.info.run_id, tags)
     client.set_registered_model_alias(name, CHALLENGER, version.version)
@@ -147,11 +130,8 @@ def roll_back(name: str, to: int | None = None) -> tuple[str, str]:
             f"'{name}' has no champion in the MLflow registry, so there is nothing to roll back."
         )
     target = str(to or champion.tags.get("parent", ""))
-    known = [
-        str(version.version)
-        for version in versions_of(name)
-        if version.tags.get("decision") != STOPPED
-    ]
+    versions = versions_of(name)
+    known = [str(v.version) for v in versions if v.tags.get("decision") != STOPPED]
     if target not in known or target == str(champion.version):
         named = f"version {target}" if target else "an earlier champion"
         raise UserError(
@@ -170,9 +150,7 @@ def _brief(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(" .:")
 
 
-def _client() -> "MlflowClient":
-    import mlflow
-
+def _client() -> mlflow.MlflowClient:
     # A line in the log for every file of a few megabytes helps nobody.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return mlflow.MlflowClient()

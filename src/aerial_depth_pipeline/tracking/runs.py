@@ -2,6 +2,7 @@
 off."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,20 +24,15 @@ def active_run_id() -> str:
     return str(run.info.run_id)
 
 
-def log_metrics(metrics: dict[str, float], step: int = 0) -> None:
-    """Log metrics in one request; values that are not finite are left out, since the UI cannot plot
-    them."""
-    finite = {
-        name: float(value) for name, value in metrics.items() if abs(float(value)) < float("inf")
-    }
-    if not is_tracking() or not finite:
-        return
-    now = int(time.time() * 1000)
-    run_id = active_run_id()
-    records = [Metric(name, value, now, step) for name, value in finite.items()]
-    client = mlflow.MlflowClient()
-    for start in range(0, len(records), 900):  # a request holds at most 1,000
-        client.log_batch(run_id, metrics=records[start : start + 900])
+def log_metrics(metrics: Mapping[str, float], step: int = 0, run_id: str = "") -> None:
+    """Log metrics of the open run, or of another one; values that are not finite are left out,
+    since the UI cannot plot them."""
+    now, numbers = int(time.time() * 1000), {name: float(metrics[name]) for name in metrics}
+    records = [Metric(k, value, now, step) for k, value in numbers.items() if math.isfinite(value)]
+    if run_id or is_tracking():
+        client = mlflow.MlflowClient()
+        for start in range(0, len(records), 900):  # a request holds at most 1,000
+            client.log_batch(run_id or active_run_id(), metrics=records[start : start + 900])
 
 
 def log_folder(folder: Path, name: str) -> None:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import mlflow
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from aerial_depth_pipeline.study.planning import last_rows
 from aerial_depth_pipeline.study.run import Run
-from aerial_depth_pipeline.tracking.runs import active_run_id
+from aerial_depth_pipeline.tracking.runs import active_run_id, log_metrics
 
 _TAG = "study.cell"
 _KEPT_PARAMETERS = ("batch_size", "accumulate", "learning_rate", "schedule", "seed", "trainable")
@@ -35,7 +36,7 @@ class StudyRuns:
         """The MLflow run of a run, open; it ends as FAILED if the run does."""
         run_id = self._mlflow_run(run)
         try:
-            yield _RunLogger(self._client, run_id)
+            yield _RunLogger(run_id)
         except BaseException as error:
             self._client.set_tag(run_id, "failure", str(error)[:5000] or type(error).__name__)
             self._client.set_terminated(run_id, "FAILED")
@@ -44,15 +45,12 @@ class StudyRuns:
     def finished(self, run: Run, result: Mapping[str, Any]) -> None:
         """Log what was measured at the end, and end the run."""
         run_id = self._mlflow_run(run)
-        end = max((row["samples"] for row in result["rows"]), default=0)
         figures = {
             f"{row['domain']}/{row['alignment']}/{row['metric']}": row["value"]
-            for row in result["rows"]
-            if row["samples"] == end
+            for row in last_rows(result)
         }
-        _RunLogger(self._client, run_id).log_metrics(
-            figures | {"samples": result["samples"], "seconds": result["seconds"]}, run.steps
-        )
+        spent = {name: result[name] for name in ("samples", "seconds")}
+        log_metrics(figures | spent, run.steps, run_id)
         if "failure" in self._client.get_run(run_id).data.tags:
             self._client.delete_tag(run_id, "failure")
         self._client.set_terminated(run_id, "FINISHED")
@@ -67,14 +65,9 @@ class StudyRuns:
             _TAG: run.fingerprint,
             "process": f"{socket.gethostname()}:{os.getpid()}",
         }
-        run_id = (
-            found[0].info.run_id
-            if found
-            else self._client.create_run(
-                self._experiment, tags=tags, run_name=run.label
-            ).info.run_id
-        )
         parameters = {} if found else _parameters(run)
+        known = found or [self._client.create_run(self._experiment, None, tags, run.label)]
+        run_id = known[0].info.run_id
         self._client.log_batch(
             run_id,
             tags=[RunTag(name, value) for name, value in tags.items()],
@@ -85,36 +78,23 @@ class StudyRuns:
 
 
 def _parameters(run: Run) -> dict[str, Any]:
-    settings = {name: getattr(run.train, name) for name in _KEPT_PARAMETERS}
-    replay = (
-        ""
-        if run.replay is None
-        else f"{run.replay.triplets} triplets of {', '.join(run.replay.domains)}"
-    )
-    start = "" if run.start is None else run.start.label
+    replay = ""
+    if run.replay is not None:
+        replay = f"{run.replay.triplets} triplets of {', '.join(run.replay.domains)}"
     return {
         "train_on": ", ".join(run.train_on),
         "samples": run.samples,
-        "start": start,
+        "start": "" if run.start is None else run.start.label,
         "replay": replay,
-    } | settings
+    } | {name: getattr(run.train, name) for name in _KEPT_PARAMETERS}
 
 
 class _RunLogger:
     """Sends figures to one run."""
 
-    def __init__(self, client: mlflow.MlflowClient, run_id: str) -> None:
-        self._client, self._run_id = client, run_id
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures of a step; those that are not finite are left out."""
-        finite = {
-            name: float(value)
-            for name, value in metrics.items()
-            if abs(float(value)) < float("inf")
-        }
-        now = mlflow.utils.time.get_current_time_millis()
-        self._client.log_batch(
-            self._run_id,
-            metrics=[Metric(name, value, now, step or 0) for name, value in finite.items()],
-        )
+        """Log figures of a step."""
+        log_metrics(metrics, step or 0, self._run_id)
