@@ -7,6 +7,7 @@ import pytest
 from tests.worlds import block_world
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose, rotation_angle
 from aerial_depth_pipeline.sfm.reconstruction import reconstruct
 from aerial_depth_pipeline.sfm.scene_model import read_scene_model, read_sfm_poses
@@ -120,7 +121,9 @@ def test_a_camera_that_only_rotates(flown, tmp_path):
                 borderMode=cv2.BORDER_REFLECT,
             )[:, 30:-30]
         )
-    narrow = view.cropped(30, 0, view.width - 60, view.height)
+    narrow = Camera.from_K(
+        view.K - [[0, 0, 30], [0, 0, 0], [0, 0, 0]], view.width - 60, view.height
+    )
     assert "parallax" in refused(rotated, narrow, tmp_path)
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from tests.worlds.points import backproject
 from tests.worlds.rendered import add_plane, add_sphere, world_of
 
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import invert, look_at, relative_pose
-from aerial_depth_pipeline.geometry.projection import backproject, transform
 from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.simulation.meshes import MeshBuilder
 from aerial_depth_pipeline.simulation.rendering import Renderer, _TextureMemory
@@ -18,9 +18,9 @@ CAMERA = Camera.pinhole(96, 64, 80.0, 84.0, 47.0, 33.5)
 
 def _points(depth_HW, cam_from_world, camera=CAMERA):
     """World points [3, H*W] of a z-depth map."""
-    depth = torch.from_numpy(depth_HW.astype(np.float64))[None, None]
-    points = backproject(depth, torch.from_numpy(camera.K)[None])
-    return transform(points, torch.from_numpy(invert(cam_from_world))[None])[0].numpy()
+    world_from_cam = invert(cam_from_world)
+    points = backproject(depth_HW.astype(np.float64), camera)
+    return world_from_cam[:3, :3] @ points + world_from_cam[:3, 3:]
 
 
 @pytest.mark.parametrize("slope", [(0.0, 0.0), (0.15, -0.2)])

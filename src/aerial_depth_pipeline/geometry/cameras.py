@@ -29,24 +29,19 @@ _INTRINSICS_OF_MODEL = {
 class Camera:
     """A camera in COLMAP's terms.
 
-    Attributes:
-        model: COLMAP's model name, e.g. `PINHOLE`, `SIMPLE_RADIAL`, `OPENCV`.
-        width, height: image size in pixels.
-        params: parameters in COLMAP's order, focal lengths and principal point in pixels.
-
     Raises:
         ValueError: for an unknown model, a wrong number of parameters, or a size or focal length
             that is not positive.
     """
 
-    model: str
-    width: int
+    model: str  # COLMAP's name, e.g. `PINHOLE`, `SIMPLE_RADIAL`, `OPENCV`
+    width: int  # pixels
     height: int
-    params: tuple[float, ...]
+    params: tuple[float, ...]  # in COLMAP's order, focal lengths and principal point in pixels
 
     def __post_init__(self) -> None:
-        models = ", ".join(_INTRINSICS_OF_MODEL)
         if self.model not in _INTRINSICS_OF_MODEL:
+            models = ", ".join(_INTRINSICS_OF_MODEL)
             raise ValueError(f"unknown camera model '{self.model}'; known are {models}")
         object.__setattr__(self, "params", tuple(float(p) for p in self.params))
         fx, fy, _, _, count = _INTRINSICS_OF_MODEL[self.model]
@@ -79,50 +74,31 @@ class Camera:
     @property
     def is_distorted(self) -> bool:
         """Whether a distortion parameter is other than zero."""
-        if self.model.endswith("FISHEYE"):
-            return True
         *_, cy, _ = _INTRINSICS_OF_MODEL[self.model]
-        return any(p != 0 for p in self.params[cy + 1 :])
+        return self.model.endswith("FISHEYE") or any(p != 0 for p in self.params[cy + 1 :])
 
-    def _with_K(self, K_33: np.ndarray, width: int, height: int) -> Self:
+    def resized(self, width: int, height: int) -> Self:
+        """The camera of the image resized to `width` x `height`.
+
+        Raises:
+            ValueError: where a model with one focal length would need two.
+        """
+        K = scale_K(self.K, width / self.width, height / self.height)
         fx, fy, cx, cy, _ = _INTRINSICS_OF_MODEL[self.model]
-        if fx == fy and not np.isclose(K_33[0, 0], K_33[1, 1], rtol=1e-9):
+        if fx == fy and not np.isclose(K[0, 0], K[1, 1], rtol=1e-9):
             message = f"{self.model} has one focal length; x and y cannot be scaled differently"
             raise ValueError(message)
         params = list(self.params)
-        params[fy], params[fx] = K_33[1, 1], K_33[0, 0]
-        params[cx], params[cy] = K_33[0, 2], K_33[1, 2]
+        params[fy], params[fx], params[cx], params[cy] = K[1, 1], K[0, 0], K[0, 2], K[1, 2]
         return replace(self, width=int(width), height=int(height), params=tuple(params))
-
-    def resized(self, width: int, height: int) -> Self:
-        """The camera of the image resized to `width` x `height`."""
-        K = scale_K(self.K, width / self.width, height / self.height)
-        return self._with_K(K, width, height)
-
-    def cropped(self, left: float, top: float, width: int, height: int) -> Self:
-        """The camera of the crop whose corner is pixel (left, top)."""
-        return self._with_K(crop_K(self.K, left, top), width, height)
-
-    def flipped(self) -> Self:
-        """The camera of the horizontally flipped image."""
-        return self._with_K(flip_K(self.K, self.width), self.width, self.height)
 
 
 def scale_K(K: Matrix, sx: float, sy: float) -> Matrix:
-    """K [..., 3, 3] after resizing the image by (sx, sy): the first row times sx, the second times
-    sy."""
+    """K [..., 3, 3] after resizing the image by (sx, sy)."""
     scaled = _copy(K)
     scaled[..., 0, :] *= sx
     scaled[..., 1, :] *= sy
     return scaled
-
-
-def crop_K(K: Matrix, left: float, top: float) -> Matrix:
-    """K [..., 3, 3] of the crop whose corner is pixel (left, top)."""
-    cropped = _copy(K)
-    cropped[..., 0, 2] -= left
-    cropped[..., 1, 2] -= top
-    return cropped
 
 
 def flip_K(K: Matrix, width: float) -> Matrix:

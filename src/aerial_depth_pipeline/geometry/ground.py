@@ -18,13 +18,12 @@ def ground_slope(up_B3: torch.Tensor, K_B33: torch.Tensor, height: int, width: i
     v from -1 to 1 across the image.
 
     Args:
-        up_B3: the upward direction in the camera's axes (x right, y down, z forward), length 1; NaN
-            where unknown.
+        up_B3: the upward direction in the camera's axes, length 1; NaN where unknown.
         K_B33: calibration in pixels of an image of that size.
 
     Returns:
-        (a, b) [B, 2]: (0, 0) for a camera that looks straight down, NaN where the upward direction
-        is unknown. At most 4 in size, which a camera that looks at the horizon has.
+        (a, b) [B, 2]: (0, 0) for a camera that looks straight down, at most 4 in size for one that
+        looks at the horizon, NaN where the upward direction is unknown.
     """
     fx, fy, cx, cy = K_B33[:, 0, 0], K_B33[:, 1, 1], K_B33[:, 0, 2], K_B33[:, 1, 2]
     x, y, z = up_B3.unbind(-1)

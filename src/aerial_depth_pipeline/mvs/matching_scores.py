@@ -10,8 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from aerial_depth_pipeline.geometry.projection import pixel_centers
-from aerial_depth_pipeline.geometry.warping import sample_grid
+from aerial_depth_pipeline.geometry.warping import pixel_centers, sample_grid
 from aerial_depth_pipeline.mvs.planes import PlaneFamily, image_corners, to_opencv
 
 # Grey values squared, in windows: variances below this are sensor noise and compression, not
