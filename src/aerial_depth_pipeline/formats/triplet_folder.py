@@ -11,22 +11,36 @@ import pandas as pd
 from aerial_depth_pipeline.errors import SceneError, UserError
 from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.images import read_image
 
 CALIBRATION_SUFFIX = "_cam.txt"
 
 
 @dataclass(frozen=True)
 class DumpedTriplet:
-    """One triplet: the number of its target, its image, and the calibration of each frame in it."""
+    """One triplet: the number of its target, its files, and the calibration of each frame in it."""
 
     number: int
-    path: Path
+    path: Path  # of the image
+    calibration: Path
     K: np.ndarray
 
-    @property
-    def calibration(self) -> Path:
-        """The file of the calibration."""
-        return self.path.with_name(f"{self.path.stem}{CALIBRATION_SUFFIX}")
+    def frames(self) -> list[np.ndarray]:
+        """The frames by time, none where the image does not decode.
+
+        Raises:
+            ValueError: as `parts_of`.
+        """
+        image = read_image(self.path)
+        return [] if image is None else parts_of(image, self.K)
+
+    def target(self) -> np.ndarray | None:
+        """The frame in the middle; None where there is none."""
+        try:
+            frames = self.frames()
+        except ValueError:
+            return None
+        return np.ascontiguousarray(frames[len(frames) // 2]) if frames else None
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,9 @@ class TripletFolder:
         try:
             return pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            sentence = f"{path} cannot be read ({error}). Make the triplets again."
-            raise SceneError(sentence) from error
+            raise SceneError(
+                f"{path} cannot be read ({error}). Make the triplets again."
+            ) from error
 
     def table_file(self, name: str) -> Path:
         """The Parquet file of a table."""
@@ -76,23 +91,21 @@ class TripletFolder:
             SceneError: where a calibration is not nine numbers.
         """
         images = visible_files(self.path, {".jpg", ".jpeg", ".png"})
-        paths = [p for p in images if (self.path / f"{p.stem}{CALIBRATION_SUFFIX}").is_file()]
-        numbers = [int(p.stem) for p in paths if p.stem.isdecimal()]
-        if len(set(numbers)) < len(paths):
-            numbers = list(range(len(paths)))
-        triplets = []
-        for number, path in zip(numbers, paths, strict=True):
-            calibration = path.with_name(f"{path.stem}{CALIBRATION_SUFFIX}")
-            triplets.append(DumpedTriplet(number, path, read_calibration(calibration)))
+        files = [(path, self.path / f"{path.stem}{CALIBRATION_SUFFIX}") for path in images]
+        files = [(path, calibration) for path, calibration in files if calibration.is_file()]
+        numbers = [int(path.stem) for path, _ in files if path.stem.isdecimal()]
+        if len(set(numbers)) < len(files):
+            numbers = list(range(len(files)))
+        triplets = [
+            DumpedTriplet(number, *paths, read_calibration(paths[1]))
+            for number, paths in zip(numbers, files, strict=True)
+        ]
         return sorted(triplets, key=lambda triplet: triplet.number)
 
 
 def read_calibration(path: Path) -> np.ndarray:
-    """K [3, 3] of one frame of a triplet: nine numbers, row by row.
-
-    Raises:
-        SceneError: where it is something else.
-    """
+    """K [3, 3] of one frame of a triplet: nine numbers, row by row; a SceneError where it is
+    something else."""
     try:
         numbers = path.read_text(encoding="ascii").replace("\n", ",").split(",")
         K = np.array([float(number) for number in numbers if number.strip()]).reshape(3, 3)
@@ -140,9 +153,7 @@ def read_list(folder: Path, split: str) -> list[tuple[str, int]]:
             f"{path} is missing: there are no triplets. Run 'kedro run --pipelines=prepare' first."
         )
     entries = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.strip():
-            continue
+    for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):
         scene, _, target = line.strip().rpartition(" ")
         if not scene or " " in scene or not target.isdecimal():
             raise UserError(

@@ -12,18 +12,15 @@ import pandas as pd
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, prepare, relative_pose
 from aerial_depth_pipeline.capture.sources.sfmlearner import FOLDER
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.images import read_image
-from aerial_depth_pipeline.formats.triplet_folder import DumpedTriplet, TripletFolder, parts_of
+from aerial_depth_pipeline.formats.triplet_folder import DumpedTriplet, TripletFolder
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.pose_table import as_pose_table
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 
 def use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
-    """Copy the triplets of a dump; arguments, files and result as in `make_triplets`.
-
-    The numbers of their sources are not known; they are counted from the target's.
-    """
+    """Copy the triplets of a dump; arguments, files and result as in `make_triplets`. The numbers
+    of their sources are not known; they are counted from the target's."""
     dump, made = TripletFolder(frames / FOLDER).dump(), TripletFolder(folder)
     reach = settings.sequence_length // 2
     steps = [k for k in range(-reach, reach + 1) if k]
@@ -34,8 +31,7 @@ def use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
         shutil.copyfile(triplet.calibration, made.calibration_file(triplet.number))
         return poses
 
-    rows: list[tuple] = []
-    targets = []
+    rows, targets = [], []
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
         copied = progress(pool.map(copy, dump), f"dump of {frames.name}", len(dump), "triplet")
         for triplet, views in zip(dump, copied, strict=True):
@@ -48,9 +44,7 @@ def use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
                 if view.inliers >= settings.min_inliers:
                     pose = (*view.T.ravel(), "two_view", view.inliers, float("nan"))
                     rows.append((triplet.number, triplet.number + k, *pose))
-    poses = as_pose_table(rows)
-    poses.insert(0, "scene", frames.name)
-    made.write_table("poses", poses)
+    made.write_table("poses", as_pose_table(rows, frames.name))
     columns = ["frame", "offset", "parallax", "inliers", "target", "reason"]
     table = pd.DataFrame(targets, columns=columns)
     made.write_table("targets", table)
@@ -62,7 +56,7 @@ def use_dump(frames: Path, folder: Path, settings: TripletSettings) -> dict:
         "parallax": float(table["parallax"].median()) if table["parallax"].notna().any() else None,
         "attitude": None,
         "reasons": {},
-        "two_view": len(poses) / (2 * reach * len(table)),
+        "two_view": len(rows) / (2 * reach * len(table)),
         "colmap": 0.0,
     }
 
@@ -71,8 +65,7 @@ def _relative_poses(
     triplet: DumpedTriplet, settings: TripletSettings, scene: str
 ) -> list[TwoView | None]:
     """The poses of a triplet's sources relative to its target, by time."""
-    image = read_image(triplet.path)
-    parts = [] if image is None else parts_of(image, triplet.K)
+    parts = triplet.frames()
     shapes = [part.shape[:2] for part in parts]
     if shapes != [(settings.height, settings.width)] * settings.sequence_length:
         height, width = shapes[0] if shapes else (0, 0)
@@ -84,6 +77,5 @@ def _relative_poses(
         )
     grays = [cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY) for part in parts]
     views = [prepare(gray, settings.corners) for gray in grays]
-    target = views.pop(len(views) // 2)
-    threshold = settings.max_epipolar_error
-    return [relative_pose(target, source, triplet.K, threshold) for source in views]
+    target, limit = views.pop(len(views) // 2), settings.max_epipolar_error
+    return [relative_pose(target, source, triplet.K, limit) for source in views]

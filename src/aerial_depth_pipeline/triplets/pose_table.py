@@ -12,7 +12,7 @@ from aerial_depth_pipeline.capture.telemetry.telemetry import smooth_positions
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.poses import invert
-from aerial_depth_pipeline.triplets.pairs import Target
+from aerial_depth_pipeline.triplets.pairs import Poses, Target
 
 POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
@@ -21,50 +21,45 @@ _EAST_NORTH_UP = ["east", "north", "up"]
 
 
 def pose_table(
-    targets: list[Target], kept: pd.DataFrame, sfm_poses: dict[int, np.ndarray], metric: bool
+    scene: str, targets: list[Target], kept: pd.DataFrame, sfm_poses: Poses, metric: bool
 ) -> pd.DataFrame:
     """One row for each target, source and origin; `T_source_from_target`."""
     positions = _positions(kept)
     rows: list[tuple] = []
     for target in targets:
         segment, frame = target.segment, target.frame
-        for earlier, later in sorted(target.pairs()):
-            source = segment.frames[later if earlier == target.position else earlier]
-            two_view = segment.pairs.get((earlier, later))
-            if two_view is not None and (earlier, later) not in segment.doubtful:
-                T = two_view.T.copy() if source > frame else invert(two_view.T)
-                length = float("nan")
+        for pair in sorted(target.pairs()):
+            source = segment.frames[pair[1] if pair[0] == target.position else pair[0]]
+            two_view = segment.pairs.get(pair)
+            if two_view is not None and pair not in segment.doubtful:
+                T, length = two_view.T.copy() if source > frame else invert(two_view.T), 0.0
                 if positions:
                     length = float(np.linalg.norm(positions[source] - positions[frame]))
-                if length > 0:  # False for NaN
+                if length > 0:
                     T[:3, 3] *= length
-                else:
-                    length = float("nan")
-                rows.append((frame, source, *T.ravel(), "two_view", two_view.inliers, length))
+                numbers = two_view.inliers, length if length > 0 else float("nan")
+                rows.append((frame, source, *T.ravel(), "two_view", *numbers))
             if frame in sfm_poses and source in sfm_poses:
                 T = sfm_poses[source] @ invert(sfm_poses[frame])
                 length = float(np.linalg.norm(T[:3, 3])) if metric else float("nan")
                 rows.append((frame, source, *T.ravel(), "colmap", 0, length))
-    return as_pose_table(rows).astype(dict.fromkeys(("frame", "source_frame", "inliers"), np.int64))
+    whole = dict.fromkeys(("frame", "source_frame", "inliers"), np.int64)
+    return as_pose_table(rows, scene).astype(whole)
 
 
-def as_pose_table(rows: list[tuple]) -> pd.DataFrame:
+def as_pose_table(rows: list[tuple], scene: str) -> pd.DataFrame:
     """Rows of target, source, the sixteen numbers of T, origin, inliers and length."""
     columns = ["frame", "source_frame", *POSE_COLUMNS, "origin", "inliers", "length"]
-    return pd.DataFrame(rows, columns=columns).astype({"length": float})
+    table = pd.DataFrame(rows, columns=columns).astype({"length": float})
+    table.insert(0, "scene", scene)
+    return table
 
 
 def attitude_table(
     table: pd.DataFrame, frames: Path, K_33: np.ndarray, choice: str
 ) -> tuple[pd.DataFrame, str | None]:
-    """The upward direction in the axes of every kept frame, and what tells it.
-
-    Args:
-        table: `frames.parquet`.
-        frames: the folder of the frames.
-        K_33: their calibration matrix.
-        choice: `auto`, `telemetry` or `none`, see `TripletSettings.attitude`.
-    """
+    """The upward direction in the axes of every kept frame of `frames.parquet`, and what tells it;
+    `choice` is `TripletSettings.attitude`."""
     is_kept = table["kept"].to_numpy()
     kept = table[is_kept]
     up, origin = np.full((len(kept), 3), np.nan), None
@@ -104,9 +99,7 @@ def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
     positions = kept[_EAST_NORTH_UP].to_numpy(float, copy=True)
     if np.isnan(positions[:, 2]).all():
         positions[:, 2] = 0.0
-    if not (len(positions) and np.isfinite(positions).all()):
-        return {}
-    if np.ptp(positions, axis=0).max() < 1.0:
+    if not np.isfinite(positions).all() or np.ptp(positions, axis=0).max() < 1.0:
         return {}
     smooth = smooth_positions(kept["time"].to_numpy(float), positions)
     return dict(zip(kept["frame"].astype(int), smooth, strict=True))

@@ -31,22 +31,14 @@ _SENSOR_WIDTHS_MM = (3.2, 60.0)
 
 @dataclass(frozen=True)
 class Exif:
-    """EXIF of one photograph.
+    """EXIF of one photograph."""
 
-    Attributes:
-        width, height: size of the upright image in pixels.
-        focal: focal length in pixels of the upright image, or None.
-        fix: GPS position, or None.
-        time: seconds since 1970 on the camera's clock, or None.
-        angles: pitch and roll of the gimbal in degrees as in `up_of_gimbal`, or None.
-    """
-
-    width: int
+    width: int  # pixels of the upright image
     height: int
-    focal: float | None
+    focal: float | None  # pixels of the upright image
     fix: Fix | None
-    time: float | None
-    angles: tuple[float, float] | None = None
+    time: float | None  # seconds since 1970 on the camera's clock
+    angles: tuple[float, float] | None = None  # pitch and roll in degrees as in `up_of_gimbal`
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,19 +49,20 @@ class Exif:
 def read_exif(path: Path) -> Exif | None:
     """Read a photograph's header; None where the file is not an image. Damaged or absent tags are
     left out."""
-    details: Any
-    gps: Any
+    details: Any = {}
+    gps: Any = {}
+    orientation, model = 1, ""
     try:
         with Image.open(path) as image:
             width, height = image.size
             xmp = image.info.get("xmp", b"")
             try:
                 tags = image.getexif()
-                details, gps = tags.get_ifd(_EXIF_IFD), tags.get_ifd(_GPS_IFD)
+                ifds = tags.get_ifd(_EXIF_IFD), tags.get_ifd(_GPS_IFD)
                 orientation, model = tags.get(_ORIENTATION, 1), str(tags.get(_MODEL, ""))
+                details, gps = ifds
             except (ValueError, SyntaxError, OSError, TypeError, KeyError) as error:
                 logger.warning("EXIF of %s is damaged (%s) and not used.", path, error)
-                details, gps, orientation, model = {}, {}, 1, ""
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     focal = _focal_pixels(details, model, max(width, height), min(width, height))
@@ -91,8 +84,8 @@ def _number(value: Any) -> float | None:
 
 
 def _focal_pixels(details: Any, model: str, long_side: int, short_side: int) -> float | None:
-    """Focal length in pixels: from the sensor's pixel pitch where it is plausible, else the 35 mm
-    equivalent, else the drone."""
+    """From the sensor's pixel pitch where it is plausible, else the 35 mm equivalent, else the
+    drone."""
     focal_mm, pitch = _number(details.get(_FOCAL_MM)), _number(details.get(_PLANE_RESOLUTION))
     unit = _UNIT_MM.get(details.get(_PLANE_UNIT, 2))
     if focal_mm and pitch and unit and focal_mm > 0 and pitch > 0:
@@ -110,20 +103,21 @@ def _focal_pixels(details: Any, model: str, long_side: int, short_side: int) -> 
 
 
 def _focal_from_35mm(equivalent_mm: float, long_side: int, short_side: int) -> float:
-    """Focal length in pixels from the 35 mm equivalent.
-
-    The equivalent is that of the whole sensor, 4:3 or 3:2. A wider image (16:9) is a strip of the
-    same width, so the diagonal is taken of the 4:3 image of that width.
-    """
+    # The equivalent is that of the whole sensor, 4:3 or 3:2. A wider image (16:9) is a strip of the
+    # same width, so the diagonal is taken of the 4:3 image of that width.
     is_strip = long_side / short_side > 1.6
     full_short_side = max(short_side, 3 * long_side / 4) if is_strip else short_side
     return equivalent_mm * math.hypot(long_side, full_short_side) / _DIAGONAL_35MM
 
 
 def camera_from_35mm(equivalent_mm: float, width: int, height: int) -> Camera:
-    """The pinhole camera of an upright image with this 35 mm equivalent, the principal point in its
-    middle."""
+    """The camera of an upright image with this 35 mm equivalent focal length in mm."""
     focal = _focal_from_35mm(equivalent_mm, max(width, height), min(width, height))
+    return centred_pinhole(focal, width, height)
+
+
+def centred_pinhole(focal: float, width: int, height: int) -> Camera:
+    """The pinhole camera with its principal point in the image's middle; pixels."""
     return Camera.pinhole(width, height, focal, focal, width / 2, height / 2)
 
 
@@ -142,13 +136,12 @@ def _fix(gps: Any) -> Fix | None:
 
 def _degrees(value: Any, reference: Any, negative: str) -> float | None:
     try:
-        numbers = [number for part in value if (number := _number(part)) is not None]
-        count = len(value)
-    except TypeError:
+        whole, minutes, seconds = (_number(part) for part in value)
+    except (TypeError, ValueError):
         return None
-    if (count, len(numbers)) != (3, 3):
+    if whole is None or minutes is None or seconds is None:
         return None
-    degrees = numbers[0] + numbers[1] / 60 + numbers[2] / 3600
+    degrees = whole + minutes / 60 + seconds / 3600
     return -degrees if str(reference).upper().startswith(negative) else degrees
 
 

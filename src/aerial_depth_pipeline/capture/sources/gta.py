@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from aerial_depth_pipeline.capture.sources.source import Source, SourceFrame, Wanted, the_only_one
+from aerial_depth_pipeline.capture.sources.source import Source, SourceFrame, Wanted
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -40,9 +40,7 @@ class Snapshot:
 
 class GtaExport(Source):
     """A zip of multi-page TIFFs (colour, float32 depth buffer, stencil) with `snapshots.csv` beside
-    or inside of it.
-
-    Nothing is unpacked onto the disk, so what the archive's names say does not matter.
+    or inside of it. Nothing is unpacked onto the disk, so what its names say does not matter.
 
     Raises:
         SceneError: where the archive or the table cannot be read, or they have nothing in common.
@@ -59,11 +57,9 @@ class GtaExport(Source):
             ) from error
         names = self._zip.namelist()
         entries = {_stem(n): n for n in names if n.lower().endswith((".tif", ".tiff"))}
-        missing = [name for name in _COLUMNS if name not in table.columns]
-        if missing:
+        if missing := ", ".join(name for name in _COLUMNS if name not in table.columns):
             raise SceneError(
-                f"The snapshots of {archive} lack the columns {', '.join(missing)}; export all of"
-                " the table."
+                f"The snapshots of {archive} lack the columns {missing}; export all of the table."
             )
         self._snapshots = self._read_snapshots(table, entries)
         if not self._snapshots:
@@ -72,22 +68,17 @@ class GtaExport(Source):
                 f" {len(table)} rows)."
             )
         cameras = Counter(snapshot.camera for snapshot in self._snapshots)
-        (self._camera, count), *_ = cameras.most_common(1)
+        self._camera, count = cameras.most_common(1)[0]
         self.width, self.height = self._camera.width, self._camera.height
-        if count < len(self._snapshots):
-            self.warn(
-                f"{len(self._snapshots) - count} snapshots of {archive.name} have another camera"
-                " and are left out."
-            )
+        if others := len(self._snapshots) - count:
+            self.warn(f"{others} snapshots of {archive.name} have another camera and are left out.")
 
     @classmethod
     def find(cls, raw: Path) -> "GtaExport | None":
-        path = the_only_one(raw, visible_files(raw, {".zip"}), "archives")
-        return None if path is None else cls(path)
+        return cls.of_only_file(raw, visible_files(raw, {".zip"}), "archives")
 
     def _read_table(self) -> pd.DataFrame:
-        beside = self.path.parent / "snapshots.csv"
-        names = self._zip.namelist()
+        beside, names = self.path.parent / "snapshots.csv", self._zip.namelist()
         inside = [name for name in names if PurePosixPath(name).name == "snapshots.csv"]
         if not beside.is_file() and not inside:
             raise SceneError(
@@ -96,17 +87,16 @@ class GtaExport(Source):
             )
         try:
             file = beside if beside.is_file() else io.BytesIO(self._zip.read(inside[0]))
-            table = pd.read_csv(file)
+            return pd.read_csv(file).rename(columns=lambda name: str(name).strip().lower())
         except ValueError as error:  # what pandas raises for every kind of damage
             raise SceneError(
                 f"The snapshots.csv of {self.path} is not a table ({' '.join(str(error).split())})."
             ) from error
-        return table.rename(columns=lambda name: str(name).strip().lower())
 
     def _read_snapshots(self, table: pd.DataFrame, entries: dict[str, str]) -> list[Snapshot]:
-        times = _seconds(table["timestamp"])
         snapshots, unusable = [], 0
-        for time, row in zip(times, table.to_dict("records"), strict=True):
+        rows = table.to_dict("records")
+        for time, row in zip(_seconds(table["timestamp"]), rows, strict=True):
             entry = entries.get(_stem(str(row["imagepath"])))
             if entry is None:
                 continue
@@ -129,8 +119,7 @@ class GtaExport(Source):
         return self._camera, "archive"
 
     def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
-        start = self._snapshots[0].time
-        damaged = 0
+        start, damaged = self._snapshots[0].time, 0
         for index, snapshot in enumerate(self._snapshots):
             if not wanted(index):
                 continue
@@ -200,8 +189,7 @@ def _matrix(text: object) -> np.ndarray | None:
 
 
 def perspective(projection_44: np.ndarray | None, view_44: np.ndarray | None) -> np.ndarray:
-    """The matrix that takes camera coordinates, as columns, to clip space, from what an export
-    calls its projection.
+    """The matrix that takes camera coordinates, as columns, to clip space.
 
     Games multiply rows or columns, and some exports store the product with the view matrix. A
     perspective projection is known by its last row: the clip coordinate w is the distance along the
@@ -213,10 +201,9 @@ def perspective(projection_44: np.ndarray | None, view_44: np.ndarray | None) ->
     if projection_44 is None:
         raise ValueError("there is no projection matrix")
     candidates = [projection_44, projection_44.T]
-    if view_44 is not None:
-        for view in (view_44, view_44.T):
-            if abs(np.linalg.det(view)) > 1e-12 and np.allclose(view[3], [0, 0, 0, 1], atol=1e-6):
-                candidates += [p @ np.linalg.inv(view) for p in (projection_44, projection_44.T)]
+    for view in () if view_44 is None else (view_44, view_44.T):
+        if abs(np.linalg.det(view)) > 1e-12 and np.allclose(view[3], [0, 0, 0, 1], atol=1e-6):
+            candidates += [p @ np.linalg.inv(view) for p in (projection_44, projection_44.T)]
     for candidate in candidates:
         others, forward = np.delete(candidate[3], 2), candidate[3, 2]
         # A transposed projection has (0, 0, near, 0) in its last row, a right one (0, 0, +-1, 0).
@@ -234,24 +221,18 @@ def camera_of(projection_44: np.ndarray, width: int, height: int) -> Camera:
     """The pinhole camera of a perspective projection; clip space is two units wide and high, y
     up."""
     P = projection_44
-    forward = P[3, 2]
-    cx = width / 2 * (1 + P[0, 2] / forward)
-    cy = height / 2 * (1 - P[1, 2] / forward)
-    digits = 6  # the same camera, computed from a product of matrices, is the same camera
-    fx, fy = round(abs(P[0, 0]) * width / 2, digits), round(abs(P[1, 1]) * height / 2, digits)
-    return Camera.pinhole(width, height, fx, fy, round(cx, digits), round(cy, digits))
+    fx, fy = abs(P[0, 0]) * width / 2, abs(P[1, 1]) * height / 2
+    cx, cy = width / 2 * (1 + P[0, 2] / P[3, 2]), height / 2 * (1 - P[1, 2] / P[3, 2])
+    # The same camera, computed from a product of matrices, is the same camera.
+    return Camera.pinhole(width, height, *(round(value, 6) for value in (fx, fy, cx, cy)))
 
 
 def depth_from_buffer(buffer_HW: np.ndarray, projection_44: np.ndarray) -> np.ndarray:
-    """Metric z-depth, [H, W] float32, 0 = sky, from the game's depth buffer.
-
-    The buffer holds d = (P22 z + P23) / (P32 z), solved for z; whether near is 0 or 1, and where
-    the camera looks, is in P.
-    """
+    """Metric z-depth, [H, W] float32, 0 = sky, from the game's depth buffer d = (P22 z + P23) /
+    (P32 z): whether near is 0 or 1, and where the camera looks, is in P."""
     P = projection_44
-    buffer = buffer_HW.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = P[2, 3] / (buffer * P[3, 2] - P[2, 2])
+        z = P[2, 3] / (buffer_HW.astype(np.float64) * P[3, 2] - P[2, 2])
     depth = z * np.sign(P[3, 2])
     usable = np.isfinite(depth) & (depth > 0) & (depth < _FARTHEST)
     return np.where(usable, depth, 0).astype(np.float32)

@@ -24,14 +24,13 @@ class PreparedFolder(PhotographSource):
     """
 
     def __init__(self, raw: Path) -> None:
-        folder = next((f for f in (raw, raw / "images", raw / "frames") if _numbered(f)), None)
-        if folder is None:
+        files = next(filter(None, map(_numbered, (raw, raw / "images", raw / "frames"))), None)
+        if files is None:
             raise SceneError(
                 f"{raw} has a {CALIBRATION} but no numbered images (000000.png, ...); put them"
                 " beside it."
             )
-        files = _numbered(folder)
-        super().__init__(folder, files)
+        super().__init__(files[0].parent, files)
         self.kind, self.continuous = "prepared", True
         self._numbers = [int(path.stem) for path in files]
         self._calibration = raw / CALIBRATION

@@ -7,14 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
-from aerial_depth_pipeline.capture.sources.exif import Exif, read_exif
-from aerial_depth_pipeline.capture.sources.source import (
-    IMAGE_SUFFIXES,
-    Fix,
-    Source,
-    SourceFrame,
-    Wanted,
-)
+from aerial_depth_pipeline.capture.sources.exif import Fix, centred_pinhole, read_exif
+from aerial_depth_pipeline.capture.sources.source import IMAGE_SUFFIXES, Source, SourceFrame, Wanted
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import visible_files
 from aerial_depth_pipeline.formats.images import read_image
@@ -22,10 +16,8 @@ from aerial_depth_pipeline.geometry.cameras import Camera
 
 
 class PhotographSource(Source):
-    """Photographs of one camera, in the natural order of their names.
-
-    Photographs of another size than the majority's are given a reason and left out: they have
-    another camera matrix.
+    """Photographs of one camera, in the natural order of their names; those of another size than
+    the majority's, which have another camera matrix, are left out with a reason.
 
     Raises:
         SceneError: where no file is an image, or no size has a majority.
@@ -34,8 +26,7 @@ class PhotographSource(Source):
     def __init__(self, folder: Path, files: list[Path]) -> None:
         super().__init__(folder, kind="photographs", continuous=False)
         self._files = files
-        headers = [read_exif(path) for path in files]
-        self._exif: dict[int, Exif] = {i: exif for i, exif in enumerate(headers) if exif}
+        self._exif = {i: exif for i, exif in enumerate(map(read_exif, files)) if exif}
         sizes = Counter(exif.size for exif in self._exif.values())
         if not sizes:
             raise SceneError(
@@ -71,8 +62,8 @@ class PhotographSource(Source):
                 continue
             exif, time = self._exif.get(index), times.get(index, float("nan")) - start
             if exif is not None and exif.size != (self.width, self.height):
-                reason = f"size {exif.width}x{exif.height}"
-                yield SourceFrame(index, time, None, reason, path.name)
+                size = f"size {exif.width}x{exif.height}"
+                yield SourceFrame(index, time, None, size, path.name)
                 continue
             image = None if exif is None else read_image(path)
             frame = self.frame_of(index, time, image, path.name, (width, height))
@@ -82,15 +73,11 @@ class PhotographSource(Source):
             self.warn(f"{damaged} files in {self.path} cannot be read as images and are left out.")
 
     def own_camera(self) -> tuple[Camera, str] | None:
-        """A pinhole camera with the median focal length of the photographs that have one and the
-        principal point in the middle."""
-        width, height = self.width, self.height
-        alike = (exif for exif in self._exif.values() if exif.size == (width, height))
+        """A pinhole camera with the median focal length of the photographs that have one."""
+        size = self.width, self.height
+        alike = (exif for exif in self._exif.values() if exif.size == size)
         focals = sorted(exif.focal for exif in alike if exif.focal)
-        if not focals:
-            return None
-        focal = focals[len(focals) // 2]
-        return Camera.pinhole(width, height, focal, focal, width / 2, height / 2), "exif"
+        return (centred_pinhole(focals[len(focals) // 2], *size), "exif") if focals else None
 
     def fixes(self) -> dict[int, Fix]:
         return {i: exif.fix for i, exif in self._exif.items() if exif.fix is not None}

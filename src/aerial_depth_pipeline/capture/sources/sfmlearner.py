@@ -10,21 +10,14 @@ import numpy as np
 from aerial_depth_pipeline.capture.sources.source import Source, SourceFrame, Wanted
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import visible_files
-from aerial_depth_pipeline.formats.images import read_image
-from aerial_depth_pipeline.formats.triplet_folder import (
-    CALIBRATION_SUFFIX,
-    DumpedTriplet,
-    TripletFolder,
-    parts_of,
-)
+from aerial_depth_pipeline.formats.triplet_folder import CALIBRATION_SUFFIX, TripletFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 
 FOLDER = "dump"  # below a scene's extracted frames
 
 
 class SfmLearnerDump(Source):
-    """A dump as a source of frames: those are its targets. The dump itself is handed on for the
-    triplets.
+    """A dump as a source of frames, its targets. The dump itself is handed on for the triplets.
 
     Raises:
         SceneError: where no image is a row of frames.
@@ -34,7 +27,7 @@ class SfmLearnerDump(Source):
         super().__init__(folder, kind="dump", continuous=False)
         self._triplets = TripletFolder(folder).dump()
         sample = self._triplets[:: max(1, len(self._triplets) // 20)]
-        targets = [target for triplet in sample if (target := _target(triplet)) is not None]
+        targets = [target for triplet in sample if (target := triplet.target()) is not None]
         if not targets:
             raise SceneError(
                 f"{folder} has calibrations like an SfMLearner dump, but no image in it is a row of"
@@ -55,7 +48,7 @@ class SfmLearnerDump(Source):
 
     def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
         for triplet in (t for t in self._triplets if wanted(t.number)):
-            image, name = _target(triplet), triplet.path.name
+            image, name = triplet.target(), triplet.path.name
             yield self.frame_of(triplet.number, float("nan"), image, name, (width, height))
 
     def hand_on(self, folder: Path) -> None:
@@ -64,12 +57,3 @@ class SfmLearnerDump(Source):
         for triplet in self._triplets:
             for path in (triplet.path, triplet.calibration):
                 shutil.copyfile(path, folder / FOLDER / path.name)
-
-
-def _target(triplet: DumpedTriplet) -> np.ndarray | None:
-    image = read_image(triplet.path)
-    try:
-        parts = [] if image is None else parts_of(image, triplet.K)
-    except ValueError:
-        return None
-    return np.ascontiguousarray(parts[len(parts) // 2]) if parts else None

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -24,21 +24,13 @@ Wanted = Callable[[int], bool]
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One frame of a source.
+    """One frame of a source."""
 
-    Attributes:
-        index: its number in the source, from 0.
-        time: seconds since the first frame; NaN where the source has no times.
-        image: [H, W, 3] uint8 RGB at the size asked for; None where the frame cannot be used.
-        reason: why the frame cannot be used, '' where it can.
-        name: the file's name where every frame is a file.
-    """
-
-    index: int
-    time: float
-    image: np.ndarray | None
-    reason: str = ""
-    name: str = ""
+    index: int  # its number in the source, from 0
+    time: float  # seconds since the first frame; NaN where the source has no times
+    image: np.ndarray | None  # [H, W, 3] uint8 RGB at the size asked for; None: cannot be used
+    reason: str = ""  # why the frame cannot be used
+    name: str = ""  # the file's where every frame is a file
 
 
 @dataclass(frozen=True)
@@ -67,26 +59,17 @@ class Fix(NamedTuple):
 
 @dataclass
 class Source(ABC):
-    """A reader of one kind of footage. What a reader does not know, it leaves as it stands here.
+    """A reader of one kind of footage. What a reader does not know, it leaves as it stands here."""
 
-    Attributes:
-        path: the file or folder, for messages.
-        kind: `video`, `photographs`, `prepared`, `gta` or `dump`.
-        width, height: size of the upright source image in pixels.
-        fps: frames per second, or None.
-        continuous: whether neighbours follow each other closely enough in time to be tracked.
-        rotated: whether the images were rotated upright, so that the gimbal's angles are not those
-            of the images.
-        warnings: sentences for the report; complete once `frames` has been read to its end.
-    """
-
-    path: Path
-    kind: str = ""
-    width: int = 0
+    path: Path  # the file or folder, for messages
+    kind: str = ""  # `video`, `photographs`, `prepared`, `gta` or `dump`
+    width: int = 0  # pixels of the upright source image
     height: int = 0
     fps: float | None = None
-    continuous: bool = True
+    continuous: bool = True  # whether neighbours are close enough in time to be tracked
+    # Whether the images were rotated upright: the gimbal's angles are not theirs then
     rotated: bool = False
+    # Sentences for the report; complete once `frames` has been read to its end
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -102,6 +85,21 @@ class Source(ABC):
         Raises:
             SceneError: where there is more than one to choose from, or it cannot be opened.
         """
+
+    @classmethod
+    def of_only_file(cls, raw: Path, files: list[Path], kind: str) -> Self | None:
+        """The footage in the only one of the files, if there is any.
+
+        Raises:
+            SceneError: where there are several.
+        """
+        if len(files) > 1:
+            listed = ", ".join(path.name for path in files)
+            raise SceneError(
+                f"{raw} holds {len(files)} {kind} ({listed}); a scene is one capture, so give each"
+                " a folder of its own."
+            )
+        return cls(files[0]) if files else None
 
     @abstractmethod
     def frames(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
@@ -124,8 +122,7 @@ class Source(ABC):
         return {}
 
     def stated_focal_35mm(self) -> float | None:
-        """The 35 mm equivalent focal length in mm of the drone that the source names: right to
-        about a tenth."""
+        """The 35 mm equivalent in mm of the drone that the source names: right to about a tenth."""
         return None
 
     def depth_frames(self) -> set[int]:
@@ -133,8 +130,7 @@ class Source(ABC):
         return set()
 
     def read_depth(self, index: int) -> np.ndarray | None:
-        """The z-depth of a frame, [H, W] float32 metres, 0 where there is none; None where it
-        cannot be read."""
+        """z-depth of a frame, [H, W] float32 metres, 0 = none; None where it cannot be read."""
         raise KeyError(index)
 
     def hand_on(self, folder: Path) -> None:
@@ -153,17 +149,3 @@ class Source(ABC):
         """Add to the warnings, once however often the footage is read."""
         if sentence not in self.warnings:
             self.warnings.append(sentence)
-
-
-def the_only_one(raw: Path, files: list[Path], kind: str) -> Path | None:
-    """The file, if there is one.
-
-    Raises:
-        SceneError: where there are several.
-    """
-    if len(files) > 1:
-        raise SceneError(
-            f"{raw} holds {len(files)} {kind} ({', '.join(p.name for p in files)}); a scene is one"
-            " capture, so give each a folder of its own."
-        )
-    return files[0] if files else None

@@ -1,10 +1,11 @@
 """Video through PyAV: any container and codec that FFmpeg decodes, each frame decoded once and
 scaled while it is converted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import av
 import numpy as np
@@ -17,13 +18,11 @@ from aerial_depth_pipeline.capture.sources.source import (
     Source,
     SourceFrame,
     Wanted,
-    the_only_one,
 )
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import visible_files
 
 _PACKETS_FOR_RATE = 60
-_Item = TypeVar("_Item")
 
 
 class VideoSource(Source):
@@ -59,8 +58,7 @@ class VideoSource(Source):
     def find(cls, raw: Path) -> "VideoSource | None":
         videos = visible_files(raw, VIDEO_SUFFIXES)
         named = [p for p in videos if p.stem.lower() == "video"]
-        path = the_only_one(raw, named or videos, "videos")
-        return None if path is None else cls(path)
+        return cls.of_only_file(raw, named or videos, "videos")
 
     def _open(self) -> tuple["av.container.InputContainer", "av.VideoStream"]:
         try:
@@ -121,8 +119,7 @@ class VideoSource(Source):
         intervals = np.diff(np.unique(times))
         usual = float(np.median(intervals)) if len(intervals) else 0.0
         alike = np.abs(intervals - usual) < 0.15 * usual
-        # Containers round times to milliseconds, and a few intervals are longer where frames were
-        # lost.
+        # Containers round times to milliseconds; intervals are longer where frames were lost.
         self._steady = len(intervals) > 0 and bool(alike.mean() > 0.8)
         self.fps = nominal
         if len(intervals):
@@ -147,8 +144,10 @@ class VideoSource(Source):
         with container:
             # What was noted when a frame came out is that frame's, although the one after it is
             # looked at before it is handed on.
-            decoded = ((frame, len(damaged)) for frame in _decode(container, stream, damaged))
-            for (frame, noted), following in _with_next(decoded):
+            decoded: Iterator[Any] = (
+                (frame, len(damaged)) for frame in _decode(container, stream, damaged)
+            )
+            for (frame, noted), following in pairwise(chain(decoded, [None])):
                 count += 1
                 index, time = numbering.next(frame.time, noted + torn > 0)
                 if frame.interlaced_frame:
@@ -166,15 +165,13 @@ class VideoSource(Source):
                 # Some decoders (HEVC) patch up the frame before a hole without a word.
                 before_hole = following is not None and self._lies_apart(frame, following[0])
                 torn += before_hole or frame.is_corrupt
-                if not wanted(index):
-                    pass
-                elif smeared or before_hole:
-                    yield SourceFrame(index, time, None, "corrupt")
-                elif (frame.width, frame.height) != self._decoded_size:
-                    yield SourceFrame(index, time, None, f"size {frame.width}x{frame.height}")
-                else:
-                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
                 smeared = smeared or before_hole
+                reason = "corrupt" if smeared else ""
+                if not smeared and (frame.width, frame.height) != self._decoded_size:
+                    reason = f"size {frame.width}x{frame.height}"
+                if wanted(index):
+                    image = None if reason else _upright_rgb(frame, width, height)
+                    yield SourceFrame(index, time, image, reason)
         if damaged or torn:
             kind = damaged[0] if damaged else "frames are lost or patched up by the decoder"
             self.warn(
@@ -195,16 +192,15 @@ class VideoSource(Source):
         return (following.time - frame.time) * self.fps > 1.5
 
     def keyframes(self, width: int, height: int, wanted: Wanted) -> Iterator[SourceFrame]:
-        """The frames that decode on their own, for a quick look at the whole video; numbered and
-        chosen as keyframes, from 0. Times count from the first of them."""
+        """The frames that decode on their own, for a quick look at the whole video; times count
+        from the first of them."""
         container, stream = self._open()
         stream.codec_context.skip_frame = "NONKEY"
         start = None
         with container:
             for index, frame in enumerate(_decode(container, stream, [])):
                 start = frame.time if start is None else start
-                known = frame.time is not None and start is not None
-                time = frame.time - start if known else float("nan")
+                time = float("nan") if frame.time is None else frame.time - start
                 if wanted(index) and (frame.width, frame.height) == self._decoded_size:
                     yield SourceFrame(index, time, _upright_rgb(frame, width, height))
 
@@ -230,23 +226,13 @@ def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
         yield from frames
 
 
-def _with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
-    """Each item and the one after it, None after the last."""
-    iterator = iter(items)
-    item = next(iterator, None)
-    while item is not None:
-        yield item, (item := next(iterator, None))
-
-
 class _Numbering:
     """Numbers and times of frames. In a damaged file frames that are lost keep their numbers, as
     far as the times tell."""
 
     def __init__(self, fps: float | None) -> None:
-        self.fps = fps
-        self.index = -1
+        self.fps, self.index, self.time = fps, -1, 0.0
         self.start: float | None = None
-        self.time = 0.0
         self.interval: float | None = None  # between the frames before the damage
 
     def next(self, time: float | None, damaged: bool) -> tuple[int, float]:
@@ -263,8 +249,7 @@ class _Numbering:
                 self.interval = 1 / self.fps
             if damaged and self.interval and self.interval > 0:
                 step = max(1, round(gap / self.interval))
-        self.index += step
-        self.time = now
+        self.index, self.time = self.index + step, now
         return self.index, now
 
 
@@ -272,8 +257,7 @@ def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     quarters = round(frame.rotation / 90) % 4
     columns, rows = (height, width) if quarters % 2 else (width, height)
     scaling = Interpolation.AREA if columns < frame.width else Interpolation.BILINEAR
-    scaled = frame.reformat(columns, rows, format="rgb24", interpolation=scaling)
-    image = scaled.to_ndarray()
+    image = frame.reformat(columns, rows, format="rgb24", interpolation=scaling).to_ndarray()
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
