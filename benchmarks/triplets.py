@@ -26,10 +26,11 @@ from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.video import VideoSource
 from aerial_depth_pipeline.formats.cameras import camera_to_yaml, read_camera
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.make import make_triplets, write_triplets
 from aerial_depth_pipeline.triplets.settings import TripletSettings
-from aerial_depth_pipeline.triplets.triplet_files import write_triplets
 from frames import HEIGHT, WIDTH, write_clip
 
 SETTINGS = TripletSettings(width=384, height=224, frame_offset=2, min_inliers=0)
@@ -89,8 +90,8 @@ def main() -> None:
             with ThreadPoolExecutor(cores) as pool:
                 write_triplets(
                     members,
-                    ours / "frames",
-                    folder,
+                    SceneFolder(ours),
+                    TripletFolder(folder),
                     read_camera(ours / "camera.yaml"),
                     SETTINGS,
                     pool,

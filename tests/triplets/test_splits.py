@@ -3,13 +3,13 @@
 import pytest
 
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
+from aerial_depth_pipeline.triplets.settings import SplitSettings
 from aerial_depth_pipeline.triplets.splits import check_named_scenes, split_triplets
 
 
 def test_one_scene_is_cut_into_blocks_of_time_that_share_no_frame():
     frames = list(range(10, 310, 3))
-    parts = split_triplets({"a": frames}, {"a": 24}, TripletSettings())
+    parts = split_triplets({"a": frames}, {"a": 24}, SplitSettings())
     train, val, test = ([frame for _, frame in parts[part]] for part in ("train", "val", "test"))
     assert len(val) == len(test) == 10
     before, after = [f for f in train if f < val[0]], [f for f in train if f > test[-1]]
@@ -38,11 +38,11 @@ def test_blocks_share_no_frame_whatever_the_steps():
 def test_many_scenes_are_split_whole_and_the_same_way_every_time():
     targets = {f"flight_{i}": list(range(50)) for i in range(10)}
     spans = dict.fromkeys(targets, 8)
-    parts = split_triplets(targets, spans, TripletSettings())
+    parts = split_triplets(targets, spans, SplitSettings())
     scenes = {part: {scene for scene, _ in rows} for part, rows in parts.items()}
     assert len(scenes["train"]) == 8 and len(scenes["val"]) == len(scenes["test"]) == 1
     assert sum(map(len, parts.values())) == 500
-    assert parts == split_triplets(dict(reversed(targets.items())), spans, TripletSettings())
+    assert parts == split_triplets(dict(reversed(targets.items())), spans, SplitSettings())
 
 
 def test_named_scenes_go_where_they_are_named():

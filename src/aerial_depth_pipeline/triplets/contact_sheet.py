@@ -26,15 +26,8 @@ _KEPT, _LEFT_OUT, _FLOW = "#2a7f62", "#b2452f", (255, 212, 0)
 def draw_contact_sheet(
     frames: dict[str, Path], triplets: dict[str, Path], rows: int = 6, seed: int = 0
 ) -> Figure:
-    """Draw random triplets with the flow to the next source, a histogram of parallax, and
-    reasons for leaving frames out.
-
-    Args:
-        frames: scenes and their folders below 02_intermediate.
-        triplets: scenes and their folders below 05_model_input.
-        rows: how many triplets are shown.
-        seed: which ones.
-    """
+    """Draw `rows` random triplets with the flow to the next source, a histogram of parallax, and
+    reasons for leaving frames out; `frames` and `triplets` are the folders of the scenes."""
     shown = _sample(triplets, rows, seed)
     figure = Figure(figsize=(12, 1.0 + 2.3 * len(shown) + 3.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -70,16 +63,13 @@ def _triplet_with_flow(folder: Path, target: int) -> np.ndarray:
     triplets = TripletFolder(folder)
     row = read_frame(triplets.image_file(target))
     parts = parts_of(row, read_calibration(triplets.calibration_file(target)))
-    middle = len(parts) // 2
-    parts[middle] = drawn = np.ascontiguousarray(parts[middle])
-    first, second = (
-        cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
-        for part in parts[middle : middle + 2]
-    )
+    parts = [np.ascontiguousarray(part) for part in parts]
+    drawn, source = parts[len(parts) // 2 :][:2]
+    first, second = (cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) for part in (drawn, source))
     corners = corners_of(first, _ARROWS, max(4.0, first.shape[1] / 24))
     ends, good = follow(first, second, corners)
-    for start, end in zip(corners[good], ends[good], strict=True):
-        (x1, y1), (x2, y2) = np.rint(start).astype(int).tolist(), np.rint(end).astype(int).tolist()
+    arrows = np.rint(np.concatenate([corners[good], ends[good]], 1)).astype(int).tolist()
+    for x1, y1, x2, y2 in arrows:
         cv2.arrowedLine(drawn, (x1, y1), (x2, y2), _FLOW, 1, cv2.LINE_AA, tipLength=0.25)
     gap = np.full((row.shape[0], 4, 3), 255, np.uint8)
     return np.concatenate([piece for part in parts for piece in (part, gap)][:-1], axis=1)

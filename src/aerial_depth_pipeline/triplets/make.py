@@ -3,8 +3,8 @@ their relative poses."""
 
 import os
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +12,26 @@ import pandas as pd
 
 from aerial_depth_pipeline.capture.sources.sfmlearner import FOLDER
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import disk_full_as_sentence
+from aerial_depth_pipeline.files import bounded_map, disk_full_as_sentence
+from aerial_depth_pipeline.formats.images import scale_down, write_jpeg
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
-from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
+from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, calibration_text
+from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
+from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.dump import use_dump
 from aerial_depth_pipeline.triplets.offsets import adapt_offsets, choose_offset
-from aerial_depth_pipeline.triplets.pairs import PairGeometry, Segment, Target, find_doubtful
+from aerial_depth_pipeline.triplets.pairs import PairGeometry, Poses, Segment, Target, find_doubtful
 from aerial_depth_pipeline.triplets.pose_table import attitude_table, point_table, pose_table
 from aerial_depth_pipeline.triplets.settings import TripletSettings
-from aerial_depth_pipeline.triplets.triplet_files import write_triplets
+
+_AHEAD = 32  # triplets under way at once, which bounds the memory
 
 
 def make_triplets(
     frames: Path,
     folder: Path,
     settings: TripletSettings,
-    sfm_poses: dict[int, np.ndarray] | None = None,
+    sfm_poses: Poses | None = None,
     metric: bool = False,
     sfm_points: Callable[[int], np.ndarray] | None = None,
 ) -> dict:
@@ -35,15 +39,10 @@ def make_triplets(
 
     Args:
         frames: the scene's folder below 02_intermediate; its name is the scene's.
-        folder: an empty local folder, which receives `NNNNNN.jpg` (sources before, target, sources
-            after, side by side), `NNNNNN_cam.txt`, `poses.parquet`, `targets.parquet` (every kept
-            frame with its offset, parallax, and why it is no target), `attitude.parquet` (frame,
-            up_x, up_y, up_z: the upward direction in the axes of every kept frame, NaN where it is
-            not known) and, with `sfm_points`, `points.parquet` (frame, x, y, z: some of the points
-            that each target shows).
+        folder: an empty local folder, which receives the images, calibrations and tables of
+            docs/design.md; `points.parquet` with `sfm_points` only.
         settings: see `TripletSettings`.
-        sfm_poses: `cam_from_world` of frames, [4, 4] or [3, 4]; adds rows of origin `colmap` to
-            `poses.parquet`.
+        sfm_poses: add rows of origin `colmap` to `poses.parquet`.
         metric: whether the unit of `sfm_poses` is the metre.
         sfm_points: gives the sparse points [N, 3] that a frame of `sfm_poses` shows, in its
             camera's axes.
@@ -51,8 +50,8 @@ def make_triplets(
     Returns:
         `targets` (frame numbers), `span` (the widest triplet, first to last source, in frame
         numbers), `frame_offset` (the commonest), `parallax` (median share of the width), `reasons`
-        (count by reason), `kept`, `two_view` (share of the pairs with a pose), `attitude`
-        (`telemetry`, `motion` or None).
+        (count by reason), `kept`, `two_view` and `colmap` (share of the pairs with such a pose),
+        `attitude` (`telemetry`, `motion` or None).
 
     Raises:
         SceneError: where no frame can be a target.
@@ -62,7 +61,7 @@ def make_triplets(
     with disk_full_as_sentence(folder, "free some space and run again: finished scenes are kept."):
         if (frames / FOLDER).is_dir():
             return use_dump(frames, folder, settings)
-        poses = {frame: _square(T) for frame, T in (sfm_poses or {}).items()}
+        poses = sfm_poses or {}
         result = _make(frames, folder, settings, poses, metric)
         if sfm_points is not None:
             placed = [frame for frame in result["targets"] if frame in poses]
@@ -70,24 +69,14 @@ def make_triplets(
         return result
 
 
-def _square(T: np.ndarray) -> np.ndarray:
-    full = np.eye(4)
-    full[:3] = np.asarray(T, float)[:3]
-    return full
-
-
 def _make(
-    frames: Path,
-    folder: Path,
-    settings: TripletSettings,
-    sfm_poses: dict[int, np.ndarray],
-    metric: bool,
+    frames: Path, folder: Path, settings: TripletSettings, sfm_poses: Poses, metric: bool
 ) -> dict:
     scene, made = SceneFolder(frames), TripletFolder(folder)
     table, camera = scene.frame_table(), scene.camera()
     workers = max(2, os.cpu_count() or 2)
     with ThreadPoolExecutor(workers, thread_name_prefix="two_view") as pool:
-        geometry = PairGeometry(scene.images, camera.K, camera.width, settings, pool)
+        geometry = PairGeometry(scene, settings, pool)
         targets = _targets(table, geometry, settings, frames.name)
         for target in targets:
             target.reason = _reason(target, settings, sfm_poses)
@@ -102,12 +91,10 @@ def _make(
             )
         members = {target.frame: target.frames for target in admitted}
         write_triplets(members, scene, made, camera, settings, pool)
-    poses = pose_table(admitted, table[table["kept"]], sfm_poses, metric)
     attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)
-    poses = poses.merge(attitude, on="frame", how="left")
-    poses.insert(0, "scene", frames.name)
-    made.write_table("poses", poses)
+    poses = pose_table(frames.name, admitted, table[table["kept"]], sfm_poses, metric)
+    made.write_table("poses", poses.merge(attitude, on="frame", how="left"))
     columns = ["frame", "offset", "parallax", "inliers", "reason"]
     fates = pd.DataFrame({name: [getattr(t, name) for t in targets] for name in columns})
     fates.insert(4, "target", fates["reason"] == "")
@@ -132,11 +119,10 @@ def _targets(
     table: pd.DataFrame, geometry: PairGeometry, settings: TripletSettings, scene: str
 ) -> list[Target]:
     """Every kept frame with its offset and the geometry of its pairs."""
-    segments = []
-    for _, part in table[table["kept"]].groupby("segment", sort=True):
-        unknown = pd.Series(float("nan"), part.index)
-        brightness = part.get("brightness", unknown).tolist()
-        segments.append(Segment(part["frame"].astype(int).tolist(), brightness))
+    segments = [
+        Segment(part["frame"].astype(int).tolist(), part["brightness"].tolist())
+        for _, part in table[table["kept"]].groupby("segment", sort=True)
+    ]
     offset, reach = settings.frame_offset, settings.sequence_length // 2
     if offset == "auto":
         offset = choose_offset(segments, geometry, settings)
@@ -149,7 +135,49 @@ def _targets(
     return targets
 
 
-def _reason(target: Target, settings: TripletSettings, sfm_poses: dict[int, np.ndarray]) -> str:
+def write_triplets(
+    members: dict[int, list[int]],
+    scene: SceneFolder,
+    made: TripletFolder,
+    camera: Camera,
+    settings: TripletSettings,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Write the images and calibrations of the triplets, whose frames `members` gives by target.
+
+    Each frame is read and scaled once for all the triplets that it belongs to, and forgotten after
+    the last one.
+    """
+    width, height = settings.width, settings.height
+    calibration = calibration_text(scale_K(camera.K, width / camera.width, height / camera.height))
+    last_use = {frame: target for target, group in members.items() for frame in group}
+    images: dict[int, Future] = {}
+
+    def small(frame: int) -> np.ndarray:
+        return scale_down(scene.image(frame), width, height)
+
+    def triplets() -> Iterator[tuple[int, list[Future]]]:
+        for target, group in progress(members.items(), "triplets", len(members), "triplet"):
+            for frame in group:
+                if frame not in images:
+                    images[frame] = pool.submit(small, frame)
+            yield target, [images[frame] for frame in group]
+            for frame in group:
+                if last_use[frame] == target:
+                    del images[frame]
+
+    def write(triplet: tuple[int, list[Future]]) -> None:
+        # The images were submitted before, so the pool's first-in-first-out order has them done or
+        # under way.
+        row = np.concatenate([image.result() for image in triplet[1]], axis=1)
+        write_jpeg(made.image_file(triplet[0]), row, settings.jpeg_quality)
+        made.calibration_file(triplet[0]).write_text(calibration, encoding="ascii")
+
+    for _ in bounded_map(pool, write, triplets(), _AHEAD):
+        pass
+
+
+def _reason(target: Target, settings: TripletSettings, sfm_poses: Poses) -> str:
     """Why a frame is no target; '' where it is one."""
     if target.offset > target.widest:
         return "no source"

@@ -42,23 +42,22 @@ def adapt_offsets(
     """Give targets with too much or too little parallax, or too near to an end, another offset
     where that brings their parallax into the range."""
     low, high = settings.min_parallax, settings.max_parallax
-    before, again = {}, []
+    before = []
     for target in targets:
         offset, parallax, widest = target.offset, target.parallax, target.widest
+        other = offset
         if offset > widest:
             other = widest if widest >= offset / 2 else 0
         elif np.isfinite(parallax) and not low <= parallax <= high:
             other = min(widest, max(1, round(offset * _goal(settings) / max(parallax, 1e-4))))
-        else:
-            continue
         if other >= 1 and other != offset:
-            before[id(target)] = offset, parallax
+            before.append((target, offset, parallax))
             target.offset = other
-            again.append(target)
-    geometry.measure(again, f"two-view geometry of {scene}, other offsets")
-    for target in again:
+    changed = [target for target, *_ in before]
+    geometry.measure(changed, f"two-view geometry of {scene}, other offsets")
+    for target, offset, parallax in before:
         if not low <= target.parallax <= high:
-            target.offset, target.parallax = before[id(target)]
+            target.offset, target.parallax = offset, parallax
 
 
 def _goal(settings: TripletSettings) -> float:

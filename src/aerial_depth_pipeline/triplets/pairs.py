@@ -5,20 +5,18 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, View, prepare, relative_pose
-from aerial_depth_pipeline.formats.file_names import numbered
-from aerial_depth_pipeline.formats.images import read_frame
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import angle_between, invert
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
-Pair = tuple[int, int]
-"""Positions in a segment, the earlier one first."""
+Pair = tuple[int, int]  # positions in a segment, the earlier one first
+Poses = dict[int, np.ndarray]  # `cam_from_world` [4, 4] of frames
 
 _VIEWS_IN_MEMORY = 96
 _NEIGHBOURS = 4  # pairs before and after with which a direction of travel is compared
@@ -37,24 +35,15 @@ class Segment:
 
 @dataclass
 class Target:
-    """A kept frame on its way to being a target.
-
-    Attributes:
-        segment, position: where it is.
-        reach: sources on either side.
-        offset: kept frames from one frame of the triplet to the next.
-        parallax: mean of the nearest pairs, share of the width.
-        inliers: fewest of all pairs.
-        reason: why it is no target; '' where it is one.
-    """
+    """A kept frame on its way to being a target."""
 
     segment: Segment
-    position: int
-    reach: int
-    offset: int
-    parallax: float = float("nan")
-    inliers: int = 0
-    reason: str = ""
+    position: int  # in the segment
+    reach: int  # sources on either side
+    offset: int  # kept frames from one frame of the triplet to the next
+    parallax: float = float("nan")  # mean of the nearest pairs, share of the width
+    inliers: int = 0  # fewest of all pairs
+    reason: str = ""  # why it is no target; '' where it is one
 
     @property
     def frame(self) -> int:
@@ -84,15 +73,11 @@ class PairGeometry:
     """Two-view geometry of pairs of frames, each frame prepared once while it is near."""
 
     def __init__(
-        self,
-        folder: Path,
-        K_33: np.ndarray,
-        width: int,
-        settings: TripletSettings,
-        pool: ThreadPoolExecutor,
+        self, scene: SceneFolder, settings: TripletSettings, pool: ThreadPoolExecutor
     ) -> None:
-        self.width = width
-        self._folder, self._K, self._settings, self._pool = folder, K_33, settings, pool
+        camera = scene.camera()
+        self.width, self._K = camera.width, camera.K
+        self._scene, self._settings, self._pool = scene, settings, pool
         self._views: OrderedDict[int, View] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -123,8 +108,8 @@ class PairGeometry:
             if frame in self._views:
                 self._views.move_to_end(frame)
                 return self._views[frame]
-        image = read_frame(self._folder / numbered(frame, ".jpg"))
-        view = prepare(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), self._settings.corners)
+        gray = cv2.cvtColor(self._scene.image(frame), cv2.COLOR_RGB2GRAY)
+        view = prepare(gray, self._settings.corners)
         with self._lock:
             self._views[frame] = view
             while len(self._views) > _VIEWS_IN_MEMORY:
@@ -133,11 +118,8 @@ class PairGeometry:
 
 
 def find_doubtful(segment: Segment) -> None:
-    """Compare each pair's direction of travel with the pairs before and after.
-
-    A pair that agrees with neither takes the rival pose that does, where a plane left it one; else
-    it is doubtful.
-    """
+    """Compare each pair's direction of travel with the pairs before and after. One that agrees with
+    neither takes the rival pose that does, where a plane left it one; else it is doubtful."""
     by_offset: dict[int, list[tuple[Pair, TwoView]]] = {}
     for pair, two_view in sorted(segment.pairs.items(), key=lambda item: item[0]):
         if two_view is not None:

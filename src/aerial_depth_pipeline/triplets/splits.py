@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from aerial_depth_pipeline.configuration import did_you_mean
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.triplets.settings import SplitSettings, TripletSettings
+from aerial_depth_pipeline.triplets.settings import SplitSettings
 
 logger = logging.getLogger(__name__)
 
@@ -15,15 +15,14 @@ PARTS = ("train", "val", "test")
 
 
 def split_triplets(
-    targets: dict[str, list[int]], spans: dict[str, int], settings: TripletSettings | SplitSettings
+    targets: dict[str, list[int]], spans: dict[str, int], split: SplitSettings
 ) -> dict[str, list[tuple[str, int]]]:
     """Divide targets into `train`, `val` and `test`.
 
     Args:
         targets: frame numbers of the targets of each scene.
-        spans: width of the widest triplet of each scene in frame numbers, first to last source
-            (`make_triplets` returns it).
-        settings: the split, or the triplets' settings that hold it.
+        spans: width of the widest triplet of each scene, as `make_triplets` returns it.
+        split: see `SplitSettings`.
 
     Returns:
         For each part its (scene, target), by scene and time. Targets in a gap between two blocks
@@ -32,13 +31,11 @@ def split_triplets(
     Raises:
         UserError: where scenes are named that are not there.
     """
-    split = settings.split if isinstance(settings, TripletSettings) else settings
     scenes = sorted(scene for scene, frames in targets.items() if frames)
     named = bool(split.val_scenes or split.test_scenes)
     enough = named or (len(scenes) >= 3 and (split.val > 0 or split.test > 0))
     by_scene = split.by == "scene" or (split.by == "auto" and enough)
-    if len(scenes) == 1 and not named:
-        by_scene = False  # one scene cannot be shared out whole
+    by_scene = by_scene and (named or len(scenes) != 1)  # one scene cannot be shared out whole
     parts: dict[str, list[tuple[str, int]]] = {part: [] for part in PARTS}
     part_of = _parts_of_scenes(targets, scenes, split) if by_scene else {}
     for scene in scenes:
@@ -72,16 +69,12 @@ def _parts_of_scenes(
 
 def _blocks(frames: list[int], span: int, split: SplitSettings) -> dict[str, list[int]]:
     """Training, validation, test, training; from one block's last target to the next one's first
-    more than `span` frames.
-
-    What is measured lies in the middle of the scene, because that is where the reconstruction of a
-    long scene is.
-    """
+    more than `span` frames. What is measured lies in the middle of the scene, where the
+    reconstruction of a long scene is."""
     count = len(frames)
     shares = (("val", split.val), ("test", split.test))
     sizes = {part: max(1, round(share * count)) if share > 0 else 0 for part, share in shares}
-    blocks: dict[str, list[int]] = {"train": frames}
-    start = (count - sum(sizes.values())) // 2
+    blocks, start = {"train": frames}, (count - sum(sizes.values())) // 2
     measured: list[int] = []
     for part, size in sizes.items():
         free = [frame for frame in frames[start:] if not measured or frame - measured[-1] > span]
