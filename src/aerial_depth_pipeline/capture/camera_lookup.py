@@ -17,10 +17,7 @@ _ASPECT_TOLERANCE = 0.01
 def look_up_camera(folder: Path, source: Source, choice: str) -> tuple[Camera, str] | None:
     """The camera at the source's size and its origin; None where self-calibration has to find it.
 
-    Args:
-        folder: where a camera.yaml may lie.
-        source: the opened source.
-        choice: `auto`, `file`, `exif` or `self_calibration`.
+    `folder` is where a camera.yaml may lie, `choice` `auto`, `file`, `exif` or `self_calibration`.
 
     Raises:
         SceneError: where camera.yaml is damaged or for an image of another shape, or where the

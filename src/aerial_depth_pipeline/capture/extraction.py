@@ -3,7 +3,6 @@ record."""
 
 import logging
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from aerial_depth_pipeline.capture.frame_writer import (
     frame_table,
     undistort_frames,
     write_frame,
+    writers,
 )
 from aerial_depth_pipeline.capture.selection import (
     ZOOM,
@@ -33,8 +33,7 @@ from aerial_depth_pipeline.capture.sources import Source, SourceFrame, open_sour
 from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import BoundedExecutor, disk_full_as_sentence
-from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.files import disk_full_as_sentence
 from aerial_depth_pipeline.formats.images import fit_width
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -60,9 +59,8 @@ def extract_frames(
 
     Args:
         raw: the scene's folder below 01_raw; it is only read.
-        folder: an empty local folder, which receives `frames/NNNNNN.jpg`, `frames.parquet`,
-            `camera.yaml`, `summary.json` and, where the raw scene has them, `depth/NNNNNN.tiff` and
-            `poses.csv`.
+        folder: an empty local folder, which receives the files of docs/design.md; depth and poses
+            where the raw scene has them.
         settings: see `FrameExtractionSettings`.
         self_calibrate: finds the camera from images alone; called only where nothing else tells it.
 
@@ -75,19 +73,19 @@ def extract_frames(
         UserError: where the disk is full.
     """
     with disk_full_as_sentence(folder, _DISK_FULL):
-        return _extract(Path(raw), Path(folder), settings, self_calibrate)
+        return _extract(Path(raw), SceneFolder(Path(folder)), settings, self_calibrate)
 
 
 def _extract(
-    raw: Path, folder: Path, settings: FrameExtractionSettings, self_calibrate: SelfCalibration
+    raw: Path, out: SceneFolder, settings: FrameExtractionSettings, self_calibrate: SelfCalibration
 ) -> dict:
     source = open_source(raw)
     size = fit_width(source.width, source.height, settings.max_width)
     footage = Footage.open(raw, source, size, settings.camera, videos_only=False)
     undistortion = None if footage.known_camera is None else _plan(footage.camera, raw)
     stride = _stride(settings.stride, source)
-    rows = _write_selected(footage, folder / "frames", settings, stride, undistortion)
-    kept = [row for row in rows if row.kept]
+    rows = _write_selected(footage, out, settings, stride, undistortion)
+    kept = [row.frame for row in rows if row.kept]
     warnings = [*source.warnings, *footage.warnings]
     if len(kept) < 3:
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons(rows).items())
@@ -97,24 +95,21 @@ def _extract(
             f" considered{f' ({counts})' if counts else ''}; at least 3 are needed.{details} Use a"
             " longer capture in which the camera moves."
         )
-    if footage.known_camera is None or undistortion is None:
-        calibrated = _calibrate(footage, rows, folder / "frames", settings, self_calibrate)
-        footage.known_camera, footage.camera_origin, problems = calibrated
-        warnings += problems
+    if undistortion is None:
+        warnings += _calibrate(footage, rows, out, settings, self_calibrate)
         undistortion = _plan(footage.camera, raw)
-        paths = [folder / "frames" / numbered(row.frame, ".jpg") for row in kept]
+        paths = [out.image_file(frame) for frame in kept]
         undistort_frames(paths, undistortion, settings.jpeg_quality)
     pinhole = undistortion.camera
-    extracted = SceneFolder(folder)
-    extracted.write_camera(pinhole)
+    out.write_camera(pinhole)
 
     frames, times = [row.frame for row in rows], np.array([row.time for row in rows])
     positions, origin = footage.positions(frames, times, warnings)
     up = footage.up(frames, times)
-    exact = copy_depth(source, raw, [row.frame for row in kept], extracted, undistortion)
-    copy_poses(SceneFolder(raw), extracted, [row.frame for row in kept])
-    source.hand_on(folder)
-    extracted.write_frame_table(frame_table(rows, positions, up))
+    exact = copy_depth(source, raw, kept, out, undistortion)
+    copy_poses(SceneFolder(raw), out, kept)
+    source.hand_on(out.path)
+    out.write_frame_table(frame_table(rows, positions, up))
     exif = "exif" if origin is not None else None
     summary = {
         "source": source.path.name,
@@ -125,7 +120,7 @@ def _extract(
         "stride": stride,
         "frames": len(rows),
         "kept": len(kept),
-        "segments": len({row.segment for row in kept}),
+        "segments": len({row.segment for row in rows if row.kept}),
         "reasons": reasons(rows),
         "width": pinhole.width,
         "height": pinhole.height,
@@ -137,10 +132,10 @@ def _extract(
         "metric": origin is not None,
         "attitude": "telemetry" if np.isfinite(up).any() else None,
         "exact_depth": exact,
-        "true_poses": extracted.poses_file.is_file(),
+        "true_poses": out.poses_file.is_file(),
         "warnings": warnings,
     }
-    extracted.write_summary(summary)
+    out.write_summary(summary)
     for warning in warnings:
         logger.warning("%s: %s", raw.name, warning)
     message = "%s: %d of %d frames kept, camera from %s"
@@ -168,33 +163,31 @@ def _plan(camera: Camera, raw: Path) -> Undistortion:
 
 def _write_selected(
     footage: Footage,
-    folder: Path,
+    out: SceneFolder,
     settings: FrameExtractionSettings,
     stride: int,
     undistortion: Undistortion | None,
 ) -> list[FrameRecord]:
     """Write the frames that are kept; the decision on every frame."""
-    folder.mkdir(parents=True)
-    source, width = footage.source, footage.width
-    focal = None if footage.known_camera is None else footage.camera.K[0, 0] / width
-    quality = settings.jpeg_quality
-    if footage.known_camera is None:
-        quality = max(quality, _INTERIM_QUALITY)
+    out.images.mkdir(parents=True)
+    source, focal, quality = footage.source, None, max(settings.jpeg_quality, _INTERIM_QUALITY)
+    if footage.known_camera is not None:
+        focal, quality = footage.camera.K[0, 0] / footage.width, settings.jpeg_quality
     with_depth = set(depth_files(footage.path)) | source.depth_frames()
     stream = _without_zoomed(
-        source.frames(width, footage.height, lambda index: index % stride == 0), footage
+        source.frames(footage.width, footage.height, lambda index: index % stride == 0), footage
     )
     rows: list[FrameRecord] = []
     selected = select(stream, settings, focal, source.continuous, with_depth)
-    with BoundedExecutor(max(2, os.cpu_count() or 2), 32) as writer:
+    with writers() as writer:
         for row in progress(selected, f"frames of {footage.path.name}", unit="frame"):
             if row.kept:
-                path = folder / numbered(row.frame, ".jpg")
+                path = out.image_file(row.frame)
                 writer.submit(write_frame, path, row.image, undistortion, quality)
             row.image = None
             rows.append(row)
     for row in thin_out(rows, settings.max_frames, with_depth):
-        (folder / numbered(row.frame, ".jpg")).unlink()
+        out.image_file(row.frame).unlink()
     return rows
 
 
@@ -210,17 +203,16 @@ def _without_zoomed(frames: Iterator[SourceFrame], footage: Footage) -> Iterator
 def _calibrate(
     footage: Footage,
     rows: list[FrameRecord],
-    folder: Path,
+    out: SceneFolder,
     settings: FrameExtractionSettings,
     self_calibrate: SelfCalibration,
-) -> tuple[Camera, str, list[str]]:
-    """The camera by self-calibration, else by the focal length that is stated; its origin, and
-    warnings."""
+) -> list[str]:
+    """Find the camera by self-calibration, else by the focal length that is stated; warnings."""
     name, size = footage.source.path.name, (footage.width, footage.height)
     chosen = calibration_frames(rows, settings.calibration_frames)
     logger.info("%s: the camera is not known and is calibrated from %d frames", name, len(chosen))
     try:
-        camera = self_calibrate([folder / numbered(row.frame, ".jpg") for row in chosen])
+        camera = self_calibrate([out.image_file(row.frame) for row in chosen])
     except SceneError as error:
         stated = footage.stated_focal_35mm()
         if stated is None:
@@ -228,24 +220,21 @@ def _calibrate(
                 f"The camera of {footage.source.path} is not known and cannot be calibrated from"
                 f" its frames: {error} Add a camera.yaml."
             ) from error
-        focal, file, origin = stated
-        warning = (
+        focal, file, footage.camera_origin = stated
+        footage.known_camera = camera_from_35mm(focal, *size)
+        return [
             f"Self-calibration failed ({error}) and the camera is taken from the {focal:g} mm"
             f" that {file} states, which may be off by a tenth."
-        )
-        return camera_from_35mm(focal, *size), origin, [warning]
-    if (camera.width, camera.height) != size:
-        camera = resize_camera(camera, *size)
-    return camera, "self_calibration", []
+        ]
+    is_resized = (camera.width, camera.height) != size
+    footage.known_camera = resize_camera(camera, *size) if is_resized else camera
+    footage.camera_origin = "self_calibration"
+    return []
 
 
 def calibration_frames(rows: list[FrameRecord], limit: int) -> list[FrameRecord]:
-    """At most `limit` kept frames for self-calibration: as widely spread as matching between
-    neighbours allows.
-
-    They lie in the segment with the most frames and are evenly spaced in accumulated motion; where
-    the capture is long, the spacing stops at what still overlaps well and the middle is taken.
-    """
+    """At most `limit` kept frames for self-calibration, from the segment with the most: evenly
+    spaced in accumulated motion, as widely as still overlaps well, about its middle."""
     kept = [row for row in rows if row.kept]
     counts = Counter(row.segment for row in kept)
     longest = max(sorted(counts), key=lambda segment: counts[segment])

@@ -34,26 +34,16 @@ _MOTION_FPS = 6.0  # frames a second from which the attitude is found
 
 @dataclass
 class Footage:
-    """A source of frames and what is known of the camera that took them.
+    """A source of frames and what is known of the camera that took them."""
 
-    Attributes:
-        path: what the user named: a scene's folder, a folder of images, an image or a video.
-        source: its frames.
-        width, height: size of the frames that are read, pixels.
-        known_camera: of frames of that size; None where nothing beside or in the source tells it.
-        camera_origin: `camera.yaml`, `exif`, `archive`, ...; '' without a camera.
-        telemetry: positions and attitudes over time from a file beside the source, or None.
-        warnings: what is wrong with files of telemetry that cannot be read.
-    """
-
-    path: Path
+    path: Path  # what the user named: a scene's folder, a folder of images, an image or a video
     source: Source
-    width: int
+    width: int  # pixels of the frames that are read
     height: int
-    known_camera: Camera | None = None
-    camera_origin: str = ""
-    telemetry: Telemetry | None = None
-    warnings: list[str] = field(default_factory=list)
+    known_camera: Camera | None = None  # of these; None where nothing beside or in the source tells
+    camera_origin: str = ""  # `camera.yaml`, `exif`, `archive`, ...; '' without a camera
+    telemetry: Telemetry | None = None  # from a file beside the source
+    warnings: list[str] = field(default_factory=list)  # of files of telemetry that cannot be read
 
     @classmethod
     def open(
@@ -76,25 +66,16 @@ class Footage:
         folder = path if path.is_dir() else path.parent
         if (known := look_up_camera(folder, source, camera)) is not None:
             footage.known_camera, footage.camera_origin = resize_camera(known[0], *size), known[1]
-        if source.kind == "video" or (source.continuous and not videos_only):
-            video = source.path if source.kind == "video" else None
+        if footage.is_video or (source.continuous and not videos_only):
+            video = source.path if footage.is_video else None
             telemetry, footage.warnings = find_telemetry(folder, video, source.recording)
-            if not (videos_only and telemetry and footage._of_another_video(telemetry)):
+            if not (videos_only and telemetry and _is_of_another(telemetry, source.path)):
                 footage.telemetry = telemetry
         return footage
 
-    def _of_another_video(self, telemetry: Telemetry) -> bool:
-        video = self.source.path
-        named_alike = Path(telemetry.source).stem.lower() == video.stem.lower()
-        return not named_alike and len(visible_files(video.parent, VIDEO_SUFFIXES)) > 1
-
     @property
     def camera(self) -> Camera:
-        """The camera of the frames that are read.
-
-        Raises:
-            ValueError: where it is not known yet.
-        """
+        """The camera of the frames that are read; a ValueError where it is not known yet."""
         if self.known_camera is None:
             raise ValueError(f"the camera of {self.path} is not known")
         return self.known_camera
@@ -121,8 +102,8 @@ class Footage:
     def attitude_origin(self) -> str | None:
         """What states the gimbal's angles: `telemetry` or `photographs`; None where nothing does.
         Angles do not count where the images were rotated upright."""
-        telemetry = None if self.source.rotated else self.telemetry
-        if telemetry is not None and telemetry.attitude_N2 is not None:
+        stated = self.telemetry is not None and self.telemetry.attitude_N2 is not None
+        if stated and not self.source.rotated:
             return "telemetry"
         return "photographs" if self._angles else None
 
@@ -157,44 +138,45 @@ class Footage:
                     yield frame.time, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
         K_33 = camera.K if undistortion is None else undistortion.camera.K
-        if self.telemetry is None:
+        if (telemetry := self.telemetry) is None:
             return up_over_time(grays(), K_33)
-        smooth = _smooth_metres(self.telemetry)
+        known = np.isfinite(telemetry.position_N3).all(1)
+        origin = Fix(*telemetry.position_N3[known][0]) if known.any() else Fix(0.0, 0.0, 0.0)
+        metres = local_metres(telemetry.position_N3, origin)
+        smooth = replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))
         return up_over_time(grays(), K_33, lambda times: at_times(smooth, times))
 
     def positions(
         self, frames: Sequence[int], times_N: np.ndarray, warnings: list[str]
     ) -> tuple[np.ndarray, Fix | None]:
-        """East, north, up [N, 3] in metres of frames (NaN where unknown), and their origin.
-
-        Args:
-            frames: indices [N].
-            times_N: seconds.
-            warnings: receives what is wrong with the positions.
-        """
-        unknown = np.full((len(frames), 3), np.nan)
-        telemetry, fixes = self.telemetry, {}
+        """East, north, up [N, 3] in metres of frames of these indices and times in seconds (NaN
+        where unknown), and their origin; `warnings` receives what is wrong with them."""
+        telemetry, fixes = self.telemetry, self.source.fixes() if self.telemetry is None else {}
         if telemetry is not None:
             warnings += telemetry.warnings
             positions = at_times(telemetry, times_N)
-        elif fixes := self.source.fixes():
-            positions = np.array([fixes.get(frame, (np.nan,) * 3) for frame in frames], float)
         else:
-            return unknown, None
+            positions = np.array([fixes.get(frame, (np.nan,) * 3) for frame in frames], float)
         known = np.isfinite(positions[:, 0])
         if not known.all() and telemetry is not None:
             warnings.append(
                 f"{telemetry.source} covers {known.sum()} of {len(frames)} frames; the others have"
                 " no position."
             )
-        elif not known.all():
+        elif not known.all() and fixes:
             warnings.append(
                 f"{(~known).sum()} of {len(frames)} photographs of {self.source.path.name} have no"
                 " position."
             )
         if not known.any():
-            return unknown, None
+            return np.full((len(frames), 3), np.nan), None
         return _metres(positions, positions[known] if telemetry is None else telemetry.position_N3)
+
+
+def _is_of_another(telemetry: Telemetry, video: Path) -> bool:
+    """Whether telemetry beside a video may belong to another video of the folder."""
+    named_alike = Path(telemetry.source).stem.lower() == video.stem.lower()
+    return not named_alike and len(visible_files(video.parent, VIDEO_SUFFIXES)) > 1
 
 
 def _metres(position_N3: np.ndarray, all_M3: np.ndarray) -> tuple[np.ndarray, Fix]:

@@ -19,6 +19,11 @@ from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 _DEPTH_SUFFIXES = (".png", ".tif", ".tiff")
 
 
+def writers() -> BoundedExecutor:
+    """Threads that write, with a bounded number of images that wait."""
+    return BoundedExecutor(max(2, os.cpu_count() or 2), 32)
+
+
 def write_frame(
     path: Path, image_HW3: np.ndarray, undistortion: Undistortion | None, quality: int
 ) -> None:
@@ -32,14 +37,14 @@ def undistort_frames(paths: list[Path], undistortion: Undistortion, quality: int
     """Undistort frames that were written before their camera was known."""
     if not undistortion.moves_pixels:
         return
-    with _executor() as writer:
+    with writers() as writer:
         for path in paths:
             writer.submit(lambda p: write_frame(p, read_frame(p), undistortion, quality), path)
 
 
 def depth_files(raw: Path) -> dict[int, Path]:
     """Known depth that came with a scene, by frame."""
-    files = sorted((raw / "depth").iterdir()) if (raw / "depth").is_dir() else []
+    files = sorted((raw / "depth").glob("*"))
     known = [p for p in files if p.suffix.lower() in _DEPTH_SUFFIXES and p.stem.isdecimal()]
     return {int(p.stem): p for p in known}
 
@@ -56,25 +61,22 @@ def copy_depth(
         if depth is not None:
             folder.write_depth(frame, undistortion.depth(depth))
 
-    with _executor() as writer:
+    with writers() as writer:
         for frame in chosen:
             writer.submit(copy, frame)
     return len(folder.depth_files())
 
 
 def copy_poses(raw: SceneFolder, folder: SceneFolder, frames: list[int]) -> None:
-    """Copy the true poses of frames, where the scene has any.
-
-    Raises:
-        SceneError: where they are not a table of poses.
-    """
+    """Copy the true poses of frames, where the scene has any; a SceneError where they are not a
+    table of poses."""
     path = raw.poses_file
     if not path.is_file():
         return
     try:
         poses = pd.read_csv(path)
         poses[poses["frame"].isin(frames)].to_csv(folder.poses_file, index=False)
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, ValueError) as error:
         raise SceneError(
             f"{path} is not a table of poses ({error}); correct it or remove it: it is only used to"
             " measure."
@@ -90,7 +92,3 @@ def frame_table(
     table[["east", "north", "up"]] = positions_N3
     table[UP_COLUMNS] = up_N3
     return table.astype({"frame": np.int64, "segment": np.int64})
-
-
-def _executor() -> BoundedExecutor:
-    return BoundedExecutor(max(2, os.cpu_count() or 2), 32)

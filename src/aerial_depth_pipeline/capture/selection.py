@@ -10,6 +10,7 @@ import numpy as np
 from aerial_depth_pipeline.capture.motion.corner_tracking import corners_of, measure_motion
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
+from aerial_depth_pipeline.formats.images import scale_down
 
 HOVERING, DUPLICATE, TOO_CLOSE, ROTATION = "hovering", "duplicate", "too close", "rotation"
 BLUR, EXPOSURE, FEATURELESS, THINNED = "blur", "exposure", "featureless", "thinned out"
@@ -21,8 +22,7 @@ _BEFORE, _AFTER = 40, 12  # frames with which sharpness is compared
 _SHARP_PERCENTILE = 75
 _FINE, _COARSE = np.array([[1, 0, -2, 0, 1]], np.float32), np.array([[-1, 0, 1]], np.float32)
 _UNKNOWN_FOCALS = (0.6, 0.8, 1.1)  # shares of the width, 80 to 49 degrees across
-# Share of the corners below which the last kept frame is no longer a useful reference
-_LOST_OVERLAP = 0.5
+_LOST_OVERLAP = 0.5  # share of the corners below which a kept frame is no useful reference
 # A frame that moves by less than this part of min_motion since the frame before makes no progress,
 _STILL = 0.05
 _PATIENCE = 20  # nor do frames of which it would take more than this many to move by min_motion
@@ -34,10 +34,6 @@ _FEWEST_CORNERS = 20
 # Share of the flow that may be left over where the camera only rotates: noise and an unknown focal
 # length
 _MOSTLY_ROTATION = 0.15
-
-
-def _empty() -> np.ndarray:
-    return np.empty(0)
 
 
 @dataclass(eq=False)
@@ -55,8 +51,8 @@ class FrameRecord:
     parallax: float = float("nan")
     kept: bool = False
     reason: str = ""
-    gray: np.ndarray = field(default_factory=_empty)
-    corners: np.ndarray = field(default_factory=_empty)
+    gray: np.ndarray = field(default_factory=lambda: np.empty(0))
+    corners: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def select(
@@ -71,7 +67,7 @@ def select(
     Args:
         frames: in the source's order.
         settings: thresholds.
-        focal: focal length as a share of the width, or None where it is not known yet.
+        focal: share of the width; None where it is not known yet.
         continuous: whether neighbours can be tracked; photographs are only compared in sharpness
             and for duplicates.
         wanted: frames with known depth, kept although they are close to the last one.
@@ -82,7 +78,7 @@ def select(
         judge.decide(item, sharp)
         for old in (*holding, item):
             if old is not judge.reference and old is not judge.previous:
-                old.gray, old.corners = _empty(), _empty()
+                old.gray = old.corners = np.empty(0)
         holding = [old for old in (*holding, item) if old.gray.size]
         yield item
 
@@ -91,26 +87,19 @@ def _measure(frame: SourceFrame) -> FrameRecord:
     item = FrameRecord(frame.index, frame.time, frame.name, frame.image, reason=frame.reason)
     if frame.image is not None:
         gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-        item.gray = _small(gray)
-        item.sharpness = sharpness(gray)
-        item.brightness = float(item.gray.mean())
+        height, width = gray.shape
+        small_height = max(16, round(height * _SMALL_WIDTH / width))
+        wide = width > _SMALL_WIDTH
+        item.gray = scale_down(gray, _SMALL_WIDTH, small_height) if wide else gray
+        item.sharpness, item.brightness = sharpness(gray), float(item.gray.mean())
     return item
-
-
-def _small(gray_HW: np.ndarray) -> np.ndarray:
-    height, width = gray_HW.shape
-    if width <= _SMALL_WIDTH:
-        return gray_HW
-    size = _SMALL_WIDTH, max(16, round(height * _SMALL_WIDTH / width))
-    return cv2.resize(gray_HW, size, interpolation=cv2.INTER_AREA)
 
 
 def sharpness(gray_HW: np.ndarray) -> float:
     """Contrast of fine detail against contrast of coarse detail, in the blurrier direction.
 
-    Blur takes the fine detail only, and motion takes it in one direction; the coarse detail stands
-    for what the image shows. A little smoothing first keeps a sensor's noise from passing as
-    detail. The number says nothing alone, but neighbours in a video show the same.
+    Blur takes the fine detail only, and motion takes it in one direction. A little smoothing first
+    keeps a sensor's noise from passing as detail. The number is comparable between neighbours.
     """
     smooth = cv2.GaussianBlur(gray_HW, (5, 5), 1.0)
     quarter = cv2.resize(gray_HW, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
@@ -147,25 +136,20 @@ def _with_reference(items: Iterator[FrameRecord]) -> Iterator[tuple[FrameRecord,
         yield first()
 
 
+@dataclass
 class _Judge:
     """Keeps the last kept frame and the frame before, and decides on the next."""
 
-    def __init__(
-        self,
-        settings: FrameExtractionSettings,
-        focals: tuple[float, ...],
-        continuous: bool,
-        wanted: set[int],
-    ) -> None:
-        self.settings, self.focals = settings, focals
-        self.continuous, self.wanted = continuous, wanted
-        self.segment = 0
-        # The last kept frame, or what stands in for it after a rotation
-        self.reference: FrameRecord | None = None
-        self.previous: FrameRecord | None = None  # the last frame that could be tracked
-        self.flash: FrameRecord | None = None  # the last frame, where its brightness had jumped
-        self.since_reference = 0  # frames
-        self.broken = False  # the next kept frame starts a new segment
+    settings: FrameExtractionSettings
+    focals: tuple[float, ...]
+    continuous: bool
+    wanted: set[int]
+    segment: int = 0
+    reference: FrameRecord | None = None  # the last kept frame, or its stand-in after a rotation
+    previous: FrameRecord | None = None  # the last frame that could be tracked
+    flash: FrameRecord | None = None  # the last frame, where its brightness had jumped
+    since_reference: int = 0  # frames
+    broken: bool = False  # the next kept frame starts a new segment
 
     def decide(self, item: FrameRecord, sharp: float) -> None:
         item.segment = self.segment
@@ -174,29 +158,28 @@ class _Judge:
             return
         if item.sharpness < self.settings.min_sharpness * sharp:
             item.reason = BLUR
-            return
-        if not self.continuous:
-            self._decide_photograph(item)
-            return
-        item.corners = corners_of(item.gray, _CORNERS, 6)
-        if len(item.corners) < _FEWEST_CORNERS:
-            item.reason = FEATURELESS
-            return
+        elif not self.continuous:
+            same = self.reference is not None and _same_image(item, self.reference)
+            item.kept, item.reason = not same, DUPLICATE if same else ""
+            self.reference = self.reference if same else item
+        else:
+            item.corners = corners_of(item.gray, _CORNERS, 6)
+            if len(item.corners) < _FEWEST_CORNERS:
+                item.reason = FEATURELESS
+            else:
+                self._track(item)
+
+    def _track(self, item: FrameRecord) -> None:
         self.since_reference += 1
         item.reason = self._reason(item)
         self.flash = item if item.reason == EXPOSURE else None
         if not item.reason:
-            if self.broken:
-                self.segment += 1
-                self.broken = False
+            self.segment, self.broken = self.segment + self.broken, False
             item.kept = True
-            self._refer_to(item)
+            self.reference, self.since_reference = item, 0
         item.segment = self.segment
         if item.reason != EXPOSURE:
             self.previous = item
-
-    def _refer_to(self, item: FrameRecord) -> None:
-        self.reference, self.since_reference = item, 0
 
     def _reason(self, item: FrameRecord) -> str:
         previous, reference = self.previous, self.reference
@@ -204,9 +187,8 @@ class _Judge:
             return ""
         step = measure_motion(previous.gray, item.gray, previous.corners, self.focals)
         jump = self._exposure_changes(previous, item)
-        if step.tracked < self.settings.min_tracked and not (
-            jump and _same_after_gain(previous.gray, item.gray)
-        ):
+        same = jump and _same_after_gain(previous.gray, item.gray)
+        if step.tracked < self.settings.min_tracked and not same:
             self.broken = True
             return ""
         if jump and (self.flash is None or self._exposure_changes(self.flash, item)):
@@ -234,10 +216,9 @@ class _Judge:
                 # Too little has moved to tell; with more way the parallax will show.
                 return "" if wanted else TOO_CLOSE
             if since.tracked < _LOST_OVERLAP:
-                # The camera has rotated away from the reference: what comes next has little in
-                # common with what was kept.
-                self._refer_to(item)
-                self.broken = True
+                # The camera has rotated away: what comes next has little in common with what was
+                # kept.
+                self.reference, self.since_reference, self.broken = item, 0, True
             return ROTATION
         if self._exposure_changes(reference, item):
             # Brightness jumped and stayed: comparing images across the jump is void.
@@ -247,12 +228,6 @@ class _Judge:
     def _exposure_changes(self, first: FrameRecord, second: FrameRecord) -> bool:
         change = abs(np.log((second.brightness + 1) / (first.brightness + 1)))
         return bool(change > np.log1p(self.settings.max_exposure_change))
-
-    def _decide_photograph(self, item: FrameRecord) -> None:
-        item.kept = self.reference is None or not _same_image(item, self.reference)
-        item.reason = "" if item.kept else DUPLICATE
-        if item.kept:
-            self.reference = item
 
 
 def _same_image(first: FrameRecord, second: FrameRecord) -> bool:

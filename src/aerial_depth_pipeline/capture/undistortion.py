@@ -10,29 +10,21 @@ from aerial_depth_pipeline.geometry.cameras import Camera
 
 @dataclass(frozen=True)
 class Undistortion:
-    """From a distorted camera to a pinhole camera.
+    """From a distorted camera to a pinhole camera."""
 
-    Attributes:
-        camera: the pinhole camera of the result.
-        x_HW, y_HW: for each pixel of the result its place in the distorted image, in COLMAP's
-            pixels, float32.
-        source_width, source_height: size of the distorted image.
-    """
-
-    camera: Camera
-    x_HW: np.ndarray
-    y_HW: np.ndarray
-    source_width: int
+    camera: Camera  # of the result
+    x_HW: np.ndarray  # for each pixel of the result its place in the distorted image, in COLMAP's
+    y_HW: np.ndarray  # pixels, float32
+    source_width: int  # of the distorted image
     source_height: int
 
     @property
     def moves_pixels(self) -> bool:
         """Whether undistortion changes anything: a pinhole camera's pixels stay where they are."""
-        size = self.camera.width, self.camera.height
-        return not (
-            size == (self.source_width, self.source_height)
-            and abs(self.x_HW[0, 0] - 0.5) < 1e-3
-            and abs(self.y_HW[-1, -1] - self.source_height + 0.5) < 1e-3
+        return (
+            (self.camera.width, self.camera.height) != (self.source_width, self.source_height)
+            or abs(self.x_HW[0, 0] - 0.5) >= 1e-3
+            or abs(self.y_HW[-1, -1] - self.source_height + 0.5) >= 1e-3
         )
 
     def image(self, image_HW3: np.ndarray) -> np.ndarray:
@@ -58,21 +50,17 @@ def plan_undistortion(camera: Camera) -> Undistortion:
     that is filled everywhere.
 
     Raises:
-        ValueError: where the distortion folds the image over itself or sees behind the camera, as
-            there is no undistorted image then.
+        ValueError: where the distortion folds the image over itself or sees behind the camera.
     """
-    K = camera.K
-    if camera.is_distorted:
-        pinhole = _inner_pinhole(camera)
-    else:
-        pinhole = Camera.from_K(K, camera.width, camera.height)
+    K, bends = camera.K, camera.is_distorted
+    size = camera.width, camera.height
+    pinhole = _inner_pinhole(camera) if bends else Camera.from_K(K, *size)
     columns, rows = np.meshgrid(np.arange(pinhole.width) + 0.5, np.arange(pinhole.height) + 0.5)
-    if camera.is_distorted:
+    if bends:
         fx, fy, cx, cy = pinhole.params
         x, y = distort(camera, (columns - cx) / fx, (rows - cy) / fy)
         columns, rows = K[0, 0] * x + K[0, 2], K[1, 1] * y + K[1, 2]
-    x_HW, y_HW = columns.astype(np.float32), rows.astype(np.float32)
-    return Undistortion(pinhole, x_HW, y_HW, camera.width, camera.height)
+    return Undistortion(pinhole, columns.astype(np.float32), rows.astype(np.float32), *size)
 
 
 def _inner_pinhole(camera: Camera) -> Camera:
@@ -92,17 +80,14 @@ def _inner_pinhole(camera: Camera) -> Camera:
 def _inner_rectangle(camera: Camera) -> tuple[float, float, float, float]:
     """Left, top, right and bottom, on the plane at depth 1, of a rectangle inside of the
     undistorted border."""
-    K, steps = camera.K, 200
-    along_x, along_y = np.linspace(0, camera.width, steps), np.linspace(0, camera.height, steps)
+    K, zero = camera.K, np.zeros(200)
+    along_x, along_y = (np.linspace(0, length, 200) for length in (camera.width, camera.height))
 
     def plane(columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return undistort(camera, (columns - K[0, 2]) / K[0, 0], (rows - K[1, 2]) / K[1, 1])
 
-    zero_x, zero_y = np.zeros(steps), np.zeros(steps)
-    left = plane(zero_y, along_y)[0].max()
-    right = plane(zero_y + camera.width, along_y)[0].min()
-    top = plane(along_x, zero_x)[1].max()
-    bottom = plane(along_x, zero_x + camera.height)[1].min()
+    left, right = plane(zero, along_y)[0].max(), plane(zero + camera.width, along_y)[0].min()
+    top, bottom = plane(along_x, zero)[1].max(), plane(along_x, zero + camera.height)[1].min()
     if not (left < right and top < bottom):
         raise ValueError("the distortion leaves no rectangle without a black border")
     return left, top, right, bottom
@@ -122,12 +107,10 @@ def distort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
         factor = np.where(radius > 1e-9, angle * (1 + powers) / np.maximum(radius, 1e-9), 1.0)
         return x * factor, y * factor
     coefficients = p[3:] if model in ("SIMPLE_RADIAL", "RADIAL") else p[4:]
-    padded = list(coefficients) + [0.0] * (8 - len(coefficients))
-    k1, k2, p1, p2, k3, k4, k5, k6 = padded
-    square = x * x + y * y
+    k1, k2, p1, p2, k3, k4, k5, k6 = (*coefficients, *[0.0] * 8)[:8]
+    square, across = x * x + y * y, x * y
     radial = 1 + square * (k1 + square * (k2 + square * k3))
     radial = radial / (1 + square * (k4 + square * (k5 + square * k6)))
-    across = x * y
     x_bent = x * radial + 2 * p1 * across + p2 * (square + 2 * x * x)
     y_bent = y * radial + 2 * p2 * across + p1 * (square + 2 * y * y)
     return x_bent, y_bent
@@ -139,8 +122,7 @@ def undistort(camera: Camera, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray,
     Raises:
         ValueError: where no point of the plane at depth 1 is seen there.
     """
-    u, v = np.array(x, float), np.array(y, float)
-    step = 1e-6
+    u, v, step = np.array(x, float), np.array(y, float), 1e-6
     for _ in range(50):
         at_x, at_y = distort(camera, u, v)
         error_x, error_y = at_x - x, at_y - y

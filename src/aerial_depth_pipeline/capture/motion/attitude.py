@@ -26,27 +26,21 @@ _ROUNDS = 30
 
 
 def up_of_gimbal(pitch: ArrayLike, roll: ArrayLike) -> np.ndarray:
-    """The upward direction in the camera's axes (x right, y down, z forward) from a gimbal's
-    angles.
+    """The upward direction in the camera's axes, [..., 3] of length 1, from a gimbal's angles in
+    degrees; NaN where an angle is.
 
     Args:
-        pitch: [...] degrees, 0 looks at the horizon, -90 straight down.
-        roll: [...] degrees, positive where the camera is rotated clockwise about its line of
-            sight, seen from behind: its right side is lower, and the horizon appears rotated
-            counter-clockwise in the image.
-
-    Returns:
-        [..., 3] of length 1, NaN where an angle is.
+        pitch: 0 looks at the horizon, -90 straight down.
+        roll: positive where the camera is rotated clockwise about its line of sight, seen from
+            behind: its right side is lower.
     """
     p, r = np.radians(np.asarray(pitch)), np.radians(np.asarray(roll))
     return np.stack([-np.sin(r) * np.cos(p), -np.cos(r) * np.cos(p), np.sin(p) + 0 * r], -1)
 
 
 def known_angles(angles_N2: np.ndarray) -> np.ndarray | None:
-    """Pitch and roll [N, 2] of a log, level where only the roll is missing.
-
-    None where nothing is known: a pitch of 0 throughout was never set.
-    """
+    """Pitch and roll [N, 2] of a log, level where only the roll is missing; None where nothing is
+    known: a pitch of 0 throughout was never set."""
     pitch, roll = np.asarray(angles_N2, float).reshape(-1, 2).T
     known = np.isfinite(pitch)
     if not (pitch[known] != 0).any():
@@ -60,30 +54,25 @@ def up_from_motion(
     positions_N3: np.ndarray | None,
     alike: float = ALIKE,
 ) -> np.ndarray | None:
-    """The upward direction of a chain of cameras, from level image rows and, where positions are
-    known, from heights.
+    """The upward direction of a chain of cameras, [3] of length 1 in the chain's axes; None where
+    it is not determined to within about three degrees.
 
     A gimbal keeps the image's rows level, so up is perpendicular to all x axes; and the component
     along up of the way that the cameras took is their gain in height. Both are met by least
     squares.
 
     Args:
-        rotations_N33: `camera_from_chain` of N cameras; x right, y down, z forward.
+        rotations_N33: `camera_from_chain` of N cameras.
         directions_M3: from each camera to the next, M = N - 1, of length 1, in the chain's axes.
         positions_N3: east, north, up in metres, or None where they are not known.
         alike: neighbouring cameras err alike; so many count as one measurement.
-
-    Returns:
-        [3] of length 1 in the chain's axes; None where it is not determined to within about three
-        degrees.
     """
     count = len(rotations_N33)
     A, b, weight = rotations_N33[:, 0], np.zeros(count), np.full(count, 1 / _LEVEL)
     if positions_N3 is not None:
-        heights = positions_N3[:, 2] - positions_N3[:, 2].mean()
         A = np.concatenate([A, _way(directions_M3, positions_N3)])
-        b = np.concatenate([b, heights])
-        weight = np.concatenate([weight, np.full(len(positions_N3), 1 / _HEIGHT)])
+        b = np.concatenate([b, positions_N3[:, 2] - positions_N3[:, 2].mean()])
+        weight = np.concatenate([weight, np.full(count, 1 / _HEIGHT)])
     A, b = A * weight[:, None], b * weight
     # Up is up in the image or, looking down, towards the camera; that settles the sign, which a
     # level flight leaves open.
@@ -139,18 +128,16 @@ def up_of_frames(
     way_N: np.ndarray,
     positions_N3: np.ndarray,
 ) -> np.ndarray:
-    """The upward direction in the axes of each frame of a video, from the frames themselves.
+    """The upward direction in the axes of each undistorted frame of a video, [N, 3] of length 1,
+    from the frames themselves; NaN where it is not determined.
 
     Args:
-        paths: the undistorted frames, in order of time.
+        paths: the frames, in order of time.
         K_33: their calibration matrix, COLMAP's pixels.
         segments_N: frames of one segment follow each other without a cut.
         way_N: median flow accumulated over the video, share of the width.
         positions_N3: east, north, up in metres, freed of the receiver's noise; NaN where unknown.
             They count where a whole chain has them.
-
-    Returns:
-        [N, 3] of length 1, NaN where it is not determined.
     """
     up_N3 = np.full((len(paths), 3), np.nan)
     for segment in np.unique(segments_N):
@@ -166,7 +153,7 @@ def up_of_frames(
             up = up_of_chain(links, positions_N3[members[chain]])
             if up is not None:
                 near = (way >= way[chain[0]] - step) & (way <= way[chain[-1]] + step)
-                up_N3[members[near]] = between(way[near], way[chain], up)
+                up_N3[members[near]] = up_between(way[near], way[chain], up)
     return up_N3
 
 
@@ -191,9 +178,9 @@ def _chains(links: list[TwoView | None]) -> Iterator[tuple[int, list[TwoView]]]:
     for place, two_view in enumerate([*links, None]):
         if two_view is not None:
             chain.append(two_view)
-            continue
-        yield place - len(chain), chain
-        chain = []
+        else:
+            yield place - len(chain), chain
+            chain = []
 
 
 def matchable(gray_HW: np.ndarray) -> View:
@@ -210,36 +197,33 @@ def link(first: View, second: View, K_33: np.ndarray) -> TwoView | None:
 def up_of_chain(
     links: list[TwoView], positions_N3: np.ndarray | None, alike: float = ALIKE
 ) -> np.ndarray | None:
-    """The upward direction in the axes of each camera of a chain.
+    """The upward direction in the axes of each camera of a chain, [N, 3] of length 1; None where
+    the chain is too short or does not determine it.
 
     Args:
         links: from each camera to the next.
         positions_N3: as in `up_from_motion`; they count where all of them are known.
         alike: as in `up_from_motion`.
-
-    Returns:
-        [N, 3] of length 1; None where the chain is too short or does not determine it.
     """
     if len(links) + 1 < _FEWEST_FRAMES:
         return None
-    rotations, directions = _chain(links)
+    chained, directions = [np.eye(3)], []  # the chain's axes are the first camera's
+    for two_view in links:
+        chained.append(two_view.T[:3, :3] @ chained[-1])
+        directions.append(-chained[-1].T @ two_view.T[:3, 3])
     if positions_N3 is not None and not np.isfinite(positions_N3).all():
         positions_N3 = None
-    up = up_from_motion(rotations, directions, positions_N3, alike)
+    rotations = np.array(chained)
+    up = up_from_motion(rotations, np.array(directions), positions_N3, alike)
     return None if up is None else rotations @ up
 
 
-def _chain(links: list[TwoView]) -> tuple[np.ndarray, np.ndarray]:
-    """`camera_from_chain` [N, 3, 3] and the directions from each camera to the next [N - 1, 3]; the
-    chain's axes are the first camera's."""
-    rotations, directions = [np.eye(3)], []
-    for link in links:
-        rotations.append(link.T[:3, :3] @ rotations[-1])
-        directions.append(-rotations[-1].T @ link.T[:3, 3])
-    return np.array(rotations), np.array(directions)
+def between(way_N: np.ndarray, known_M: np.ndarray, values_M3: np.ndarray) -> np.ndarray:
+    """Values [N, 3] linear in between, the nearest one outside."""
+    return np.stack([np.interp(way_N, known_M, column) for column in values_M3.T], 1)
 
 
-def between(way_N: np.ndarray, known_M: np.ndarray, up_M3: np.ndarray) -> np.ndarray:
-    """Directions linear in between, the nearest one outside; of length 1."""
-    up = np.stack([np.interp(way_N, known_M, up_M3[:, axis]) for axis in range(3)], 1)
+def up_between(way_N: np.ndarray, known_M: np.ndarray, up_M3: np.ndarray) -> np.ndarray:
+    """Directions as `between` gives them, of length 1."""
+    up = between(way_N, known_M, up_M3)
     return up / np.linalg.norm(up, axis=1, keepdims=True)

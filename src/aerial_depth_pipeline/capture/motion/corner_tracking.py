@@ -40,16 +40,9 @@ def follow(
         return points_N2, np.zeros(0, bool)
     start = points_N2.reshape(-1, 1, 2)
     ends, forward, _ = cv2.calcOpticalFlowPyrLK(
-        from_HW,
-        to_HW,
-        start,
-        np.zeros_like(start),
-        winSize=_WINDOW,
-        maxLevel=levels,
-        criteria=_CRITERIA,
+        from_HW, to_HW, start, np.zeros_like(start), None, None, _WINDOW, levels, _CRITERIA
     )
-    # The way back starts at the origin's place, so that it converges at once where the track is
-    # good.
+    # The way back starts at the origin's place, so that it converges at once on a good track.
     back, backward, _ = cv2.calcOpticalFlowPyrLK(
         to_HW, from_HW, ends, start.copy(), None, None, _WINDOW, 1, _CRITERIA, _FROM_GUESS
     )
@@ -63,31 +56,20 @@ def follow(
 
 @dataclass(frozen=True)
 class Motion:
-    """Motion between two images.
+    """Motion between two images; NaN but for `tracked` with fewer than eight corners."""
 
-    Attributes:
-        tracked: share of the corners that can be followed; with fewer than eight, flow and parallax
-            are NaN.
-        flow: median displacement as a share of the width.
-        parallax: median displacement that is left when the best rotation is taken out, as a share
-            of the width.
-    """
-
-    tracked: float
-    flow: float
-    parallax: float
+    tracked: float  # share of the corners that can be followed
+    flow: float  # median displacement, share of the width
+    parallax: float  # the same when the best rotation is taken out
 
 
 def measure_motion(
     from_HW: np.ndarray, to_HW: np.ndarray, points_N2: np.ndarray, focals: tuple[float, ...]
 ) -> Motion:
-    """Motion of corners of the first image.
+    """Motion of corners [N, 2] of the first of two small grey images.
 
-    Args:
-        from_HW, to_HW: small grey images.
-        points_N2: corners of the first.
-        focals: focal lengths to try, as shares of the width, principal point in the middle; the one
-            that leaves least is taken.
+    `focals` are the focal lengths to try, as shares of the width, principal point in the middle;
+    the one that leaves least is taken.
     """
     ends, good = follow(from_HW, to_HW, points_N2)
     if good.sum() < 8:
@@ -111,8 +93,7 @@ def _left_by_rotation(
         return along / np.linalg.norm(along, axis=1, keepdims=True)
 
     first, second = rays(starts_N2), rays(ends_N2)
-    weights = np.ones(len(first))
-    error = weights
+    weights = error = np.ones(len(first))
     for _ in range(6):
         u, _, vt = np.linalg.svd(second.T @ (first * weights[:, None]))
         rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt

@@ -20,23 +20,13 @@ _APART = np.radians(15)  # directions of two motions that are not the same one
 
 @dataclass(frozen=True)
 class TwoView:
-    """A relative pose.
+    """A relative pose."""
 
-    Attributes:
-        T: [4, 4] float64, takes points of the first camera to the second; its translation has
-            length 1.
-        inliers: corners that agree with it.
-        tracked: corners that could be followed.
-        parallax: median displacement in pixels of the inliers that is left when the rotation is
-            taken out.
-        rivals: other poses that explain the corners about as well.
-    """
-
-    T: np.ndarray
-    inliers: int
-    tracked: int
-    parallax: float
-    rivals: "tuple[TwoView, ...]" = ()
+    T: np.ndarray  # [4, 4], takes points of the first camera to the second; translation of length 1
+    inliers: int  # corners that agree with it
+    tracked: int  # corners that could be followed
+    parallax: float  # pixels; the inliers' median displacement when the rotation is taken out
+    rivals: "tuple[TwoView, ...]" = ()  # other poses that explain the corners about as well
 
 
 @dataclass(frozen=True)
@@ -85,18 +75,17 @@ class _Tracks:
         ray, x2 = self.x1 @ R.T, self.x2
         rr, xx, rx = (ray * ray).sum(1), (x2 * x2).sum(1), (ray * x2).sum(1)
         rt, xt = ray @ t, x2 @ t
+        a, b = -xx * rt + rx * xt, rr * xt - rx * rt
         determinant = rr * xx - rx * rx  # never negative (Cauchy-Schwarz)
-        a = -xx * rt + rx * xt
-        b = rr * xt - rx * rt
         return (a > 0) & (b > 0) & (determinant > 0)
 
 
-Motion = tuple[np.ndarray, np.ndarray]
-"""Rotation [3, 3] and direction [3] of length 1."""
+Motion = tuple[np.ndarray, np.ndarray]  # rotation [3, 3] and direction [3] of length 1
 
 
 def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float) -> TwoView | None:
-    """Estimate the pose of the second camera relative to the first.
+    """Estimate the pose of the second camera relative to the first; None where too few corners can
+    be followed or no pose is found.
 
     Corners are followed with pyramidal Lucas-Kanade, the essential matrix comes from five points
     (Nister, PAMI 2004) inside of MAGSAC++ (Barath et al., CVPR 2020), the pose from it by the test
@@ -106,9 +95,6 @@ def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float)
         first, second: prepared frames of one camera.
         K_33: calibration matrix at the frames' size, COLMAP's pixels.
         threshold: epipolar error in pixels up to which a corner agrees.
-
-    Returns:
-        None where too few corners can be followed or no pose is found.
     """
     ends, good = follow(first.gray, second.gray, first.corners, _LEVELS, _RETURN_TOLERANCE)
     if good.sum() < _MINIMUM_TRACKS:
@@ -117,9 +103,9 @@ def relative_pose(first: View, second: View, K_33: np.ndarray, threshold: float)
     starts_N2, ends_N2 = first.corners[good] + 0.5, ends[good] + 0.5
     focal = float(np.sqrt(K_33[0, 0] * K_33[1, 1]))
     tracks = _Tracks(_plane(starts_N2, K_33), _plane(ends_N2, K_33), focal, threshold)
-    first_N2, second_N2, limit = tracks.x1[:, :2], tracks.x2[:, :2], threshold / focal
+    points, limit = (tracks.x1[:, :2], tracks.x2[:, :2]), threshold / focal
     E, mask = cv2.findEssentialMat(
-        first_N2, second_N2, np.eye(3), cv2.USAC_MAGSAC, 0.9999, limit, maxIters=1000
+        *points, np.eye(3), cv2.USAC_MAGSAC, 0.9999, limit, maxIters=1000
     )
     if E is None or E.shape != (3, 3) or mask is None or mask.sum() < _MINIMUM_TRACKS:
         return None
@@ -167,11 +153,8 @@ def _plane(points_N2: np.ndarray, K_33: np.ndarray) -> np.ndarray:
 
 def _pose_in_front(E_33: np.ndarray, inliers: _Tracks) -> Motion | None:
     """Of the four poses of an essential matrix the one that has most points in front of both
-    cameras, at whatever distance.
-
-    cv2.recoverPose leaves points beyond fifty baselines out, which are all there is in a slow
-    flight high up.
-    """
+    cameras. (cv2.recoverPose leaves points beyond fifty baselines out, which are all there is in a
+    slow flight high up.)"""
     R1, R2, t = cv2.decomposeEssentialMat(E_33)
     motions = [(R, direction) for R in (R1, R2) for direction in (t.ravel(), -t.ravel())]
     counts = [int(inliers.in_front(*motion).sum()) for motion in motions]
@@ -191,14 +174,11 @@ def _refine(R: np.ndarray, t: np.ndarray, tracks: _Tracks) -> Motion:
         direction = t + change[3:] @ across
         return rotated, direction / np.linalg.norm(direction)
 
-    step = 1e-6
-    cost = np.inf
+    step, cost, new_cost = 1e-6, np.inf, tracks.cost(R, t)
     for _ in range(_ROUNDS):
-        residual = tracks.errors(R, t)
-        new_cost = float(np.log1p((residual / tracks.threshold) ** 2).sum())
         if not new_cost < cost * (1 - 1e-6):
             break
-        cost = new_cost
+        residual, cost = tracks.errors(R, t), new_cost
         steps = [(tracks.errors(*moved(step * row)) - residual) / step for row in np.eye(5)]
         jacobian = np.stack(steps, 1)
         weight = 1 / (1 + (residual / tracks.threshold) ** 2)
@@ -206,7 +186,7 @@ def _refine(R: np.ndarray, t: np.ndarray, tracks: _Tracks) -> Motion:
         damped = normal + 1e-12 * np.trace(normal) * np.eye(5)
         change = np.linalg.lstsq(damped, -jacobian.T @ (weight * residual), rcond=None)[0]
         candidate = moved(change)
-        if tracks.cost(*candidate) >= cost:
+        if (new_cost := tracks.cost(*candidate)) >= cost:
             break
         R, t = candidate
     return R, t
@@ -214,6 +194,5 @@ def _refine(R: np.ndarray, t: np.ndarray, tracks: _Tracks) -> Motion:
 
 def _parallax(R: np.ndarray, x1_N3: np.ndarray, ends_N2: np.ndarray, K_33: np.ndarray) -> float:
     rotated = x1_N3 @ R.T
-    unmoved = (rotated[:, :2] / rotated[:, 2:]) * [K_33[0, 0], K_33[1, 1]]
-    unmoved = unmoved + [K_33[0, 2], K_33[1, 2]]
+    unmoved = (rotated[:, :2] / rotated[:, 2:]) * K_33.diagonal()[:2] + K_33[:2, 2]
     return float(np.median(np.linalg.norm(ends_N2 - unmoved, axis=1)))

@@ -5,19 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.motion.attitude import (
-    ALIKE,
-    CHAIN,
-    NARROWEST_STEP,
-    WIDEST_STEP,
-    between,
-    link,
-    matchable,
-    up_of_chain,
-)
+from aerial_depth_pipeline.capture.motion import attitude
 from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, View
 
+Moment = tuple[float, np.ndarray]  # seconds, and the grey image then
 PositionsAt = Callable[[np.ndarray], np.ndarray]
 
 _FOLLOWED = 0.5  # share of the corners that are to be found again
@@ -25,12 +17,11 @@ _FOLLOWED = 0.5  # share of the corners that are to be found again
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Frames that one chain covers: the last moment, and the upward directions at moments; None
-    where they are not determined."""
+    """Frames that one chain covers."""
 
-    until: float
+    until: float  # the last moment
     time_M: np.ndarray
-    up_M3: np.ndarray | None
+    up_M3: np.ndarray | None  # at these moments; None where it is not determined
 
 
 @dataclass(frozen=True)
@@ -47,8 +38,8 @@ class UpOverTime:
         place = np.searchsorted(ends, time_N)
         for index, stretch in enumerate(self.stretches):
             inside = (place == index) & np.isfinite(time_N)
-            if stretch.up_M3 is not None and inside.any():
-                up_N3[inside] = between(time_N[inside], stretch.time_M, stretch.up_M3)
+            if (up := stretch.up_M3) is not None and inside.any():
+                up_N3[inside] = attitude.up_between(time_N[inside], stretch.time_M, up)
         return up_N3
 
 
@@ -60,7 +51,7 @@ class _Chain:
     times: list[float]
     links: list[TwoView] = field(default_factory=list)
     # The latest frame that has hardly moved since the last one of the chain
-    near: tuple[float, np.ndarray] | None = None
+    near: Moment | None = None
 
     def flow(self, gray_HW: np.ndarray) -> float:
         """Median flow since the last frame, share of the width; NaN where it cannot be followed."""
@@ -78,50 +69,48 @@ class _Chain:
         until = self.times[-1] if self.near is None else self.near[0]
         # How long a chain will be is not known while it grows; a long one is denser than it had to
         # be, and its frames err more alike.
-        denser = float(np.clip(len(times) / CHAIN, 1, WIDEST_STEP / NARROWEST_STEP))
-        return _Stretch(until, times, up_of_chain(self.links, positions, ALIKE * denser))
+        densest = attitude.WIDEST_STEP / attitude.NARROWEST_STEP
+        alike = attitude.ALIKE * float(np.clip(len(times) / attitude.CHAIN, 1, densest))
+        return _Stretch(until, times, attitude.up_of_chain(self.links, positions, alike))
 
 
 def up_over_time(
-    frames: Iterable[tuple[float, np.ndarray]],
-    K_33: np.ndarray,
-    positions_at: PositionsAt | None = None,
+    frames: Iterable[Moment], K_33: np.ndarray, positions_at: PositionsAt | None = None
 ) -> UpOverTime:
     """Chain the frames of a video by their relative poses and find up as `up_from_motion` does; one
     image is kept at a time.
 
     Args:
-        frames: seconds and the undistorted grey image, at most `MATCHED_WIDTH` wide, a few in each
-            second.
+        frames: undistorted, at most `MATCHED_WIDTH` wide, a few in each second.
         K_33: calibration matrix of these images, COLMAP's pixels.
         positions_at: gives east, north, up in metres [N, 3] at seconds [N], freed of the receiver's
             noise, NaN where unknown.
     """
-    chains: list[_Chain] = []  # the one that grows
     stretches: list[_Stretch] = []
+    chain: _Chain | None = None  # the one that grows
 
-    def add(time: float, gray_HW: np.ndarray) -> None:
-        view, chain = matchable(gray_HW), chains[-1]
-        two_view = link(chain.last, view, K_33)
+    def longer(chain: _Chain, time: float, gray_HW: np.ndarray) -> _Chain:
+        view = attitude.matchable(gray_HW)
+        two_view = attitude.link(chain.last, view, K_33)
         if two_view is None:
-            stretches.append(chains.pop().stretch(positions_at))
-            chains.append(_Chain(view, [time]))
-            return
+            stretches.append(chain.stretch(positions_at))
+            return _Chain(view, [time])
         chain.last, chain.near = view, None
         chain.times.append(time)
         chain.links.append(two_view)
+        return chain
 
     for time, gray_HW in frames:
-        if not chains:
-            chains.append(_Chain(matchable(gray_HW), [time]))
+        if chain is None:
+            chain = _Chain(attitude.matchable(gray_HW), [time])
             continue
-        flow = chains[-1].flow(gray_HW)
-        if np.isnan(flow) and chains[-1].near is not None:
+        flow = chain.flow(gray_HW)
+        if np.isnan(flow) and chain.near is not None:
             # Too far from the chain's end, but perhaps not from the frame before.
-            add(*chains[-1].near)
-            flow = chains[-1].flow(gray_HW)
-        if flow < NARROWEST_STEP:
-            chains[-1].near = time, gray_HW
+            chain = longer(chain, *chain.near)
+            flow = chain.flow(gray_HW)
+        if flow < attitude.NARROWEST_STEP:
+            chain.near = time, gray_HW
         else:
-            add(time, gray_HW)
-    return UpOverTime((*stretches, *(chain.stretch(positions_at) for chain in chains)))
+            chain = longer(chain, time, gray_HW)
+    return UpOverTime((*stretches, *([chain.stretch(positions_at)] if chain else [])))
