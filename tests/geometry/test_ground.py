@@ -44,11 +44,29 @@ def test_a_camera_that_looks_straight_down_sees_no_slope():
 
 
 def test_ground_ends_at_the_horizon_and_stays_finite():
-    for target in [(0.0, 200.0, 40.0), (0.0, 200.0, 55.0), (0.0, 200.0, 90.0)]:
+    for target in [(0.0, 200.0, 40.0), (0.0, 200.0, 42.0)]:
         slope = slope_of(look_at(np.array([0.0, 0.0, 55.0]), np.array(target)))
         relative = relative_inverse_depth(slope, HEIGHT, WIDTH)
         assert torch.isfinite(relative).all() and relative.min() >= 1 / FARTHEST - 1e-6
         assert slope[0, 1] > 1  # the horizon is in the image
+
+
+def test_a_camera_near_the_horizon_keeps_the_direction_of_the_slope():
+    # Almost level and rolled by 0.3 degrees: the ground hardly differs from left to right.
+    pitch, roll = np.radians(0.5), np.radians(0.3)
+    up = torch.tensor(
+        [[np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), -np.sin(pitch)]]
+    )
+    centred = torch.tensor([[[70.0, 0, 32.0], [0, 66.0, 24.0], [0, 0, 1]]], dtype=up.dtype)
+    a, b = ground_slope(up, centred, HEIGHT, WIDTH)[0].tolist()
+    exact = -float(up[0, 0]) * WIDTH / 70, -float(up[0, 1]) * HEIGHT / 66
+    assert b == pytest.approx(4) and a / b == pytest.approx(exact[0] / exact[1], rel=1e-6)
+    assert (1 - abs(a)) / (1 + abs(a)) > 0.9
+
+
+@pytest.mark.parametrize("target", [(0.0, 200.0, 60.0), (0.0, 200.0, 90.0)])
+def test_where_the_centre_sees_no_ground_nothing_is_known(target):
+    assert slope_of(look_at(np.array([0.0, 0.0, 55.0]), np.array(target))).isnan().all()
 
 
 def test_an_attitude_that_is_not_known_has_no_slope():

@@ -22,15 +22,17 @@ def ground_slope(up_B3: torch.Tensor, K_B33: torch.Tensor, height: int, width: i
         K_B33: calibration in pixels of an image of that size.
 
     Returns:
-        (a, b) [B, 2]: (0, 0) for a camera that looks straight down, at most 4 in size for one that
-        looks at the horizon, NaN where the upward direction is unknown.
+        (a, b) [B, 2]: (0, 0) for a camera that looks straight down, each at most 4 in size for one
+        that looks at the horizon, in their true proportion; NaN where the upward direction is
+        unknown or the image's centre sees no ground.
     """
     fx, fy, cx, cy = K_B33[:, 0, 0], K_B33[:, 1, 1], K_B33[:, 0, 2], K_B33[:, 1, 2]
     x, y, z = up_B3.unbind(-1)
     centre = -(x * (width / 2 - cx) / fx + y * (height / 2 - cy) / fy + z)
     change = torch.stack([-x * width / (2 * fx), -y * height / (2 * fy)], -1)
     slope = change / centre.clamp_min(_CENTRE_ABOVE_HORIZON)[:, None]
-    return slope.clamp(-_STEEPEST, _STEEPEST)
+    slope = slope * (_STEEPEST / slope.abs().amax(1, keepdim=True)).clamp_max(1.0)
+    return slope.where(centre[:, None] >= _CENTRE_ABOVE_HORIZON, torch.nan)
 
 
 def relative_inverse_depth(slope_B2: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -13,6 +13,8 @@ Moment = tuple[float, np.ndarray]  # seconds, and the grey image then
 PositionsAt = Callable[[np.ndarray], np.ndarray]
 
 _FOLLOWED = 0.5  # share of the corners that are to be found again
+# Errors of links add up: chains are so long, and begin so many frames before the last one ends
+_LONGEST, _OVERLAP = 200, 100
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,16 @@ class _Chain:
         flow = np.linalg.norm(ends[good] - corners[good], axis=1)
         return float(np.median(flow)) / gray_HW.shape[1]
 
-    def stretch(self, positions_at: PositionsAt | None) -> _Stretch:
-        """What the chain says of up."""
+    def continuation(self) -> "_Chain":
+        """A chain of the last frames of this one."""
+        return _Chain(self.last, self.times[-_OVERLAP:], self.links[-_OVERLAP + 1 :], self.near)
+
+    def stretch(self, positions_at: PositionsAt | None, until: float | None = None) -> _Stretch:
+        """What the chain says of up, up to its end or to an earlier moment."""
         times = np.array(self.times)
         positions = None if positions_at is None else positions_at(times)
-        until = self.times[-1] if self.near is None else self.near[0]
+        if until is None:
+            until = self.times[-1] if self.near is None else self.near[0]
         # How long a chain will be is not known while it grows; a long one is denser than it had to
         # be, and its frames err more alike.
         densest = attitude.WIDEST_STEP / attitude.NARROWEST_STEP
@@ -98,7 +105,10 @@ def up_over_time(
         chain.last, chain.near = view, None
         chain.times.append(time)
         chain.links.append(two_view)
-        return chain
+        if len(chain.links) < _LONGEST:
+            return chain
+        stretches.append(chain.stretch(positions_at, chain.times[-_OVERLAP // 2]))
+        return chain.continuation()
 
     for time, gray_HW in frames:
         if chain is None:
