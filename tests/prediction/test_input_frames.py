@@ -35,4 +35,4 @@ def test_the_telemetry_of_another_flight_is_not_used(flight, tmp_path):
     assert open_footage(flight, 768).telemetry is None
     write_srt(tmp_path / "FLIGHT.srt")
     footage = open_footage(flight, 768)
-    assert footage.telemetry.source == "FLIGHT.srt" and footage.relative_height
+    assert footage.telemetry.source == "FLIGHT.srt" and footage.has_heights

@@ -4,9 +4,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tests.worlds.bright_footage import Brightness, LevelGround, write_srt
+from tests.worlds.bright_footage import CAMERA, HEIGHT, WIDTH, Brightness, LevelGround, write_srt
 
+from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.formats.cameras import camera_to_yaml
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.prediction.input_frames import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
@@ -33,8 +35,8 @@ def test_height_gives_metres_over_real_terrain(flight, shared_data):
         "auto",
         "training units",
         footage,
+        [SourceFrame(frame, frame / footage.source.fps, None) for frame in frames],
         unscaled,
-        [frame / footage.source.fps for frame in frames],
     )
     assert (scale.unit, scale.origin) == ("metres", "height")
     assert scale.factor == pytest.approx(37, rel=0.05)
@@ -120,3 +122,48 @@ def test_this_flight_s_height_goes_before_the_heights_of_the_training(flight, tm
     (tmp_path / "flight.SRT").unlink()
     report = predict(flight, model, settings, tmp_path / "without")
     assert (report["unit"], report["scale"]["origin"]) == ("metres", "model")
+
+
+def factors_of(folder, model):
+    """What the depth of each frame was multiplied with."""
+    paths = sorted((folder / "depth").iterdir())
+    return [np.median(np.array(Image.open(path)) / model.depth) for path in paths]
+
+
+def test_take_off_keeps_its_metres(flight, tmp_path):
+    """A model that does not know the height predicts the same all along; the drone climbs from 0
+    to 66 m."""
+    text = [
+        f"{i + 1}\n00:00:0{i // 10},{i % 10}00 --> 00:00:0{(i + 1) // 10},{(i + 1) % 10}00\n"
+        f"[latitude: 44.06] [longitude: -123.07] [rel_alt: {6.0 * i:.3f} abs_alt: 200.0]\n"
+        for i in range(12)
+    ]
+    (tmp_path / "flight.SRT").write_text("\n".join(text))
+    model = LevelGround(height=1.5, pitch=np.radians(50))
+    report = predict(flight, model, PredictSettings(side_by_side=False), tmp_path / "out")
+    scale = report["scale"]
+    assert (report["unit"], scale["origin"]) == ("metres", "height")
+    assert scale["known"] == pytest.approx(11 / 12)  # the first frame stands on the ground
+    written = factors_of(tmp_path / "out", model)
+    assert scale["largest_factor"] == pytest.approx(max(written), rel=1e-5)
+    # The first height that is known counts as it is; then a second's smoothing lags behind.
+    assert written[1] == pytest.approx(4, rel=0.02)
+    assert (np.diff(written[1:]) > 0).all() and written[-1] < 66 / 1.5
+
+
+def test_photographs_have_the_height_in_their_xmp(tmp_path):
+    xmp = '<x:xmpmeta><rdf:Description drone-dji:RelativeAltitude="{:+.2f}"/></x:xmpmeta>'
+    (tmp_path / "photos").mkdir()
+    heights = (30.0, 60.0, 2.0)
+    for number, height in enumerate(heights):
+        image = Image.fromarray(np.full((HEIGHT, WIDTH, 3), 60 * number, np.uint8))
+        path = tmp_path / "photos" / f"{number}.jpg"
+        image.save(path, xmp=xmp.format(height).encode())
+    (tmp_path / "photos" / "camera.yaml").write_text(camera_to_yaml(CAMERA))
+    model = LevelGround(height=1.5, pitch=np.radians(50))
+    settings = PredictSettings(side_by_side=False)
+    report = predict(tmp_path / "photos", model, settings, tmp_path / "out")
+    assert (report["unit"], report["scale"]["origin"]) == ("metres", "height")
+    assert report["scale"]["known"] == pytest.approx(2 / 3)
+    factors = factors_of(tmp_path / "out", model)
+    np.testing.assert_allclose(factors, [20, 40, 40], rtol=0.02)

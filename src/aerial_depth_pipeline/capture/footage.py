@@ -85,10 +85,22 @@ class Footage:
         """Whether the source is a video file."""
         return self.source.kind == "video"
 
+    @cached_property
+    def _heights(self) -> dict[int, float]:
+        return self.source.heights()
+
     @property
-    def relative_height(self) -> bool:
-        """Whether the telemetry's altitude counts from the place of departure."""
-        return self.telemetry is not None and self.telemetry.datum == "start"
+    def has_heights(self) -> bool:
+        """Whether telemetry or the photographs state heights above the place of departure."""
+        if self.telemetry is not None:
+            return self.telemetry.datum == "start"
+        return bool(self._heights)
+
+    def heights(self, frames: Sequence[int], times_N: np.ndarray) -> np.ndarray:
+        """Stated heights [N] in metres above the place of departure, NaN where unknown."""
+        if self.telemetry is not None and self.has_heights:
+            return at_times(self.telemetry, times_N)[:, 2]
+        return np.array([self._heights.get(frame, np.nan) for frame in frames], float)
 
     def stated_focal_35mm(self) -> tuple[float, str, str] | None:
         """The 35 mm equivalent focal length in mm that telemetry states or that the drone named in

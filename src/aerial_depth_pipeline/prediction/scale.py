@@ -2,13 +2,14 @@
 COLMAP model of the same footage."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aerial_depth_pipeline.capture.footage import Footage
-from aerial_depth_pipeline.capture.telemetry.telemetry import at_times
+from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.capture.undistortion import undistort
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 # Metres: below, the barometer's error and the ground's shape are larger than the height
 _LOWEST = 5.0
 _FIT_POINTS = 4000
-_MOST_SPREAD = 0.3
+_SMOOTHING = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,23 @@ class Scale:
             units` where depth is right up to one factor for the whole source.
         origin: `colmap`, `model`, `height` or `none`.
         explanation: one sentence for people.
+        frame_by_frame: whether each frame has a factor of its own (`FrameScale`); `factor` is the
+            median of some.
     """
 
     factor: float
     unit: str
     origin: str
     explanation: str
+    frame_by_frame: bool = False
 
 
 def find_scale(
     choice: str,
     model_unit: str | None,
     footage: Footage,
+    frames: Sequence[SourceFrame],
     depths: Sequence[np.ndarray],
-    times: Sequence[float],
     colmap: ColmapRatios | None = None,
 ) -> Scale:
     """Decide where metres come from.
@@ -54,8 +58,8 @@ def find_scale(
         choice: `auto`, `colmap`, `model`, `height` or `none`, see `PredictSettings.scale`.
         model_unit: what the model says comes out of it.
         footage: the source, with its camera and telemetry.
-        depths: predicted depth [H, W] of sample frames at the footage's size.
-        times: their times in seconds.
+        frames: some frames of it.
+        depths: their predicted depth [H, W] at the footage's size.
         colmap: a COLMAP model of the footage compared with predictions, where the user names one.
 
     Raises:
@@ -72,7 +76,7 @@ def find_scale(
     if choice == "none":
         return _without("predict.scale is 'none'")
     # This flight's height is worth more than the heights of the flights that were trained on.
-    height = _from_height(footage, depths, times) if choice in ("auto", "height") else ""
+    height = _from_height(footage, frames, depths) if choice in ("auto", "height") else ""
     if isinstance(height, Scale):
         return height
     if choice == "height":
@@ -121,43 +125,68 @@ def _without(reason: str) -> Scale:
 
 
 def _from_height(
-    footage: Footage, depths: Sequence[np.ndarray], times: Sequence[float]
+    footage: Footage, frames: Sequence[SourceFrame], depths: Sequence[np.ndarray]
 ) -> Scale | str:
-    """The scale that puts the ground as far below the camera as the telemetry says; or why there is
-    none."""
-    telemetry = footage.telemetry
-    if telemetry is None:
-        return f"there is no telemetry (.SRT) of {footage.path.name}"
-    if not footage.relative_height:
-        return f"{telemetry.source} has no height above the start (rel_alt)"
+    """The scale that puts the ground of every frame as far below the camera as is stated; or why
+    there is none."""
+    name = footage.path.name if footage.telemetry is None else footage.telemetry.source
+    if not footage.has_heights:
+        if footage.telemetry is None:
+            return f"there is no telemetry (.SRT) of {name} and no height in its XMP"
+        return f"{name} has no height above the start (rel_alt)"
     if footage.camera_origin == "assumed":
         return (
             f"the camera of {footage.path.name} is not known (add a camera.yaml or set"
             " predict.focal_35mm)"
         )
-    heights = at_times(telemetry, np.asarray(times, float))[:, 2]
-    normalised = normalised_pixels(footage.camera)
-    ratios = [
-        height / camera_height(depth, normalised)
-        for height, depth in zip(heights, depths, strict=True)
-        if height >= _LOWEST  # False for NaN
-    ]
-    ratios = [ratio for ratio in ratios if np.isfinite(ratio)]
-    if not ratios:
-        return f"{telemetry.source} knows no height above {_LOWEST:g} m at the frames looked at"
-    low, factor, high = np.percentile(ratios, [25, 50, 75])
-    spread = (high - low) / factor
-    if spread > _MOST_SPREAD:
-        return (
-            f"{telemetry.source} and the predicted ground disagree from frame to frame (by"
-            f" {spread:.0%})"
-        )
+    scale = FrameScale(footage)
+    ratios = [scale.ratio(*pair) for pair in zip(frames, depths, strict=True)]
+    known = [ratio for ratio in ratios if np.isfinite(ratio)]
+    if not known:
+        return f"{name} knows no height above {_LOWEST:g} m at the frames looked at"
+    low, factor, high = np.percentile(known, [25, 50, 75])
     explanation = (
-        f"Scaled so that the ground in {len(ratios)} frames lies as far below the camera as"
-        f" {telemetry.source} says it is above its start (frames agree within {spread:.0%}). This"
-        " takes the ground for level and as high as the start."
+        "Every frame is scaled so that its ground lies as far below the camera as"
+        f" {name} says it is above its start (in the frames looked at, the factors agree within"
+        f" {(high - low) / factor:.0%}). This takes the ground for level and as high as the start."
     )
-    return Scale(float(factor), "metres", "height", explanation)
+    return Scale(float(factor), "metres", "height", explanation, frame_by_frame=True)
+
+
+class FrameScale:
+    """The factor of each frame of footage, by its own height; smoothed along a video.
+
+    Attributes:
+        known: for how many frames of `factor` the height was known; the others have the factor of
+            the frame before.
+    """
+
+    def __init__(self, footage: Footage, first: float = float("nan")) -> None:
+        self.known = 0
+        self._footage, self._normalised = footage, normalised_pixels(footage.camera)
+        self._factor, self._time = first, float("nan")
+
+    def ratio(self, frame: SourceFrame, depth_HW: np.ndarray) -> float:
+        """The stated height over the predicted one; NaN where the height is unknown or too low."""
+        height = self._footage.heights([frame.index], np.array([frame.time]))[0]
+        if not height >= _LOWEST:  # also for NaN
+            return float("nan")
+        return float(height / camera_height(depth_HW, self._normalised))
+
+    def factor(self, frame: SourceFrame, depth_HW: np.ndarray) -> np.float32:
+        """What multiplies the depth of the next frame."""
+        ratio = self.ratio(frame, depth_HW)
+        if np.isfinite(ratio) and ratio > 0:
+            self.known += 1
+            passed = frame.time - self._time
+            # Photographs and the first frame of a video have nothing to be smoothed with.
+            weight = 1.0
+            if self._footage.source.continuous and np.isfinite(passed) and self.known > 1:
+                weight = 1 - math.exp(-max(passed, 0.0) / _SMOOTHING)
+            log = math.log(ratio if weight == 1 else self._factor)
+            self._factor = math.exp(log + weight * (math.log(ratio) - log))
+            self._time = frame.time
+        return np.float32(self._factor)
 
 
 def normalised_pixels(camera: Camera) -> np.ndarray:

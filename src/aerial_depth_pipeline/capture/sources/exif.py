@@ -24,7 +24,7 @@ _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Diagonal of a 36 x 24 mm frame: the 35 mm equivalent compares diagonals (CIPA DCG-001).
 _DIAGONAL_35MM = math.hypot(36.0, 24.0)
 # An attribute or an element
-_GIMBAL_ANGLE = rb"drone-dji:Gimbal%sDegree\s*(?:=\s*[\"']|>)\s*([-+]?\d+(?:\.\d*)?)"
+_XMP_NUMBER = rb"drone-dji:%s\s*(?:=\s*[\"']|>)\s*([-+]?\d+(?:\.\d*)?)"
 # From a phone's telephoto to medium format; outside of it the tag is wrong.
 _SENSOR_WIDTHS_MM = (3.2, 60.0)
 
@@ -39,6 +39,7 @@ class Exif:
     fix: Fix | None
     time: float | None  # seconds since 1970 on the camera's clock
     angles: tuple[float, float] | None = None  # pitch and roll in degrees as in `up_of_gimbal`
+    above_start: float | None = None  # height in metres above the place of departure
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,7 +73,8 @@ def read_exif(path: Path) -> Exif | None:
     angles = _angles(xmp) if orientation in (0, 1) else None
     if orientation in (5, 6, 7, 8):
         width, height = height, width
-    return Exif(width, height, focal, _fix(gps), _time(details), angles)
+    above_start = _xmp_number(xmp, b"RelativeAltitude")
+    return Exif(width, height, focal, _fix(gps), _time(details), angles, above_start)
 
 
 def _number(value: Any) -> float | None:
@@ -145,11 +147,16 @@ def _degrees(value: Any, reference: Any, negative: str) -> float | None:
     return -degrees if str(reference).upper().startswith(negative) else degrees
 
 
+def _xmp_number(xmp: bytes | str, name: bytes) -> float | None:
+    """A number that DJI's drones write in XMP."""
+    found = re.search(_XMP_NUMBER % name, xmp.encode() if isinstance(xmp, str) else xmp)
+    return None if found is None else float(found.group(1))
+
+
 def _angles(xmp: bytes | str) -> tuple[float, float] | None:
-    """Pitch and roll in degrees that DJI's drones write; without a roll they are level."""
-    text = xmp.encode() if isinstance(xmp, str) else xmp
-    pitch, roll = (re.search(_GIMBAL_ANGLE % name, text) for name in (b"Pitch", b"Roll"))
-    return None if pitch is None else (float(pitch.group(1)), float(roll.group(1)) if roll else 0.0)
+    """Pitch and roll of the gimbal in degrees; without a roll they are level."""
+    pitch = _xmp_number(xmp, b"GimbalPitchDegree")
+    return None if pitch is None else (pitch, _xmp_number(xmp, b"GimbalRollDegree") or 0.0)
 
 
 def _time(details: Any) -> float | None:

@@ -82,6 +82,10 @@ class PhotographSource(Source):
     def fixes(self) -> dict[int, Fix]:
         return {i: exif.fix for i, exif in self._exif.items() if exif.fix is not None}
 
+    def heights(self) -> dict[int, float]:
+        stated = ((i, exif.above_start) for i, exif in self._exif.items())
+        return {i: height for i, height in stated if height is not None}
+
     def angles(self) -> dict[int, tuple[float, float]]:
         stated = {i: exif.angles for i, exif in self._exif.items() if exif.angles is not None}
         angles = known_angles(np.array(list(stated.values())))

@@ -121,6 +121,11 @@ class Source(ABC):
         """Pitch and roll of the gimbal in degrees that the source itself knows, by frame."""
         return {}
 
+    def heights(self) -> dict[int, float]:
+        """Heights in metres above the place of departure that the source itself knows, by
+        frame."""
+        return {}
+
     def stated_focal_35mm(self) -> float | None:
         """The 35 mm equivalent in mm of the drone that the source names: right to about a tenth."""
         return None
