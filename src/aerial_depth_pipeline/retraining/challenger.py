@@ -10,12 +10,7 @@ from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.reporting.page import Figure
-from aerial_depth_pipeline.retraining.comparison import (
-    CHAMPION,
-    References,
-    comparison_picture,
-    measure_hold_out,
-)
+from aerial_depth_pipeline.retraining import comparison
 from aerial_depth_pipeline.retraining.decision import Decision, decide
 from aerial_depth_pipeline.retraining.plan import Plan, Record, write_lists
 from aerial_depth_pipeline.retraining.settings import NightlySettings
@@ -45,7 +40,7 @@ class Judgement:
 
     decision: Decision | None = None
     images: Sequence[Figure] = ()
-    incumbent: str = CHAMPION
+    incumbent: str = comparison.CHAMPION
 
 
 def train_challenger(
@@ -103,7 +98,7 @@ def train_challenger(
 def judge(
     plan: Plan,
     challenger: Challenger,
-    references_of: Mapping[str, Callable[[dict[str, set[int]]], References]],
+    references_of: Mapping[str, Callable[[dict[str, set[int]]], comparison.References]],
     settings: NightlySettings,
     evaluation: EvaluationSettings,
 ) -> Judgement:
@@ -116,7 +111,7 @@ def judge(
     if model is None:
         return Judgement(Decision(False, [fault], {}) if fault else None)
 
-    def references(scenes: Record, part: str) -> dict[str, References]:
+    def references(scenes: Record, part: str) -> dict[str, comparison.References]:
         targets = plan.targets(scenes, part)
         return {domain: references_of[domain](wanted) for domain, wanted in targets.items()}
 
@@ -126,16 +121,16 @@ def judge(
     # of a first champion.
     new_hold_out = references({**plan.held_out, **plan.new} if first else plan.new, "test")
     known = references(plan.new, "train") if first else {}
-    new = measure_hold_out(champion, model, new_hold_out, known, evaluation, incumbent)
-    old = measure_hold_out(champion, model, references(plan.old, "test"), {}, evaluation)
+    new = comparison.measure_hold_out(champion, model, new_hold_out, known, evaluation, incumbent)
+    old = comparison.measure_hold_out(champion, model, references(plan.old, "test"), {}, evaluation)
     decision = decide(new.errors(), old.errors(), settings, margin=0.0 if first else None)
     if first and settings.first_must_beat == "none":
         reasons = ["It is the first and has nothing to beat.", *decision.reasons]
         decision = replace(decision, promote=True, reasons=reasons)
     images = []
     for words, measured in (("new scenes' held-out blocks", new), ("old hold-out", old)):
-        content = comparison_picture(champion, model, measured)
+        content = comparison.comparison_picture(champion, model, measured)
         if content is not None:
             caption = f"The frames of the {words} that changed most. Near is bright."
             images.append(Figure(caption, content))
-    return Judgement(decision, images, incumbent if first else CHAMPION)
+    return Judgement(decision, images, incumbent if first else comparison.CHAMPION)

@@ -55,8 +55,7 @@ def measure_hold_out(
     settings: EvaluationSettings,
     baseline: str = "constant",
 ) -> Measured:
-    """Measure champion and challenger on held-out images; without a champion a baseline takes its
-    place.
+    """Measure champion and challenger on held-out images.
 
     Args:
         champion, challenger: from an image [H, W, 3] uint8 RGB to z-depth [H, W].
@@ -65,9 +64,8 @@ def measure_hold_out(
         settings: of the evaluation; abs_rel is taken under its main alignment.
         baseline: the incumbent where there is no champion.
     """
-    settings = settings.model_copy(
-        update={"alignments": [settings.main_alignment], "caps": [], "bootstrap_samples": 0}
-    )
+    plain = {"alignments": [settings.main_alignment], "caps": [], "bootstrap_samples": 0}
+    settings = settings.model_copy(update=plain)
     methods, incumbent = [method.model_method(challenger, CHALLENGER)], baseline
     if champion is not None:
         methods.append(method.model_method(champion, CHAMPION))

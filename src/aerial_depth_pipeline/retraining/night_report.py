@@ -1,6 +1,6 @@
 """The page of one night: what came in, what was learned, the decision and why."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,12 @@ def headline(
     """The night in a sentence or two."""
     champion = plan.champion
     if decision is None:
-        known = "there is no scene to learn from"
-        if champion:
-            known = f"version {champion} knows all {len(plan.old)} scenes"
-        others: dict[str, Collection[str]] = {
-            "set aside": plan.waiting,
-            "kept for measuring": plan.held_out,
-            "left out": left_out,
-        }
-        beside = [
-            f"{words}: {', '.join(sorted(names))}" for words, names in others.items() if names
-        ]
-        return f"Nothing new to learn: {'; '.join([known, *beside])}."
+        known = f"version {champion} knows all {len(plan.old)} scenes"
+        parts = [known if champion else "there is no scene to learn from"]
+        words = ("set aside", "kept for measuring", "left out")
+        for word, names in zip(words, (plan.waiting, plan.held_out, left_out), strict=True):
+            parts += [f"{word}: {', '.join(sorted(names))}"] if names else []
+        return f"Nothing new to learn: {'; '.join(parts)}."
     scenes = f"{len(plan.new)} scene{'s' * (len(plan.new) != 1)}"
     if decision.promote and champion is None:
         return f"Version {version} is the first champion; it learned from {scenes}."

@@ -29,6 +29,8 @@ class SceneRecord:
 
 Record = dict[str, SceneRecord]
 """Scenes by `<domain>/<scene>`."""
+Target = tuple[str, int]
+"""Scene and target frame."""
 
 
 def record_to_json(record: Mapping[str, SceneRecord]) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def record_from_json(content: Mapping[str, Any]) -> Record:
 
 def scenes_of_domain(
     domain: str,
-    splits: Mapping[str, Sequence[tuple[str, int]]],
+    splits: Mapping[str, Sequence[Target]],
     fingerprints: Mapping[str, str],
     spans: Mapping[str, int],
     hold_out: float,
@@ -52,7 +54,6 @@ def scenes_of_domain(
     cut out of its middle.
 
     Args:
-        domain: its name.
         splits: the domain's lists, `train`, `val`, `test` → pairs of scene and target frame.
         fingerprints: of each scene's triplets.
         spans: width of each scene's widest triplet in frame numbers, the gap beside the block.
@@ -111,10 +112,9 @@ class Plan:
     def targets(scenes: Record, part: str) -> dict[str, dict[str, set[int]]]:
         """Domain → scene → targets of one part, for the scenes that have any."""
         found: dict[str, dict[str, set[int]]] = {}
-        for name, scene in scenes.items():
-            if getattr(scene, part):
-                domain, _, short = name.partition("/")
-                found.setdefault(domain, {})[short] = set(getattr(scene, part))
+        for scene, target in _pairs(scenes, part):
+            domain, _, name = scene.partition("/")
+            found.setdefault(domain, {}).setdefault(name, set()).add(target)
         return found
 
 
@@ -130,7 +130,6 @@ def plan_night(
     """Compare what is there with what the champion has learned.
 
     Args:
-        name: of the night.
         now: all scenes as they are.
         champion: version of the model in service, if any.
         learned: its record.
@@ -212,14 +211,12 @@ def write_lists(
     return found
 
 
-def replayed(
-    old: Sequence[tuple[str, int]], new: int, settings: NightlySettings
-) -> list[tuple[str, int]]:
-    """So many of the old pairs that they are the share `replay` beside `new` new ones; all of them
-    where there are too few."""
+def replayed(old: Sequence[Target], new: int, settings: NightlySettings) -> list[Target]:
+    """So many of the old that they are the share `replay` beside `new` new ones; all of them where
+    there are too few."""
     wanted = round(new * settings.replay / (1 - settings.replay))
     return random.Random(settings.seed).sample(sorted(old), min(wanted, len(old)))
 
 
-def _pairs(record: Record, part: str) -> list[tuple[str, int]]:
+def _pairs(record: Record, part: str) -> list[Target]:
     return [(scene, target) for scene, entry in record.items() for target in getattr(entry, part)]

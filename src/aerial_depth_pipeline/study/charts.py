@@ -50,8 +50,8 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
     """Two charts (PNG) against samples: the error on the new domain between base and in-domain
     model, and the error on the old ones."""
     figure, axes = _figure(2, 6.0, 4.6)
-    roles = {"new": "on the new domain", "old": "on the old domains"}
-    for place, (role, title) in zip(axes, roles.items(), strict=True):
+    roles = (("new", "on the new domain"), ("old", "on the old domains"))
+    for place, (role, title) in zip(axes, roles, strict=True):
         found = tuning.curves(fine_tuning, role, metric)
         tuned = found[~found["method"].isin([tuning.BASE, tuning.CEILING])]
         colours = dict(zip(tuned["method"].unique(), cycle(_COLOURS), strict=False))
@@ -72,10 +72,11 @@ def fine_tuning_chart(fine_tuning: pd.DataFrame, metric: str) -> bytes:
                 place.axhline(value, color=_GREY, linestyle=line, linewidth=1.4, label=name)
         if len(tuned):
             measured = sorted(set(tuned["samples"]))
-            place.set_xscale("symlog", linthresh=max(1, *measured[:2]), linscale=0.5)
+            first = max(1, *measured[:2])
+            place.set_xscale("symlog", linthresh=first, linscale=0.5)
             place.set_xticks(measured, [f"{count:,}" for count in measured], rotation=30)
             place.minorticks_off()
-            place.set_xlim(-0.1 * max(1, *measured[:2]), 1.15 * max(1, measured[-1]))
+            place.set_xlim(-0.1 * first, 1.15 * max(1, measured[-1]))
         place.set_title(title, fontsize=10)
         finish(place, "samples learned from", label(metric))
     handles, labels = axes[0].get_legend_handles_labels()
@@ -114,11 +115,8 @@ def online_chart(online: pd.DataFrame) -> bytes:
 def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -> bytes:
     """One axis of the ablation (PNG): each setting's mean over seeds for every test domain, and the
     single seeds."""
-    rows = ablation[
-        (ablation["axis"] == axis)
-        & (ablation["alignment"] == alignment)
-        & (ablation["metric"] == metric)
-    ]
+    shown = ablation[(ablation["alignment"] == alignment) & (ablation["metric"] == metric)]
+    rows = shown[shown["axis"] == axis]
     settings, domains = list(rows["setting"].unique()), list(rows["domain"].unique())
     figure, (place,) = _figure(1, max(4.5, 1.1 * len(settings) + 2.5), 3.4)
     for i, (domain, colour) in enumerate(zip(domains, cycle(_COLOURS), strict=False)):

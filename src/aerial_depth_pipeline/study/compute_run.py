@@ -120,11 +120,9 @@ class _Watch:
         self.seconds = max(self.progress["seconds"].values(), default=0.0)
 
     def go_on(self) -> None:
-        """Let the clock go on."""
         self.since = time.perf_counter()
 
     def halt(self) -> None:
-        """Halt the clock."""
         self.seconds += time.perf_counter() - self.since
 
     def settings(self) -> TrainSettings:

@@ -41,13 +41,7 @@ class Planner:
         return list(self.footage)
 
     def run(
-        self,
-        label: str,
-        train_on: Sequence[str],
-        seed: int,
-        *changes: Mapping[str, Any],
-        samples: int = 0,
-        **options: Any,
+        self, label: str, train_on: Sequence[str], seed: int, *changes: Mapping, **options: Any
     ) -> Run:
         """A run with changes of the parameters `train` over those of the whole study; `options`
         are further fields of `Run`.
@@ -64,7 +58,7 @@ class Planner:
             {"settings": measured, "metrics": self.measuring.metrics},
             self.settings.test_frames,
         )
-        samples = samples or self.settings.samples
+        samples = options.pop("samples", 0) or self.settings.samples
         return Run(f"{label}, seed {seed}", tuple(train_on), train, samples, data, **options)
 
 

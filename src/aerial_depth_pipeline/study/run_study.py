@@ -29,8 +29,7 @@ class Observer(Protocol):
     """Keeps a record of the runs, such as an experiment tracker."""
 
     def running(self, run: Run) -> AbstractContextManager[MetricsLogger]:
-        """A context in which the run is computed; an exception that leaves it is the run's
-        failure."""
+        """A context in which the run is computed; an exception that leaves it is its failure."""
 
     def finished(self, run: Run, result: Mapping[str, Any]) -> None:
         """The run has a result, of now or of an earlier study."""
@@ -82,16 +81,15 @@ class Workshop:
 def in_order(runs: Sequence[Run]) -> list[list[Run]]:
     """The different runs and those they start from, in waves: a run comes in a later wave than the
     one it starts from."""
-    depths: dict[str, tuple[int, Run]] = {}
-
-    def add(run: Run) -> int:
-        if run.fingerprint not in depths:
-            depth = 0 if run.start is None else add(run.start) + 1
-            depths[run.fingerprint] = (depth, run)
-        return depths[run.fingerprint][0]
-
-    waves = max(map(add, runs), default=-1) + 1
-    return [[run for depth, run in depths.values() if depth == wave] for wave in range(waves)]
+    waves: list[dict[str, Run]] = []
+    for run in runs:
+        chain = [run]
+        while chain[0].start is not None:
+            chain.insert(0, chain[0].start)
+        waves += [{} for _ in chain[len(waves) :]]
+        for wave, each in zip(waves, chain, strict=False):
+            wave.setdefault(each.fingerprint, each)
+    return [list(wave.values()) for wave in waves]
 
 
 def run_study(runs: Sequence[Run], workshop: Workshop) -> dict[str, Outcome]:

@@ -6,7 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -19,31 +22,23 @@ def make_servable(folder: Path) -> None:
     It takes RGB images of one size [B, H, W, 3], uint8, and gives depth [B, H, W], float32, in
     the unit that `model.json` names.
     """
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
     )
+    rows, columns = np.mgrid[0:28, 0:48]
+    example_HW3 = np.stack([5 * columns, 9 * rows, 3 * (rows + columns)], -1).astype(np.uint8)
     with tempfile.TemporaryDirectory() as scratch:
         description = Path(scratch) / "description"
         mlflow.pyfunc.save_model(
             description,
             loader_module=__name__,
             signature=signature,
-            input_example=_example(),
+            input_example=example_HW3[None],
             pip_requirements=["aerial_depth_pipeline"],
         )
         for path in description.iterdir():
             shutil.move(path, Path(folder) / path.name)
-
-
-def _example() -> np.ndarray:
-    """One small image [1, 28, 48, 3] of colours that run into each other."""
-    rows, columns = np.mgrid[0:28, 0:48]
-    return np.stack([5 * columns, 9 * rows, 3 * (rows + columns)], -1).astype(np.uint8)[None]
 
 
 class _Served:

@@ -42,13 +42,8 @@ def log_folder(folder: Path, name: str) -> None:
 
 
 def log_report(name: str, items: Mapping[str, object]) -> None:
-    """Log tables, texts, images, figures and local files as artifacts below `name`, each under its
-    file name.
-
-    Args:
-        name: folder of the artifacts.
-        items: file name → `pandas.DataFrame`, `str`, `PIL.Image`, matplotlib `Figure` or `Path`.
-    """
+    """Log items by file name (`pandas.DataFrame`, `str`, `PIL.Image`, matplotlib `Figure` or local
+    `Path`) as artifacts below `name`."""
     if not is_tracking():
         return
     import pandas as pd

@@ -65,28 +65,26 @@ class StudyRuns:
             _TAG: run.fingerprint,
             "process": f"{socket.gethostname()}:{os.getpid()}",
         }
-        parameters = {} if found else _parameters(run)
+        replay = run.replay
+        about = {
+            "train_on": ", ".join(run.train_on),
+            "samples": run.samples,
+            "start": run.start.label if run.start else "",
+            "replay": "",
+        }
+        if replay is not None:
+            about["replay"] = f"{replay.triplets} triplets of {', '.join(replay.domains)}"
+        about |= {name: getattr(run.train, name) for name in _KEPT_PARAMETERS}
         known = found or [self._client.create_run(self._experiment, None, tags, run.label)]
         run_id = known[0].info.run_id
         self._client.log_batch(
             run_id,
             tags=[RunTag(name, value) for name, value in tags.items()],
-            params=[Param(name, str(value)[:500]) for name, value in parameters.items()],
+            # MLflow refuses to change a parameter: an earlier study has logged them.
+            params=[] if found else [Param(k, str(value)[:500]) for k, value in about.items()],
         )
         self._client.update_run(run_id, status="RUNNING")
         return run_id
-
-
-def _parameters(run: Run) -> dict[str, Any]:
-    replay = ""
-    if run.replay is not None:
-        replay = f"{run.replay.triplets} triplets of {', '.join(run.replay.domains)}"
-    return {
-        "train_on": ", ".join(run.train_on),
-        "samples": run.samples,
-        "start": "" if run.start is None else run.start.label,
-        "replay": replay,
-    } | {name: getattr(run.train, name) for name in _KEPT_PARAMETERS}
 
 
 class _RunLogger:

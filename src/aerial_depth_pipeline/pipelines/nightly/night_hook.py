@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 EXIT_REFUSED = 3
 EXIT_FAILED = 1
 EXIT_BUSY = 75  # sysexits.h: try again later
-_PREFIX = "AERIAL_NIGHT_"
 
 
 class NightHook:
@@ -39,20 +38,13 @@ class NightHook:
 
     @hook_impl(tryfirst=True)  # before an MLflow run is opened
     def before_pipeline_run(
-        self,
-        run_params: Json,
-        pipeline: Pipeline,
-        catalog: DataCatalog,
+        self, run_params: Json, pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         if "night_outcome" not in pipeline.all_outputs():
             return
         settings = read_settings(NightlySettings, catalog.load("params:nightly"), "nightly")
-        path = (
-            Path(run_params["project_path"])
-            / catalog.load("params:work_folder")
-            / "nightly"
-            / "lock"
-        )
+        work = Path(run_params["project_path"]) / catalog.load("params:work_folder")
+        path = work / "nightly" / "lock"
         self._lock = lock(path, settings.wait_seconds)
         if self._lock is None:
             sys.stderr.write(
@@ -78,43 +70,34 @@ class NightHook:
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        self._end(
-            "failed",
-            str(user_error_behind(error) or f"{type(error).__name__}: {error}"),
-            {},
-            EXIT_FAILED,
-        )
+        message = str(user_error_behind(error) or f"{type(error).__name__}: {error}")
+        self._end("failed", message, {}, EXIT_FAILED)
 
     def _end(self, outcome: str, message: str, report: Json, code: int) -> None:
         """Tell the outside, once, and let the next night begin."""
         settings, self._settings = self._settings, None
         if settings is None:
             return
-        facts = {
-            "OUTCOME": outcome,
-            "MESSAGE": message,
-            "EXIT_CODE": str(code),
-            "CHAMPION": str(report.get("champion") or ""),
-            "VERSION": str(report.get("version") or ""),
-            "REPORT": f"{self._reporting}/nightly/{report['folder']}/night.html" if report else "",
-        }
         if settings.command:
-            _run(
-                settings, {**os.environ, **{_PREFIX + name: value for name, value in facts.items()}}
-            )
+            page = f"{self._reporting}/nightly/{report['folder']}/night.html" if report else ""
+            facts = {
+                "OUTCOME": outcome,
+                "MESSAGE": message,
+                "EXIT_CODE": str(code),
+                "CHAMPION": str(report.get("champion") or ""),
+                "VERSION": str(report.get("version") or ""),
+                "REPORT": page,
+            }
+            _run(settings.command, settings.command_seconds, facts)
         if self._lock is not None:
             self._lock.close()
 
 
-def _run(settings: NightlySettings, environment: dict[str, str]) -> None:
-    """Run the configured command; that it fails changes nothing about the night."""
+def _run(command: str, seconds: float, facts: dict[str, str]) -> None:
+    """Tell a command the facts; that it fails changes nothing about the night."""
+    environment = os.environ | {f"AERIAL_NIGHT_{name}": value for name, value in facts.items()}
     try:
-        done = subprocess.run(
-            shlex.split(settings.command),
-            env=environment,
-            timeout=settings.command_seconds,
-            check=False,
-        )
+        done = subprocess.run(shlex.split(command), env=environment, timeout=seconds, check=False)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         logger.warning("nightly.command could not be run: %s", error)
         return

@@ -34,12 +34,8 @@ STEPS = ("frame_extraction", "ground_truth", "triplets")
 
 
 def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> Plan:
-    """Compare the scenes on disk with what the champion has learned.
-
-    Args:
-        parameters: `nightly`.
-        domain_inputs: triplet lists and triplets of each domain in turn.
-    """
+    """Compare the scenes on disk (triplet lists and triplets of each domain in turn) with what the
+    champion has learned."""
     from aerial_depth_pipeline.retraining.plan import plan_night, record_from_json, scenes_of_domain
 
     settings = read_settings(NightlySettings, parameters, "nightly")
@@ -91,16 +87,8 @@ def train_challenger(
     work: str,
     *triplet_lists: DomainTriplets,
 ) -> Challenger:
-    """Train tonight's challenger.
-
-    Args:
-        plan: the night.
-        parameters: `nightly`.
-        train_parameters: `train`.
-        checkpoints: local folder for checkpoints; a killed night's training goes on from there.
-        work: local folder for unfinished work.
-        triplet_lists: of each domain.
-    """
+    """Train tonight's challenger. A killed night's training goes on from `checkpoints`, a local
+    folder as is `work`."""
     from aerial_depth_pipeline.retraining import challenger as night
     from aerial_depth_pipeline.tracking.lightning_logger import MlflowLogger
 
@@ -125,15 +113,8 @@ def judge_challenger(
     evaluation_parameters: Parameters,
     *domain_inputs: DomainInput,
 ) -> Judgement:
-    """Measure both models on what was held out, and decide.
-
-    Args:
-        plan: the night.
-        challenger: both models.
-        parameters: `nightly`.
-        evaluation_parameters: `evaluation`.
-        domain_inputs: triplet lists, frames and ground truth of each domain in turn.
-    """
+    """Measure both models on what was held out of each domain (triplet lists, frames and ground
+    truth in turn), and decide."""
     from aerial_depth_pipeline.retraining.challenger import judge
 
     settings = read_settings(NightlySettings, parameters, "nightly")
@@ -161,12 +142,6 @@ def report_night(
     """Register the challenger as a version, and write the page of the night.
 
     Args:
-        plan: the night.
-        challenger: both models.
-        judgement: the decision.
-        parameters: `nightly`.
-        card: `model_card`.
-        work: local folder for unfinished work.
         reports: what became of each domain's scenes in every step over scenes (`STEPS`).
 
     Returns:
@@ -227,12 +202,7 @@ def _write_version(
 
 
 def promote_challenger(plan: Plan, parameters: Parameters, reports: Scenes) -> Json:
-    """Do what the published report says; the only step of a night that changes what is in service.
-
-    Args:
-        plan: the night.
-        parameters: `nightly`.
-        reports: folders of the published reports with their `night.json`, by night.
+    """Do what the night's published report says; the only step that changes what is in service.
 
     Raises:
         UserError: if somebody else changed the champion while the night was at work.
@@ -254,11 +224,7 @@ def promote_challenger(plan: Plan, parameters: Parameters, reports: Scenes) -> J
 
 
 def roll_back_champion(parameters: Parameters) -> str:
-    """Put the version before the champion into service again.
-
-    Args:
-        parameters: `nightly`; `roll_back_to` names another version.
-    """
+    """Put the version before the champion, or `nightly.roll_back_to`, into service again."""
     settings = read_settings(NightlySettings, parameters, "nightly")
     name = settings.registered_model
     before, after = registry.roll_back(name, settings.roll_back_to)

@@ -65,11 +65,7 @@ def run_parts(
     plain |= {"main_alignment": settings.alignments[0], "alignments": settings.alignments}
     measuring = Measuring(measured.model_copy(update=plain), settings.metrics)
     planner = Planner(settings, train, triplets, footage, measuring)
-    modules = {
-        "generalization": generalization,
-        "fine_tuning": fine_tuning,
-        "ablation": ablation,
-    }
+    modules = {"generalization": generalization, "fine_tuning": fine_tuning, "ablation": ablation}
     plans = {part: modules[part].plan(planner) for part in parts}
     observer: Observer | None = None
     if tracking.is_tracking():
@@ -89,10 +85,8 @@ def run_parts(
     workshop.folder.mkdir(parents=True, exist_ok=True)
     outcomes = run_study([run for plan in plans.values() for run in plan.values()], workshop)
     if all(outcome.result is None for outcome in outcomes.values()):
-        reasons = "\n".join(
-            f"  {outcome.run.label}: {outcome.reason}" for outcome in outcomes.values()
-        )
-        raise UserError(f"No run of the study could be computed.\n{reasons}")
+        reasons = [f"\n  {outcome.run.label}: {outcome.reason}" for outcome in outcomes.values()]
+        raise UserError(f"No run of the study could be computed.{''.join(reasons)}")
     tables = {}
     for part, plan in plans.items():
         tables[f"{part}_cells"] = runs_table(part, plan.values(), outcomes)
@@ -132,11 +126,8 @@ def _footage(settings: StudySettings, domains: Mapping[str, DomainData]) -> dict
             " scene_report.csv for why scenes were left out."
         )
     if missing:
-        logger.warning(
-            "study: without training triplets or test frames with reference depth, and left"
-            " out: %s.",
-            ", ".join(missing),
-        )
+        what = "without training triplets or test frames with reference depth, and left out"
+        logger.warning("study: %s: %s.", what, ", ".join(missing))
     return found
 
 
@@ -161,15 +152,12 @@ def _other_triplets(domain: DomainData, parameters: Parameters, folder: Path) ->
 def draw_study(
     parameters: Parameters, on_disk: dict[str, Callable[[], pd.DataFrame]], *_: pd.DataFrame
 ) -> str:
-    """Draw the report from the tables of all parts that have been made.
+    """The page, drawn from the tables of all parts that have been made.
 
     Args:
         parameters: `study`.
         on_disk: loads each table of the study by its name; a part that has not been made has none.
         _: tables of this run, which are on disk by then.
-
-    Returns:
-        The page.
     """
     from aerial_depth_pipeline.study.study_report import StudyTables, conclusions, study_page
 
