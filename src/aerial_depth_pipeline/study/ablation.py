@@ -1,6 +1,7 @@
 """One choice is changed at a time, everything else stays at the default."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -29,17 +30,13 @@ def plan(planner: Planner) -> Runs:
     for axis in settings.axes:
         for setting, change in planner.settings.axes[axis].items():
             triplets = changed(planner.triplets, change.triplets)
+            if triplets == dict(planner.triplets):
+                triplets = {}  # those that are there will do
+            options: dict[str, Any] = {"triplets": triplets, "samples": settings.samples}
+            options["training_triplets"] = change.training_triplets
             for seed in planner.settings.seeds:
-                runs[axis, str(setting), seed] = planner.run(
-                    f"{axis} {setting}",
-                    train_on,
-                    seed,
-                    change.train,
-                    samples=settings.samples,
-                    # A change to what is the default anyway needs no other triplets.
-                    triplets=triplets if triplets != dict(planner.triplets) else {},
-                    training_triplets=change.training_triplets,
-                )
+                given = f"{axis} {setting}", train_on, seed, change.train
+                runs[axis, str(setting), seed] = planner.run(*given, **options)
     return runs
 
 

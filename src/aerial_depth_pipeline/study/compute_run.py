@@ -65,15 +65,8 @@ def compute_run(
     if initial is not None:
         watch.at_the_beginning(initial)
     watch.go_on()
-    model = train(
-        {"study": folder / _TRIPLETS},
-        watch.settings(),
-        folder / _CHECKPOINTS,
-        logger=logger,
-        validate=watch,
-        fingerprint=run.fingerprint,
-        initial=initial,
-    )
+    study, kept = {"study": folder / _TRIPLETS}, folder / _CHECKPOINTS
+    model = train(study, watch.settings(), kept, logger, watch, run.fingerprint, initial)
     watch.halt()
     watch.at_the_end(model)
     model.metadata.update({"domains": list(run.train_on), "cell": run.label, "triplets": len(new)})

@@ -54,27 +54,20 @@ def plan(planner: Planner) -> Runs:
             runs[method, False, seed] = planner.run(label, domains, seed)
     buffer = Replay(tuple(old), settings.replay_triplets, settings.replay_share)
     curve: dict[str, Any] = {"samples": settings.samples, "points": tuple(sorted(settings.points))}
+    flight: dict[str, Any] = {"online_repeats": settings.online_repeats}
     tuned: Runs = {}
     online: Runs = {}
     for seed, name, replay in itertools.product(seeds, settings.methods, settings.replay):
-        options: dict[str, Any] = {
-            "start": runs[BASE, False, seed],
-            "replay": buffer if replay else None,
-        }
-        what, changes = method_name(name, replay), (settings.train, planner.settings.methods[name])
-        tuned[name, replay, seed] = planner.run(
-            f"{what} on {new}", [new], seed, *changes, **curve, **options
-        )
+        what = method_name(name, replay)
+        changes = [settings.train, planner.settings.methods[name]]
+        base: dict[str, Any] = {"start": runs[BASE, False, seed]}
+        base["replay"] = buffer if replay else None
+        run = planner.run(f"{what} on {new}", [new], seed, *changes, **curve, **base)
+        tuned[name, replay, seed] = run
         if name in settings.online:
-            options["online_repeats"] = settings.online_repeats
-            online[_ONLINE + name, replay, seed] = planner.run(
-                f"{what} online on {new}",
-                [new],
-                seed,
-                *changes,
-                {"schedule": "constant"},
-                **options,
-            )
+            changes.append({"schedule": "constant"})
+            run = planner.run(f"{what} online on {new}", [new], seed, *changes, **flight, **base)
+            online[_ONLINE + name, replay, seed] = run
     return runs | tuned | online
 
 

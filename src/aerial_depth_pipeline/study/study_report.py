@@ -134,8 +134,8 @@ def _generalization(table: pd.DataFrame, alignment: str, metrics: list[str]) -> 
         ]
         for row in drops(table, alignment, metric).itertuples(index=False)
     ]
-    header = ["trained on → tested on", label(metric), "spread over seeds", "seeds"]
-    header.append("against in-domain")
+    shown = ["spread over seeds", "seeds", "against in-domain"]
+    header = ["trained on → tested on", label(metric), *shown]
     caption = "Rows: what was trained on. Columns: what was tested on. Bright is good."
     image = page.Figure(caption, charts.matrix_chart(table, alignment, metrics))
     caption = f"{label(metric)}, and its change against the test domain's own model"
@@ -195,13 +195,10 @@ def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> page.S
         part = table[(table["axis"] == axis) & (table["alignment"] == alignment)]
         columns = list(itertools.product(part["domain"].unique(), metrics))
         seeds = dict(iter(part.groupby(["setting", "domain", "metric"])["value"]))
-        rows = [
-            [
-                str(setting),
-                *(_mean(metric, seeds.get((setting, d, metric))) for d, metric in columns),
-            ]
-            for setting in part["setting"].unique()
-        ]
+        rows = []
+        for setting in part["setting"].unique():
+            means = [_mean(metric, seeds.get((setting, d, metric))) for d, metric in columns]
+            rows.append([str(setting), *means])
         name = _spoken(axis)
         header = [name, *(f"{domain}: {label(metric)}" for domain, metric in columns)]
         chart = charts.axis_chart(table, axis, alignment, metrics[0])

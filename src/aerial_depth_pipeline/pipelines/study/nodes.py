@@ -39,7 +39,6 @@ def run_parts(
     """Compute the runs of some parts of the study that are not there yet, and gather their tables.
 
     Args:
-        parts: `generalization`, `fine_tuning`, `ablation`.
         parameters: `study`.
         train, triplets, evaluation: the parameters that the study changes.
         work: local folder; finished runs stay in it, so that a study that was stopped goes on.
