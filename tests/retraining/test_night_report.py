@@ -7,7 +7,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.reporting.page import Figure
 from aerial_depth_pipeline.retraining.challenger import Judgement
-from aerial_depth_pipeline.retraining.decision import decide
+from aerial_depth_pipeline.retraining.decision import Decision, decide
 from aerial_depth_pipeline.retraining.night_report import write_night
 from aerial_depth_pipeline.retraining.plan import SceneRecord, plan_night
 from aerial_depth_pipeline.retraining.settings import NightlySettings
@@ -62,7 +62,9 @@ def test_a_night_without_news_names_what_waits(tmp_path) -> None:
         "nothing_new", {"town/a": A, "town/b": B}, "3", {"town/a": A}, {("town/b", "b1"): "4"}
     )
     left_out = {"town/z": "triplets: none"}
-    content = write_night(tmp_path / "x", plan, {}, Judgement(), None, left_out)
+    content = write_night(
+        tmp_path / "x", plan, {}, Judgement(Decision(False, [], {})), None, left_out
+    )
     assert content["outcome"] == "nothing new" and not content["reasons"]
     assert (
         content["message"]

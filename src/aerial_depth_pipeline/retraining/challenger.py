@@ -35,10 +35,9 @@ class Challenger:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The decision, its images, and what the challenger was measured beside; no decision where
-    there was nothing to learn."""
+    """The decision, its images, and what the challenger was measured beside."""
 
-    decision: Decision | None = None
+    decision: Decision
     images: Sequence[Figure] = ()
     incumbent: str = comparison.CHAMPION
 
@@ -109,7 +108,7 @@ def judge(
     """
     model, champion, fault = challenger.model, challenger.champion, challenger.fault
     if model is None:
-        return Judgement(Decision(False, [fault], {}) if fault else None)
+        return Judgement(Decision(False, [fault] if fault else [], {}))
 
     def references(scenes: Record, part: str) -> dict[str, comparison.References]:
         targets = plan.targets(scenes, part)

@@ -1,13 +1,12 @@
 """The page of one night: what came in, what was learned, the decision and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aerial_depth_pipeline.files import write_json, write_text
 from aerial_depth_pipeline.reporting.page import Block, Figure, Section, Table, Text, render_page
 from aerial_depth_pipeline.retraining.challenger import Judgement
-from aerial_depth_pipeline.retraining.decision import Decision
 from aerial_depth_pipeline.retraining.plan import Plan
 
 TABLE = "night.json"
@@ -16,23 +15,22 @@ Curve = Mapping[str, Sequence[tuple[int, float]]]
 """Of the training: name → step and value."""
 
 
-def headline(
-    plan: Plan, decision: Decision | None, version: str | None, left_out: Mapping[str, str]
-) -> str:
+def headline(plan: Plan, promote: bool, version: str | None, left_out: Mapping[str, str]) -> str:
     """The night in a sentence or two."""
     champion = plan.champion
-    if decision is None:
+    if not plan.new:
         known = f"version {champion} knows all {len(plan.old)} scenes"
         parts = [known if champion else "there is no scene to learn from"]
         words = ("set aside", "kept for measuring", "left out")
-        for word, names in zip(words, (plan.waiting, plan.held_out, left_out), strict=True):
+        others: list[Collection[str]] = [plan.waiting, plan.held_out, left_out]
+        for word, names in zip(words, others, strict=True):
             parts += [f"{word}: {', '.join(sorted(names))}"] if names else []
         return f"Nothing new to learn: {'; '.join(parts)}."
     scenes = f"{len(plan.new)} scene{'s' * (len(plan.new) != 1)}"
-    if decision.promote and champion is None:
+    if promote and champion is None:
         return f"Version {version} is the first champion; it learned from {scenes}."
     learned = f"Version {version} learned from {scenes} and"
-    if decision.promote:
+    if promote:
         return f"{learned} takes the place of version {champion}."
     if champion is None:
         return f"{learned} is refused; there is still no champion."
@@ -52,37 +50,34 @@ def write_night(
 
     Args:
         folder: an empty local folder.
-        plan: the night.
         curve: of the training.
-        judgement: without a decision where there was nothing to learn.
-        version: of the challenger in the registry.
+        version: of the challenger in the registry, if there was something to learn.
         left_out: scenes that could not be prepared, with the reason.
 
     Returns:
         What `night.json` holds.
     """
     decision = judgement.decision
-    lead = headline(plan, decision, version, left_out)
+    lead = headline(plan, decision.promote, version, left_out)
     title, outcome, sections = "A night without news", NOTHING_NEW, [_came_in(plan, left_out)]
-    if decision is not None:
+    if plan.new:
         title, outcome = f"Night of {plan.name}", PROMOTE if decision.promote else REFUSE
-        sections += [_learned(plan, curve), _decided(decision, judgement)]
+        sections += [_learned(plan, curve), _decided(judgement)]
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "night.html", render_page(title, lead, sections))
     write_text(folder / "night.md", _markdown(title, lead, sections, folder))
-    figures = {} if decision is None else decision.figures
     content = {
         "folder": plan.name,
         "outcome": outcome,
         "message": lead,
-        "reasons": [] if decision is None else decision.reasons,
+        "reasons": decision.reasons,
         "champion": plan.champion,
         "version": version,
         "data_fingerprint": plan.fingerprint,
         "new": sorted(plan.new),
         "waiting": plan.waiting,
         "left_out": dict(left_out),
-        "figures": {name: vars(found) for name, found in figures.items()},
+        "figures": {name: vars(found) for name, found in decision.figures.items()},
     }
     write_json(folder / TABLE, content)
     return content
@@ -121,7 +116,8 @@ def _learned(plan: Plan, curve: Curve) -> Section:
     return Section("What was learned", [Text(f"The challenger was trained {start}."), *tables])
 
 
-def _decided(decision: Decision, judgement: Judgement) -> Section:
+def _decided(judgement: Judgement) -> Section:
+    decision = judgement.decision
     header = ["hold-out", judgement.incumbent, "challenger", "change", "95 % interval", "images"]
     rows = [
         [

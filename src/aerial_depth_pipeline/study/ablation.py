@@ -1,6 +1,5 @@
 """One choice is changed at a time, everything else stays at the default."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,7 +7,7 @@ import pandas as pd
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.study.planning import Planner, end_table
 from aerial_depth_pipeline.study.run import Run, changed
-from aerial_depth_pipeline.study.run_study import Outcome
+from aerial_depth_pipeline.study.run_study import Outcomes
 
 Runs = dict[tuple[str, str, int], Run]
 
@@ -40,6 +39,6 @@ def plan(planner: Planner) -> Runs:
     return runs
 
 
-def table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def table(runs: Runs, outcomes: Outcomes) -> pd.DataFrame:
     """`ablation.csv`."""
     return end_table(runs, outcomes, "axis", "setting", "seed")

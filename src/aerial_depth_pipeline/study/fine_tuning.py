@@ -3,7 +3,6 @@ what it forgets."""
 
 import itertools
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.study.planning import Planner, last_rows
 from aerial_depth_pipeline.study.run import Replay, Run
-from aerial_depth_pipeline.study.run_study import Outcome
+from aerial_depth_pipeline.study.run_study import Outcomes
 
 COLUMNS = ["method", "replay", "seed", "samples", "seconds", "domain", "role", "metric", "value"]
 _FRAME_COLUMNS = ["scene", "frame", "abs_rel", "base_abs_rel"]
@@ -71,7 +70,7 @@ def plan(planner: Planner) -> Runs:
     return runs | tuned | online
 
 
-def table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def table(runs: Runs, outcomes: Outcomes) -> pd.DataFrame:
     """`fine_tuning.csv`: under the study's first alignment. The base model has 0 samples."""
     new = next(run.train_on for (method, _, _), run in runs.items() if method == CEILING)
     rows = []
@@ -87,7 +86,7 @@ def table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def online_table(runs: Runs, outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def online_table(runs: Runs, outcomes: Outcomes) -> pd.DataFrame:
     """Each frame's error before it was learned from, in the order of the flights, beside the
     untouched base model's."""
     rows = []

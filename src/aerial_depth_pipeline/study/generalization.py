@@ -6,7 +6,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.study.planning import Planner, end_table
 from aerial_depth_pipeline.study.run import Run
-from aerial_depth_pipeline.study.run_study import Outcome
+from aerial_depth_pipeline.study.run_study import Outcomes
 
 COLUMNS = ["train_domain", "test_domain", "seed", "alignment", "metric", "value"]
 
@@ -32,7 +32,7 @@ def plan(planner: Planner) -> dict[tuple[str, int], Run]:
     }
 
 
-def table(runs: Mapping[tuple[str, int], Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def table(runs: Mapping[tuple[str, int], Run], outcomes: Outcomes) -> pd.DataFrame:
     """`generalization.csv`."""
     found = end_table(runs, outcomes, "train_domain", "seed")
     return found.rename(columns={"domain": "test_domain"})[COLUMNS]

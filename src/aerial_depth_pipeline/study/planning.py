@@ -10,7 +10,7 @@ from aerial_depth_pipeline.configuration import present_names
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.study.measuring import Measuring
 from aerial_depth_pipeline.study.run import Footage, Run, changed, train_settings
-from aerial_depth_pipeline.study.run_study import Outcome
+from aerial_depth_pipeline.study.run_study import Outcomes
 from aerial_depth_pipeline.study.settings import StudySettings
 from aerial_depth_pipeline.training.settings import TrainSettings
 
@@ -62,7 +62,7 @@ class Planner:
         return Run(f"{label}, seed {seed}", tuple(train_on), train, samples, data, **options)
 
 
-def runs_table(part: str, runs: Iterable[Run], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:
+def runs_table(part: str, runs: Iterable[Run], outcomes: Outcomes) -> pd.DataFrame:
     """What became of each run of a part, one row each, with the columns RUN_COLUMNS."""
     rows = []
     for fingerprint, run in {run.fingerprint: run for run in runs}.items():
@@ -73,9 +73,7 @@ def runs_table(part: str, runs: Iterable[Run], outcomes: Mapping[str, Outcome]) 
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
 
-def end_table(
-    runs: Mapping[tuple, Run], outcomes: Mapping[str, Outcome], *key_names: str
-) -> pd.DataFrame:
+def end_table(runs: Mapping[tuple, Run], outcomes: Outcomes, *key_names: str) -> pd.DataFrame:
     """What was measured at the end of each run's training, a column for each part of its key."""
     rows = [
         dict(zip(key_names, key, strict=True)) | row

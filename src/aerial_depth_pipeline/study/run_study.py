@@ -44,6 +44,10 @@ class Outcome:
     reason: str = ""
 
 
+Outcomes = Mapping[str, Outcome]
+"""By the fingerprint of the run."""
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where runs are computed.
@@ -144,7 +148,7 @@ def run_study(runs: Sequence[Run], workshop: Workshop) -> dict[str, Outcome]:
 
 
 def _compute(
-    run: Run, workshop: Workshop, outcomes: Mapping[str, Outcome], device: int | None, apart: bool
+    run: Run, workshop: Workshop, outcomes: Outcomes, device: int | None, apart: bool
 ) -> Outcome:
     """Compute a run, in a process of its own that sees `device` alone where it is to be `apart`."""
     start = None
@@ -171,9 +175,7 @@ def _compute(
     return Outcome(run, result)
 
 
-def _run_apart(
-    arguments: tuple, logger: MetricsLogger | None, device: int | None
-) -> dict[str, Any]:
+def _run_apart(arguments: tuple, logger: MetricsLogger | None, device: int | None) -> dict:
     """`compute_run` in a process of its own; its curves come back through a pipe."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)

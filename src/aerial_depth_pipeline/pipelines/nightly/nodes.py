@@ -123,7 +123,7 @@ def judge_challenger(
     judgement = judge(plan, challenger, references_of, settings, evaluation)
     figures = {
         f"night/{name}/{key}": value
-        for name, found in (judgement.decision.figures if judgement.decision else {}).items()
+        for name, found in judgement.decision.figures.items()
         for key, value in vars(found).items()
     }
     tracking.log_metrics(figures)
@@ -151,7 +151,7 @@ def report_night(
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     version = None
-    if judgement.decision is not None:
+    if plan.new:
         fields = read_settings(CardSettings, card, "model_card")
         version_folder = Path(work) / "nightly" / "version"
         tags = _write_version(version_folder, plan, challenger, judgement, fields)
@@ -179,7 +179,6 @@ def _write_version(
     from aerial_depth_pipeline.tracking.pyfunc import make_servable
 
     decision, model = judgement.decision, challenger.model
-    assert decision is not None
     remove(folder)
     if model is not None:
         model.save(folder)
