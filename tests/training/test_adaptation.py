@@ -9,7 +9,7 @@ from tests.worlds.tiny_world import write_domain
 
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.training.adaptation import merge, restrict
-from aerial_depth_pipeline.training.sampler import TripletBatches
+from aerial_depth_pipeline.training.store import TripletBatches
 from aerial_depth_pipeline.training.train import train
 
 

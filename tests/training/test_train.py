@@ -23,7 +23,6 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.training.kernels import compiling
 from aerial_depth_pipeline.training.launch import run_rank
 from aerial_depth_pipeline.training.module import compose_poses, learning_rate_at
-from aerial_depth_pipeline.training.sampler import TripletBatches
 from aerial_depth_pipeline.training.samples import read_triplets
 from aerial_depth_pipeline.training.scene_scale import scene_depths, with_step_lengths
 from aerial_depth_pipeline.training.settings import (
@@ -33,7 +32,7 @@ from aerial_depth_pipeline.training.settings import (
     TrainSettings,
     WatchdogSettings,
 )
-from aerial_depth_pipeline.training.store import TripletStore
+from aerial_depth_pipeline.training.store import TripletBatches, TripletStore
 from aerial_depth_pipeline.training.train import train
 from aerial_depth_pipeline.training.triplet_sweep import depth_hint
 
@@ -429,7 +428,7 @@ def test_a_depth_hint_shows_the_way_at_first(domain, tmp_path):
         run(domain, tmp_path, loss=guided, pose=PoseSettings(source="learned"))
 
 
-def test_batches_depend_on_seed_and_step_alone_and_cover_every_triplet(domain):
+def test_batches_depend_on_seed_and_step_alone_and_cover_every_triplet(domain, monkeypatch):
     triplets = read_triplets("tiny", domain, "train", PoseSettings())
     units = dict.fromkeys((t.scene for t in triplets), 1.0)
     store, decoded = TripletStore(triplets, units, 1.0), TripletStore(triplets, units, 0.0)
@@ -440,7 +439,10 @@ def test_batches_depend_on_seed_and_step_alone_and_cover_every_triplet(domain):
     assert sorted(seen) == sorted(2 * list(range(10)))
     late, whole = next(iter(TripletBatches(store, of_seed, first_step=3))), list(batches)
     assert all(torch.equal(late[name], whole[3][name]) for name in late)
-    halves = [next(iter(TripletBatches(store, of_seed, 0, rank, 2))) for rank in (0, 1)]
+    halves = []
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        halves.append(next(iter(TripletBatches(store, settings(steps=10, seed=5, devices=2)))))
     joined = torch.stack([half["random"] for half in halves], 1).flatten(0, 1)
     assert torch.equal(joined, whole[0]["random"])
     for a, b in zip(TripletBatches(decoded, of_seed), whole, strict=True):

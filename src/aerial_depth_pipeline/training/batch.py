@@ -1,7 +1,6 @@
 """A batch of triplets: its fields, and how each follows the image through augmentation."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,40 +19,34 @@ border), and what loss terms add."""
 RANDOM_NUMBERS = 16
 
 
-@dataclass
 class Rotation:
     """The cameras of each sample rotated about their centres: points become R x.
 
-    Attributes:
+    Args:
         vector_B3: axis times angle, radians.
         K_B33: calibration at the images' size.
         height, width: of the images.
+
+    Attributes:
+        pose_B44: R as a pose without translation.
     """
 
-    vector_B3: torch.Tensor
-    K_B33: torch.Tensor
-    height: int
-    width: int
-    _seen: dict[tuple[int, int], tuple[torch.Tensor, ...]] = field(default_factory=dict)
-
-    @cached_property
-    def pose_B44(self) -> torch.Tensor:
-        """R as a pose without translation."""
-        return pose_from_vectors(self.vector_B3, torch.zeros_like(self.vector_B3))
-
-    @property
-    def matrix_B33(self) -> torch.Tensor:
-        """R."""
-        return self.pose_B44[:, :3, :3]
+    def __init__(
+        self, vector_B3: torch.Tensor, K_B33: torch.Tensor, height: int, width: int
+    ) -> None:
+        self._K_B33, self._height, self._width = K_B33, height, width
+        still = torch.zeros_like(vector_B3)
+        self.pose_B44 = pose_from_vectors(vector_B3, still)
+        self._back_B44 = pose_from_vectors(-vector_B3, still)
+        self._seen: dict[tuple[int, int], tuple[torch.Tensor, ...]] = {}
 
     def look_up(self, height: int, width: int) -> tuple[torch.Tensor, ...]:
         """Where each pixel of a rotated map of this size lay before: pixels, z along the old axis
         of a ray with z = 1 along the new one, and the mask of what lay inside."""
         if (height, width) not in self._seen:
-            K = scale_K(self.K_B33, width / self.width, height / self.height)
-            back = pose_from_vectors(-self.vector_B3, torch.zeros_like(self.vector_B3))
-            ones = torch.ones(len(K), 1, height, width, device=self.vector_B3.device)
-            self._seen[height, width] = reproject(ones, K, back)
+            K = scale_K(self._K_B33, width / self._width, height / self._height)
+            ones = torch.ones(len(K), 1, height, width, device=K.device)
+            self._seen[height, width] = reproject(ones, K, self._back_B44)
         return self._seen[height, width]
 
 
@@ -99,11 +92,15 @@ class Field:
         return value
 
 
-class Images(Field):
-    """Images [B, L, 3, H, W]; the border's colour where a rotated camera looks past them."""
+class _Map(Field):
+    """A value for each pixel."""
 
     def flip(self, value: torch.Tensor, width: int) -> torch.Tensor:
         return value.flip(-1)
+
+
+class Images(_Map):
+    """Images [B, L, 3, H, W]; the border's colour where a rotated camera looks past them."""
 
     def rotate(self, value: torch.Tensor, rotation: Rotation) -> torch.Tensor:
         pixels = rotation.look_up(*value.shape[-2:])[0]
@@ -147,36 +144,27 @@ class Vectors(Field):
         return value * value.new_tensor([-1.0, 1.0, 1.0])
 
     def rotate(self, value: torch.Tensor, rotation: Rotation) -> torch.Tensor:
+        R_B33 = rotation.pose_B44[:, :3, :3]
         if value.ndim == 2:
-            return (rotation.matrix_B33 @ value[..., None])[..., 0]
-        return value @ rotation.matrix_B33.transpose(1, 2)
+            return (R_B33 @ value[..., None])[..., 0]
+        return value @ R_B33.transpose(1, 2)
 
 
-class InverseDepth(Field):
+class InverseDepth(_Map):
     """Inverse depth of the target [B, 1, h, w] of any size, 0 where unknown."""
 
-    def flip(self, value: torch.Tensor, width: int) -> torch.Tensor:
-        return value.flip(-1)
-
     def rotate(self, value: torch.Tensor, rotation: Rotation) -> torch.Tensor:
-        height, width = value.shape[-2:]
-        pixels, z, inside = rotation.look_up(height, width)
-        grid = grid_from_pixels(pixels, height, width)
-        looked_up = F.grid_sample(
-            value, grid, mode="nearest", padding_mode="zeros", align_corners=False
-        )
+        pixels, z, inside = rotation.look_up(*value.shape[-2:])
+        grid = grid_from_pixels(pixels, *value.shape[-2:])
         # A point's depth along the new axis is its old depth divided by z.
-        return looked_up * z * inside
+        return F.grid_sample(value, grid, mode="nearest", align_corners=False) * z * inside
 
     def crop(self, value: torch.Tensor, crop: Crop) -> torch.Tensor:
         return crop.resample(value, "nearest")
 
 
-class Mask(Field):
+class Mask(_Map):
     """A mask [B, 1, H, W] of the target's pixels."""
-
-    def flip(self, value: torch.Tensor, width: int) -> torch.Tensor:
-        return value.flip(-1)
 
     def crop(self, value: torch.Tensor, crop: Crop) -> torch.Tensor:
         return crop.resample(value.float(), "nearest") > 0
@@ -190,16 +178,16 @@ FIELDS: dict[str, Field] = {
     "valid_mask": Mask(),
 }
 """How the fields of a batch follow the image, by name; loss terms add theirs. Others stay."""
+_OTHER = Field()
 
 
 def flip(batch: Batch, chosen_B: torch.Tensor) -> Batch:
     """The batch with the chosen samples mirrored left to right."""
-    width = batch["images"].shape[-1]
     flipped = {}
     for name, value in batch.items():
+        mirrored = FIELDS.get(name, _OTHER).flip(value, batch["images"].shape[-1])
         pick = chosen_B.reshape(-1, *[1] * (value.ndim - 1))
-        kind = FIELDS.get(name)
-        flipped[name] = torch.where(pick, kind.flip(value, width), value) if kind else value
+        flipped[name] = torch.where(pick, mirrored, value)
     return flipped
 
 
@@ -208,17 +196,11 @@ def rotate(batch: Batch, vector_B3: torch.Tensor) -> Batch:
     `valid_mask`."""
     height, width = batch["images"].shape[-2:]
     rotation = Rotation(vector_B3, batch["K"], height, width)
-    rotated = {
-        name: FIELDS[name].rotate(value, rotation) if name in FIELDS else value
-        for name, value in batch.items()
-    }
+    rotated = {name: FIELDS.get(name, _OTHER).rotate(v, rotation) for name, v in batch.items()}
     return rotated | {"valid_mask": rotation.look_up(height, width)[2]}
 
 
 def crop(batch: Batch, factor_B: torch.Tensor, place_B2: torch.Tensor) -> Batch:
     """The batch cropped and enlarged as `Crop` says."""
     piece = Crop(factor_B, place_B2, *batch["images"].shape[-2:])
-    return {
-        name: FIELDS[name].crop(value, piece) if name in FIELDS else value
-        for name, value in batch.items()
-    }
+    return {name: FIELDS.get(name, _OTHER).crop(value, piece) for name, value in batch.items()}

@@ -2,10 +2,11 @@
 logger."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from lightning.pytorch.loggers import Logger
+from aerial_depth_pipeline.training.samples import spread
 
 _POINTS = 20
 
@@ -17,7 +18,7 @@ class MetricsLogger(Protocol):
         """Take figures of a step."""
 
 
-class Curve(Logger):
+class Curve:
     """A logger for `train` that keeps figures by step.
 
     What an earlier part of the same training wrote stays up to the step at which this part begins.
@@ -28,19 +29,7 @@ class Curve(Logger):
     """
 
     def __init__(self, path: Path, forward: MetricsLogger | None = None) -> None:
-        super().__init__()
         self._path, self._forward, self._started = Path(path), forward, False
-
-    @property
-    def name(self) -> str:
-        return "curve"
-
-    @property
-    def version(self) -> str:
-        return str(self._path)
-
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """The settings are kept elsewhere."""
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Keep figures of one step."""
@@ -48,20 +37,11 @@ class Curve(Logger):
         if not self._started:
             self._started = True
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            kept = [line for line in self._lines() if line["step"] < step]
-            self._path.write_text(
-                "".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8"
-            )
+            kept = [json.dumps(line) + "\n" for line in self._lines() if line["step"] < step]
+            self._path.write_text("".join(kept), encoding="utf-8")
+        figures = {name: float(value) for name, value in metrics.items()}
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(
-                json.dumps(
-                    {
-                        "step": step,
-                        "metrics": {name: float(value) for name, value in metrics.items()},
-                    }
-                )
-                + "\n"
-            )
+            stream.write(json.dumps({"step": step, "metrics": figures}) + "\n")
         if self._forward is not None:
             self._forward.log_metrics(metrics, step)
 
@@ -79,23 +59,12 @@ class Curve(Logger):
             for name, value in line["metrics"].items():
                 if name == "train/total" or name.startswith("val/"):
                     found.setdefault(name, []).append((line["step"], value))
-        return {name: [points[i] for i in _spread(len(points))] for name, points in found.items()}
+        return {name: spread(points, _POINTS) for name, points in found.items()}
 
-    def _lines(self) -> list[dict[str, Any]]:
-        if not self._path.is_file():
-            return []
-        lines = []
-        for line in self._path.read_text(encoding="utf-8").splitlines():
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        text = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
+        for line in text.splitlines():
             try:
-                lines.append(json.loads(line))
+                yield json.loads(line)
             except ValueError:  # cut off by a kill
-                break
-        return lines
-
-
-def _spread(count: int) -> list[int]:
-    return (
-        sorted({round(i * (count - 1) / (_POINTS - 1)) for i in range(_POINTS)})
-        if count > _POINTS
-        else list(range(count))
-    )
+                return

@@ -3,9 +3,8 @@
 import contextlib
 import logging
 import math
-import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,11 @@ from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.progress import progress_bar, quiet
 from aerial_depth_pipeline.training.adaptation import restrict
-from aerial_depth_pipeline.training.callbacks.average import MovingAverage
-from aerial_depth_pipeline.training.callbacks.checkpoint import Checkpoint
 from aerial_depth_pipeline.training.callbacks.images import TrainingImages
-from aerial_depth_pipeline.training.callbacks.step import StepLog, StepMetrics
+from aerial_depth_pipeline.training.callbacks.step import MovingAverage, StepLog, StepMetrics
 from aerial_depth_pipeline.training.callbacks.validation import ValidateDepth, Validation
 from aerial_depth_pipeline.training.callbacks.watchdog import (
+    Checkpoint,
     TrainingFault,
     Watchdog,
     WatchdogCallback,
@@ -35,7 +33,6 @@ from aerial_depth_pipeline.training.checkpoints import BEST, LAST, load_checkpoi
 from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.module import TrainingModule
 from aerial_depth_pipeline.training.probe import make_probe
-from aerial_depth_pipeline.training.sampler import TripletBatches
 from aerial_depth_pipeline.training.samples import Triplet, read_triplets
 from aerial_depth_pipeline.training.scene_scale import (
     metres_per_unit,
@@ -43,7 +40,7 @@ from aerial_depth_pipeline.training.scene_scale import (
     with_step_lengths,
 )
 from aerial_depth_pipeline.training.settings import TrainSettings
-from aerial_depth_pipeline.training.store import TripletStore
+from aerial_depth_pipeline.training.store import TripletBatches, TripletStore
 from aerial_depth_pipeline.training.terms import TERMS
 
 log = logging.getLogger(__name__)
@@ -65,7 +62,11 @@ def fit(
         settings = settings.model_copy(update={"network": network})
     if settings.threads > 0:
         torch.set_num_threads(settings.threads)
-    triplets, held_out = (_read(domains, split, settings) for split in ("train", "val"))
+    pose = settings.pose
+    triplets, held_out = (
+        [t for name in sorted(domains) for t in read_triplets(name, domains[name], split, pose)]
+        for split in ("train", "val")
+    )
     if not triplets:
         raise UserError(
             f"There is no triplet to train on in {', '.join(sorted(domains)) or 'no domain'}:"
@@ -77,12 +78,11 @@ def fit(
     # From here on everything random follows the seed, also the network's first weights.
     torch.manual_seed(settings.seed)
     scale = scene_scale(triplets + held_out, settings)
-    store = TripletStore(triplets, scale.factors, settings.cache_gigabytes)
+    memory = settings.cache_gigabytes
+    store = TripletStore(triplets, scale.factors, memory)
     for triplet in triplets:
-        check_calibration(triplet.K_33, store.width, store.height, str(triplet.image))
-    validation = None
-    if held_out:
-        validation = TripletStore(held_out, scale.factors, settings.cache_gigabytes)
+        check_calibration(triplet.K_33, *store.size, str(triplet.image))
+    validation = TripletStore(held_out, scale.factors, memory) if held_out else None
     for term in TERMS:
         if term.used(settings):
             store.fields |= term.data(triplets, scale, settings)
@@ -104,26 +104,25 @@ def fit(
         module.restore(content)
         bar.update(module.step)
         log.info("Training continues at step %d of %d.", module.step, settings.steps)
-
-    def advance(terms: dict[str, float]) -> None:
-        bar.set_postfix_str(f"loss {terms['total']:.4f}", refresh=False)
-        bar.update(1)
-
     step_log = StepLog(logger)
-    rules = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
-    watchdog = WatchdogCallback(rules, probe, checkpoints, step_log)
-    callbacks = [
-        StepMetrics(advance),
+    watchdog = Watchdog(settings.watchdog, round(settings.warm_up * settings.steps))
+    callbacks: list[L.Callback] = [
+        StepMetrics(bar),
         MovingAverage(),
-        watchdog,
+        WatchdogCallback(watchdog, probe, checkpoints, step_log),
         step_log,
         Validation(validation, validate, checkpoints, whole, step_log),
         TrainingImages(validation, logger),
         Checkpoint(checkpoints, whole, watchdog),
     ]
     with bar, _quiet():
-        _run(module, store, settings, callbacks)
-    return _result(module, checkpoints, settings)
+        _run(module, store, callbacks)
+    best = checkpoints / BEST
+    if settings.keep == "best" and math.isfinite(module.best) and best.is_file():
+        content = load_checkpoint(best)
+        module.model.load_state_dict(content["model"])
+        module.average, module.step = None, content["step"]
+    return module.depth_model().to("cpu")
 
 
 def check_calibration(K_33: np.ndarray, width: int, height: int, name: str) -> None:
@@ -156,31 +155,24 @@ def uses_bf16(settings: TrainSettings) -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
-def _read(domains: dict[str, Path], split: str, settings: TrainSettings) -> list[Triplet]:
-    folders = sorted(domains.items())
-    return [t for name, path in folders for t in read_triplets(name, path, split, settings.pose)]
-
-
 def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
     """The checkpoint to continue from, or None for a fresh start."""
-    if settings.resume is False:
-        return None
-    if not path.is_file():
-        if settings.resume is True:
-            raise UserError(
-                f"{path} is missing: there is no training to continue. Set train.resume: auto or"
-                " false."
-            )
+    insists = settings.resume is True
+    if insists and not path.is_file():
+        raise UserError(
+            f"{path} is missing: there is no training to continue. Set train.resume: auto or false."
+        )
+    if settings.resume is False or not path.is_file():
         return None
     content = load_checkpoint(path)
     same = content["fingerprint"] == fingerprint
-    if settings.resume is True and not same:
+    if insists and not same:
         raise UserError(
             f"{path} comes from other settings or other data. Restore them, or set"
             " train.resume: false to start anew."
         )
     unfinished = content["step"] < settings.steps and not content["stopped"]
-    return content if settings.resume is True or (same and unfinished) else None
+    return content if insists or (same and unfinished) else None
 
 
 def _metadata(
@@ -207,47 +199,33 @@ def _metadata(
     }
 
 
-def _run(
-    module: TrainingModule,
-    store: TripletStore,
-    settings: TrainSettings,
-    callbacks: Sequence[L.Callback],
-) -> None:
+def _run(module: TrainingModule, store: TripletStore, callbacks: list[L.Callback]) -> None:
+    settings = module.settings
     if module.step >= settings.steps or module.stopped:
         return
-    ranks = settings.devices * settings.num_nodes
-    rank = int(os.environ.get("RANK", "0")) if ranks > 1 else 0
+    batches = TripletBatches(store, settings, module.step)
+    several = batches.ranks > 1
     trainer = L.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.num_nodes,
-        strategy="ddp" if ranks > 1 else "auto",
+        strategy="ddp" if several else "auto",
         # Normalisation sees the whole batch on GPUs; torch has no such layer for the CPU.
-        sync_batchnorm=ranks > 1 and torch.cuda.is_available() and settings.accelerator != "cpu",
+        sync_batchnorm=several and torch.cuda.is_available() and settings.accelerator != "cpu",
         precision="bf16-mixed" if uses_bf16(settings) else "32-true",
         max_epochs=1,
         accumulate_grad_batches=settings.accumulate,
         use_distributed_sampler=False,
-        callbacks=list(callbacks),
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    batches = TripletBatches(store, settings, module.step, rank, ranks)
     trainer.fit(module, train_dataloaders=batches)
     if trainer.interrupted:
         raise KeyboardInterrupt
-
-
-def _result(module: TrainingModule, checkpoints: Path, settings: TrainSettings) -> DepthModel:
-    best = checkpoints / BEST
-    if settings.keep == "best" and math.isfinite(module.best) and best.is_file():
-        content = load_checkpoint(best)
-        module.model.load_state_dict(content["model"])
-        module.average, module.step = None, content["step"]
-    return module.depth_model().to("cpu")
 
 
 @contextlib.contextmanager
@@ -255,13 +233,8 @@ def _quiet() -> Iterator[None]:
     """Lightning talks about seeds, devices and tips; none of it helps the user of a pipeline."""
     # MLflow imports Lightning under its old name as well, and the name that was imported last is
     # the one that talks.
-    names = (
-        "lightning.pytorch",
-        "lightning.fabric",
-        "lightning.pytorch.utilities.rank_zero",
-        "pytorch_lightning.utilities.rank_zero",
-    )
-    with quiet(*names), warnings.catch_warnings():
+    talkers = [f"{name}.utilities.rank_zero" for name in ("lightning.pytorch", "pytorch_lightning")]
+    with quiet("lightning.pytorch", "lightning.fabric", *talkers), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*lightning.*")
         yield

@@ -23,8 +23,7 @@ from aerial_depth_pipeline.training.terms import Context
 
 
 def learning_rate_at(step: int, settings: TrainSettings) -> float:
-    """The learning rate of a step: a function of the step alone, so that resuming needs no
-    state."""
+    """The learning rate of a step: a function of the step, so that resuming needs no state."""
     warm = max(1, round(settings.warm_up * settings.steps)) if settings.warm_up > 0 else 0
     if step < warm:
         return settings.learning_rate * (step + 1) / (warm + 1)
@@ -83,18 +82,13 @@ class TrainingModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.model, self.settings, self.metadata = model, settings, metadata
-        self.size, self.target, self.sources = (
-            (store.width, store.height),
-            store.target,
-            store.sources,
-        )
+        self.size, self.target, self.sources = store.size, store.target, store.sources
         self.average = copy.deepcopy(model) if settings.ema > 0 else None
         self.forward_model: Any = torch.compile(model) if settings.compile is True else model
         self.fast = settings.compile == "auto" and pays(settings.steps)
-        self.step, self.rewinds, self.best, self.no_better = 0, 0, math.inf, 0
-        self.stopped = False
+        self.step, self.rewinds, self.parts = 0, 0, 0
+        self.best, self.no_better, self.stopped = math.inf, 0, False
         self.sums: dict[str, torch.Tensor] = {}
-        self.parts = 0
         self.terms: dict[str, float] = {}
         self._optimizer_state: dict[str, Any] | None = None
 
@@ -113,10 +107,8 @@ class TrainingModule(L.LightningModule):
         settings, encoder = self.settings, list(self.model.depth.encoder.parameters())
         own = {id(parameter) for parameter in encoder}
         rest = [parameter for parameter in self.model.parameters() if id(parameter) not in own]
-        groups = [
-            {"params": rest, "share": 1.0},
-            {"params": encoder, "share": settings.encoder_rate},
-        ]
+        groups: Any = [{"params": rest, "share": 1.0}]
+        groups.append({"params": encoder, "share": settings.encoder_rate})
         # Fused: one pass over all weights instead of a dozen, a tenth of a small step on a CPU.
         options: dict[str, Any] = {"lr": settings.learning_rate, "fused": True}
         if settings.optimizer == "adam":
@@ -151,9 +143,7 @@ class TrainingModule(L.LightningModule):
         if self.settings.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
 
-    def losses(
-        self, batch: Batch, model: torch.nn.Module, augmented: bool
-    ) -> dict[str, torch.Tensor]:
+    def losses(self, batch: Batch, model: Any, augmented: bool) -> dict[str, torch.Tensor]:
         """`total`, its terms, and what the watchdog looks at: `warped`, `unwarped`, `used`,
         `inverse_depth`, `relief`, `at_an_end`, `motion`."""
         settings = self.settings
@@ -166,44 +156,32 @@ class TrainingModule(L.LightningModule):
         # Where neither poses nor the sources' depth are predicted, the network sees the target
         # alone.
         alone = not settings.pose.predicted and not with_sources
-        shown, sources, target = [self.target], [], 0
-        if not alone:
-            shown, sources, target = list(range(images.shape[1])), self.sources, self.target
+        shown, frames = ([self.target], ([], 0)) if alone else (None, (self.sources, self.target))
         if augmented:
-            batch, seen = augment(batch, settings.augmentation, shown if alone else None)
+            batch, seen = augment(batch, settings.augmentation, shown)
         else:
-            seen = images[:, shown] if alone else images
+            seen = images if shown is None else images[:, shown]
         device = images.device.type
         with torch.autocast(device, enabled=False):
             slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])
-        inverse_depths, numbers, estimated = model(seen, sources, target, slope)
-        source_inverse = None
-        if with_sources:
-            source_inverse = self._inverse_depth_of_sources(model, seen[:, self.sources], batch)
+        inverse_depths, numbers, estimated = model(seen, *frames, slope)
+        source_inverse = self._source_inverse_depth(model, seen, batch) if with_sources else None
         with torch.autocast(device, enabled=False):
             predicted = compose_poses(numbers, batch["T"], settings.pose)
             taught = self.step < settings.pose.given_until * settings.steps
+            T = batch["T"] if taught else predicted
+            where = self.step, self.target, self.sources
             context = Context(
-                batch,
-                settings,
-                self.step,
-                self.target,
-                self.sources,
-                inverse_depths,
-                batch["T"] if taught else predicted,
-                predicted,
-                slope,
-                estimated,
-                source_inverse,
-                self.fast,
+                batch, settings, *where, inverse_depths, T, predicted, slope, estimated
             )
+            context.source_inverse_BSHW, context.fast = source_inverse, self.fast
             return objective(context)
 
-    @staticmethod
-    def _inverse_depth_of_sources(
-        model: Any, seen_BS3HW: torch.Tensor, batch: Batch
+    def _source_inverse_depth(
+        self, model: Any, seen_BL3HW: torch.Tensor, batch: Batch
     ) -> torch.Tensor:
-        sources = seen_BS3HW.shape[1]
+        seen_BS3HW = seen_BL3HW[:, self.sources]
+        sources = len(self.sources)
         with torch.autocast(seen_BS3HW.device.type, enabled=False):
             up = (batch["T"][..., :3, :3] @ batch["up"][:, None, :, None])[..., 0]
             K = batch["K"].repeat_interleave(sources, 0)

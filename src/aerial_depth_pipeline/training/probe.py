@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.ground import ground_slope
-from aerial_depth_pipeline.training.samples import Triplet, decode
+from aerial_depth_pipeline.training.samples import Triplet, decode, spread
 from aerial_depth_pipeline.training.triplet_sweep import CLEAR_SHARE, depth_hint
+
+_IMAGES = 8
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Probe:
         nearness_BHW: larger where nearer: inverse depth of a plane sweep, or the image row where
             there is none.
         mask_BHW: where `nearness_BHW` says something.
-        slope_B2: slope of level ground in each image, NaN where it is not known.
+        slope_B2: slope of level ground in each image, NaN where unknown.
         measured: whether the evidence comes from the images; an image row says little about a
             camera that looks straight down.
     """
@@ -41,8 +43,7 @@ class Probe:
     def correlation(self, inverse_depth_B1HW: torch.Tensor) -> float:
         """Mean over the images of the correlation of inverse depth with nearness; 0 where either is
         flat."""
-        values = []
-        inverse_BHW = inverse_depth_B1HW[:, 0].float()
+        values, inverse_BHW = [], inverse_depth_B1HW[:, 0].float()
         rows = zip(inverse_BHW, self.nearness_BHW, self.mask_BHW, strict=True)
         for predicted, nearness, mask in rows:
             if mask.sum() < 32:
@@ -53,18 +54,17 @@ class Probe:
         return float(np.mean(values)) if values else 0.0
 
 
-def make_probe(triplets: Sequence[Triplet], depths: dict[str, float], count: int = 8) -> Probe:
-    """A probe from `count` of the triplets.
+def make_probe(triplets: Sequence[Triplet], depths: dict[str, float]) -> Probe:
+    """A probe from a few of the triplets.
 
     Args:
         depths: median depth of the scenes whose poses are given, in the unit of their translations;
             the others give the image row.
     """
     rows, measured = [], False
-    for index in np.unique(np.linspace(0, len(triplets) - 1, count).round().astype(int)):
-        triplet = triplets[index]
-        frames = decode(triplet.image, triplet.frames)
-        image = torch.from_numpy(frames[len(frames) // 2]).permute(2, 0, 1).float() / 255
+    for triplet in spread(triplets, _IMAGES):
+        target = decode(triplet.image, triplet.frames)[triplet.frames // 2]
+        image = torch.from_numpy(target).permute(2, 0, 1).float() / 255
         size = image.shape[-2:]
         nearness = torch.linspace(0, 1, size[0])[:, None].expand(size)
         mask = torch.ones(size, dtype=torch.bool)
@@ -73,9 +73,7 @@ def make_probe(triplets: Sequence[Triplet], depths: dict[str, float], count: int
             hint = F.interpolate(hint, size, mode="nearest")[0, 0]
             if (hint > 0).float().mean() >= CLEAR_SHARE:
                 nearness, mask, measured = hint, hint > 0, True
-        up = torch.tensor(triplet.up_3[None]).float()
-        K = torch.tensor(triplet.K_33[None]).float()
+        up, K = (torch.tensor(value[None]).float() for value in (triplet.up_3, triplet.K_33))
         rows.append((image, nearness, mask, ground_slope(up, K, *size)[0]))
-    images, nearness_rows, masks, slopes = zip(*rows, strict=True)
-    images_B3HW, nearness_BHW = torch.stack(images), torch.stack(nearness_rows)
-    return Probe(images_B3HW, nearness_BHW, torch.stack(masks), torch.stack(slopes), measured)
+    images, nearness, masks, slopes = (torch.stack(column) for column in zip(*rows, strict=True))
+    return Probe(images, nearness, masks, slopes, measured)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from aerial_depth_pipeline.training.settings import PoseSettings
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 _T_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
 
@@ -84,21 +86,19 @@ def read_points(triplets: Sequence[Triplet]) -> list[np.ndarray]:
     Raises:
         UserError: where no scene has points.
     """
-    by_scene: dict[Path, dict[int, np.ndarray]] = {}
+    points: dict[tuple[Path, int], np.ndarray] = {}
     for scene in {TripletFolder(t.image.parent) for t in triplets}:
         if scene.table_file("points").is_file():
-            by_scene[scene.path] = {
-                int(frame): rows[["x", "y", "z"]].to_numpy(np.float32)
-                for frame, rows in scene.table("points").groupby("frame")
-            }
-    if not any(by_scene.values()):
+            for frame, rows in scene.table("points").groupby("frame"):
+                points[scene.path, int(frame)] = rows[["x", "y", "z"]].to_numpy(np.float32)
+    if not points:
         raise UserError(
             "train.loss.sparse needs the sparse points of structure from motion, and no scene has"
             " any. Run the pipelines ground_truth and triplets first, or set train.loss.sparse"
             " to 0."
         )
     none = np.zeros((0, 3), np.float32)
-    return [by_scene.get(t.image.parent, {}).get(int(t.image.stem), none) for t in triplets]
+    return [points.get((t.image.parent, int(t.image.stem)), none) for t in triplets]
 
 
 def decode(path: Path, count: int = 3) -> np.ndarray:
@@ -118,6 +118,12 @@ def decode(path: Path, count: int = 3) -> np.ndarray:
             " Make the triplets again."
         )
     return np.ascontiguousarray(np.stack(np.split(pixels, count, axis=1)))
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` of the items, evenly spread, the first and the last among them."""
+    places = np.linspace(0, len(items) - 1, count).round().astype(int)
+    return [items[place] for place in np.unique(places)]
 
 
 def _read_poses(
@@ -161,12 +167,12 @@ def _add_poses(
         return
     if rows is None:
         return
-    reach = len(triplet.T_S44) // 2
+    reach, rows = len(triplet.T_S44) // 2, rows.sort_values("source_frame")
     before, after = rows["source_frame"] < target, rows["source_frame"] > target
     for side, first in ((rows[before], 0), (rows[after], reach)):
         if len(side) != reach:
             continue  # which of the sources is missing cannot be told
-        for slot, (_, row) in enumerate(side.sort_values("source_frame").iterrows(), first):
+        for slot, (_, row) in enumerate(side.iterrows(), first):
             T = row[_T_COLUMNS].to_numpy(float).reshape(4, 4)
             reliable = bool(np.isfinite(T).all()) and np.linalg.norm(T[:3, 3]) > 0
             if settings.source == "two_view":

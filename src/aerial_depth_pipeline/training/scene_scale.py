@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.training.samples import Triplet
+from aerial_depth_pipeline.training.samples import Triplet, spread
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
 from aerial_depth_pipeline.training.triplet_sweep import CLEAR_SHARE, sweep_depth, typical_step
 
@@ -59,18 +59,6 @@ def scene_depths(triplets: Sequence[Triplet]) -> dict[str, float]:
     return {scene: _median_depth(scene, ts) for scene, ts in scenes if typical_step(ts) > 0}
 
 
-def sweep_median_depth(triplet: Triplet, step: float) -> float | None:
-    """Median depth of a triplet's target, in the unit of its translations; None where too little of
-    it is clear.
-
-    Args:
-        step: typical length of a translation; depths from 1.5 to 400 steps are tried.
-    """
-    tried = torch.logspace(math.log10(_NEAREST), math.log10(_FARTHEST), _HYPOTHESES)
-    depth, clear = sweep_depth(triplet, step * tried)
-    return float(depth[clear].median()) if clear.float().mean() >= CLEAR_SHARE else None
-
-
 def with_step_lengths(triplets: Sequence[Triplet], settings: PoseSettings) -> list[Triplet]:
     """The triplets with translations whose ratios within a scene are as good as is known.
 
@@ -94,13 +82,6 @@ def with_step_lengths(triplets: Sequence[Triplet], settings: PoseSettings) -> li
         T[:, :3, 3] *= np.where(norm > 0, ratio[:, None] / np.where(norm > 0, norm, 1), 0.0)
         result.append(replace(triplet, T_S44=T))
     return result
-
-
-def scaled_poses(triplet: Triplet, factor: float) -> np.ndarray:
-    """`T_source_from_target` [S, 4, 4] of a triplet with translations multiplied by `factor`."""
-    T = triplet.T_S44.copy()
-    T[:, :3, 3] *= factor
-    return T
 
 
 @dataclass(frozen=True)
@@ -153,10 +134,13 @@ def _by_scene(triplets: Sequence[Triplet]) -> dict[str, list[Triplet]]:
 
 
 def _median_depth(scene: str, triplets: list[Triplet]) -> float:
-    spread = np.unique(np.linspace(0, len(triplets) - 1, _TRIPLETS).round().astype(int))
-    chosen = [triplets[i] for i in spread]
+    chosen = spread(triplets, _TRIPLETS)
     step = typical_step(chosen)
-    depths = [d for d in (sweep_median_depth(t, step) for t in chosen) if d is not None]
+    tried = torch.logspace(math.log10(_NEAREST), math.log10(_FARTHEST), _HYPOTHESES)
+    sweeps = [sweep_depth(triplet, step * tried) for triplet in chosen]
+    depths = [
+        float(d[clear].median()) for d, clear in sweeps if clear.float().mean() >= CLEAR_SHARE
+    ]
     if len(depths) < max(1, len(chosen) // 4):
         log.warning(
             "Scene %s: its depth in steps could not be measured; %g steps are assumed.",

@@ -12,19 +12,17 @@ from aerial_depth_pipeline.geometry.warping import warp
 from aerial_depth_pipeline.training.samples import Triplet, decode
 
 CLEAR_SHARE = 0.05  # of an image's pixels, for its sweep to say anything
+_MAX_WIDTH = 160  # pixels; wider images are reduced to it
+_WINDOW = 7  # side of the square over which colours are compared, pixels
 
 
 @torch.no_grad()
-def sweep_depth(
-    triplet: Triplet, depths_D: torch.Tensor, max_width: int = 160, window: int = 7
-) -> tuple[torch.Tensor, torch.Tensor]:
+def sweep_depth(triplet: Triplet, depths_D: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Depth of a triplet's target among the given depths: the one at which the sources agree best
     with it.
 
     Args:
         depths_D: candidates in the unit of the translations, in ascending order.
-        max_width: images are reduced to this width.
-        window: side of the square over which colours are compared, pixels.
 
     Returns:
         Depth [H, W] and the mask [H, W] of the pixels that one depth explains clearly better than
@@ -35,7 +33,7 @@ def sweep_depth(
     frames = torch.from_numpy(decode(triplet.image, triplet.frames)).permute(0, 3, 1, 2)
     frames = frames.float() / 255
     full_height, full_width = frames.shape[-2:]
-    width = min(max_width, full_width)
+    width = min(_MAX_WIDTH, full_width)
     height = round(full_height * width / full_width)
     if width < full_width:
         frames = F.interpolate(frames, (height, width), mode="area")
@@ -45,13 +43,11 @@ def sweep_depth(
     T = torch.tensor(triplet.T_S44, dtype=torch.float32)
     volume = depths_D[:, None, None, None].expand(-1, 1, height, width)
     costs = []
-    for s, source in enumerate(i for i in range(len(frames)) if i != target):
-        if not triplet.usable_S[s]:
-            continue
-        images = frames[source].expand(count, -1, -1, -1)
+    for s in np.flatnonzero(triplet.usable_S):
+        images = frames[s + (s >= target)].expand(count, -1, -1, -1)
         warped, inside = warp(images, volume, K, T[s].expand(count, -1, -1))
         difference = (warped - frames[target]).abs().mean(1, keepdim=True)
-        cost = F.avg_pool2d(difference, window, 1, window // 2, count_include_pad=False)
+        cost = F.avg_pool2d(difference, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
         costs.append(cost.masked_fill(~inside, 1.0))
     cost_DHW = torch.stack(costs).amin(0)[:, 0]
     best, index = cost_DHW.min(0)
@@ -60,7 +56,7 @@ def sweep_depth(
     return 1 / _parabola(cost_DHW, 1 / depths_D, index.clamp(1, count - 2)), clear
 
 
-def depth_hint(triplet: Triplet, typical_depth: float, max_width: int = 160) -> torch.Tensor:
+def depth_hint(triplet: Triplet, typical_depth: float) -> torch.Tensor:
     """Inverse depth [H, W], half precision, relative to that of `typical_depth`; 0 where the sweep
     is not sure.
 
@@ -68,8 +64,7 @@ def depth_hint(triplet: Triplet, typical_depth: float, max_width: int = 160) -> 
         typical_depth: about the median depth of the scene, in the unit of the translations; a fifth
             of it to five times it are tried.
     """
-    depths = typical_depth / torch.linspace(4.0, 0.2, 48)
-    depth, clear = sweep_depth(triplet, depths, max_width)
+    depth, clear = sweep_depth(triplet, typical_depth / torch.linspace(4.0, 0.2, 48))
     return torch.where(clear, typical_depth / depth, 0.0).half()
 
 

@@ -14,6 +14,7 @@ from aerial_depth_pipeline.training.curve import MetricsLogger
 from aerial_depth_pipeline.training.kernels.minimum_reprojection import minimum_reprojection
 from aerial_depth_pipeline.training.kernels.photometric_error import interior, photometric_error
 from aerial_depth_pipeline.training.module import TrainingModule, compose_poses
+from aerial_depth_pipeline.training.samples import spread
 from aerial_depth_pipeline.training.settings import LossSettings
 from aerial_depth_pipeline.training.store import TripletStore
 from aerial_depth_pipeline.training.terms.photometric import auto_mask
@@ -33,50 +34,44 @@ class TrainingImages(StepCallback):
             return
         if self.draw is None or self.store is None or not trainer.is_global_zero:
             return
-        chosen = np.unique(np.linspace(0, len(self.store) - 1, 3).round().astype(int)).tolist()
-        batch = {name: v.to(module.device) for name, v in self.store.batch(chosen).items()}
+        batch = self.store.batch(spread(range(len(self.store)), 3))
+        batch = {name: value.to(module.device) for name, value in batch.items()}
         images = batch["images"].permute(0, 1, 4, 2, 3).float() / 255
         module.evaluated.eval()
         with trainer.precision_plugin.forward_context():
             slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])
             maps, numbers, _ = module.evaluated(images, module.sources, module.target, slope)
         module.model.train()
-        poses = compose_poses(numbers, batch["T"], module.settings.pose)
+        batch["T"] = compose_poses(numbers, batch["T"], module.settings.pose)
         frames = images[:, module.target], images[:, module.sources]
-        settings = module.settings.loss
-        self.draw(
-            "triplets",
-            training_image(maps[0].float(), *frames, poses, batch, settings),
-            module.step,
-        )
+        image = training_image(maps[0].float(), *frames, batch, module.settings.loss)
+        self.draw("triplets", image, module.step)
 
 
 def training_image(
     inverse_B1HW: torch.Tensor,
     target_B3HW: torch.Tensor,
     sources_BS3HW: torch.Tensor,
-    T_BS44: torch.Tensor,
     batch: Batch,
     settings: LossSettings,
 ) -> np.ndarray:
     """A row for each sample, [B * H, (3 + S) * W, 3], uint8: target, inverse depth, warped sources,
-    and white where a pixel counts."""
+    and white where a pixel counts. Poses in the batch are those that warp."""
     warped, errors, identity, masks = [], [], [], []
     weights = settings.ssim_weight, settings.ssim_range
-    for s in range(sources_BS3HW.shape[1]):
-        image, inside = warp(sources_BS3HW[:, s], 1 / inverse_B1HW, batch["K"], T_BS44[:, s])
+    for s, source in enumerate(sources_BS3HW.unbind(1)):
+        image, inside = warp(source, 1 / inverse_B1HW, batch["K"], batch["T"][:, s])
         warped.append(image)
         masks.append(interior(inside) & batch["usable"][:, s].reshape(-1, 1, 1, 1))
         errors.append(photometric_error(image, target_B3HW, *weights))
-        identity.append(photometric_error(sources_BS3HW[:, s], target_B3HW, *weights))
+        identity.append(photometric_error(source, target_B3HW, *weights))
     error, mask = minimum_reprojection(torch.cat(errors, 1), torch.cat(masks, 1))
     if settings.auto_mask:
         mask = mask & auto_mask(error, torch.cat(identity, 1).amin(1))
     rows = []
-    for b in range(len(target_B3HW)):
+    for b, inverse_HW in enumerate(inverse_B1HW[:, 0].float().cpu().numpy()):
         images = [_to_uint8(image[b]) for image in (target_B3HW, *warped)]
         counted = np.pad(255 * mask[b].cpu().numpy().astype(np.uint8), 1)
-        inverse_HW = inverse_B1HW[b, 0].float().cpu().numpy()
         depth = colour_map(inverse_HW, *np.percentile(inverse_HW, (1, 99)))
         counted = np.repeat(counted[..., None], 3, 2)
         rows.append(np.concatenate([images[0], depth, *images[1:], counted], 1))

@@ -3,6 +3,7 @@ early stopping."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 ValidateDepth = Callable[[DepthModel], dict[str, float]]
 
 
+@dataclass(eq=False)
 class Validation(StepCallback):
     """Validates every `validate_every` steps and at the end, and ends a training that gets no
     better.
@@ -31,16 +33,11 @@ class Validation(StepCallback):
         step_log: takes `val/…`.
     """
 
-    def __init__(
-        self,
-        store: TripletStore | None,
-        validate_depth: ValidateDepth | None,
-        folder: Path,
-        fingerprint: str,
-        step_log: StepLog,
-    ) -> None:
-        self.store, self.validate_depth, self.step_log = store, validate_depth, step_log
-        self.folder, self.fingerprint = folder, fingerprint
+    store: TripletStore | None
+    validate_depth: ValidateDepth | None
+    folder: Path
+    fingerprint: str
+    step_log: StepLog
 
     def after_step(self, trainer: L.Trainer, module: TrainingModule) -> None:
         if module.step % module.settings.validate_every and not module.finished:
@@ -52,7 +49,7 @@ class Validation(StepCallback):
     def _figures(self, trainer: L.Trainer, module: TrainingModule) -> dict[str, float]:
         figures = {}
         if self.store is not None:
-            figures["photometric"] = self._photometric(trainer, module, self.store)
+            figures["photometric"] = _photometric(trainer, module, self.store)
         if self.validate_depth is not None:
             with torch.autocast(module.device.type, enabled=False):
                 depth = self.validate_depth(module.depth_model())
@@ -60,26 +57,8 @@ class Validation(StepCallback):
         if figures:
             text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
             log.info("Step %d: %s", module.step, text)
-            metrics = {f"val/{name}": value for name, value in figures.items()}
-            self.step_log.write(trainer, metrics, module.step)
+            self.step_log.write(trainer, module, "val", figures)
         return figures
-
-    @torch.no_grad()
-    def _photometric(
-        self, trainer: L.Trainer, module: TrainingModule, store: TripletStore
-    ) -> float:
-        """Photometric loss of the held-out triplets, without augmentation."""
-        total, settings = 0.0, module.settings
-        size = max(1, settings.batch_size // settings.accumulate)
-        module.evaluated.eval()
-        for first in range(0, len(store), size):
-            batch = store.batch(list(range(first, min(first + size, len(store)))))
-            batch = {name: value.to(module.device) for name, value in batch.items()}
-            with trainer.precision_plugin.forward_context():
-                terms = module.losses(batch, module.evaluated, augmented=False)
-            total += float(terms["photometric"]) * len(batch["K"])
-        module.model.train()
-        return total / len(store)
 
     def _keep_best(self, module: TrainingModule, figures: dict[str, float]) -> None:
         settings = module.settings
@@ -97,8 +76,7 @@ class Validation(StepCallback):
             content = {"step": module.step, "fingerprint": self.fingerprint, "model": weights}
             save_checkpoint(self.folder / BEST, content)
 
-    @staticmethod
-    def _stop_early(trainer: L.Trainer, module: TrainingModule) -> None:
+    def _stop_early(self, trainer: L.Trainer, module: TrainingModule) -> None:
         settings = module.settings
         if settings.early_stopping == 0 or module.step == settings.steps:
             return
@@ -110,3 +88,18 @@ class Validation(StepCallback):
                 *(module.step, settings.monitor, module.no_better),
             )
             trainer.should_stop = True
+
+
+@torch.no_grad()
+def _photometric(trainer: L.Trainer, module: TrainingModule, store: TripletStore) -> float:
+    """Photometric loss of the held-out triplets, without augmentation."""
+    total, size = 0.0, max(1, module.settings.batch_size // module.settings.accumulate)
+    module.evaluated.eval()
+    for first in range(0, len(store), size):
+        batch = store.batch(list(range(first, min(first + size, len(store)))))
+        batch = {name: value.to(module.device) for name, value in batch.items()}
+        with trainer.precision_plugin.forward_context():
+            terms = module.losses(batch, module.evaluated, augmented=False)
+        total += float(terms["photometric"]) * len(batch["K"])
+    module.model.train()
+    return total / len(store)

@@ -4,6 +4,7 @@ comes from."""
 import logging
 import math
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -11,7 +12,7 @@ import torch
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.training.callbacks.step import StepCallback, StepLog
-from aerial_depth_pipeline.training.checkpoints import LAST, load_checkpoint
+from aerial_depth_pipeline.training.checkpoints import LAST, load_checkpoint, save_checkpoint
 from aerial_depth_pipeline.training.module import TrainingModule
 from aerial_depth_pipeline.training.probe import Probe
 from aerial_depth_pipeline.training.settings import WatchdogSettings
@@ -23,8 +24,7 @@ class TrainingFault(UserError):
     """The training was stopped because going on would waste time.
 
     Attributes:
-        fault: `not_finite`, `flat`, `saturated`, `inverted`, `pose_zero`, `mask_empty`, `no_gain`,
-            `calibration`.
+        fault: `calibration`, or a key of `_SENTENCES`.
     """
 
     def __init__(self, fault: str, message: str) -> None:
@@ -65,11 +65,8 @@ _SENTENCES = {
 
 
 class Watchdog:
-    """Looks at the figures of every step.
-
-    Every condition must hold for `patience` steps in a row; those that any young training meets
-    count only after the warm-up.
-    """
+    """Looks at the figures of every step. Every condition must hold for `patience` steps in a row;
+    those that any young training meets count only after the warm-up."""
 
     def __init__(self, settings: WatchdogSettings, warm_up_steps: int) -> None:
         self.settings, self.warm_up_steps = settings, warm_up_steps
@@ -92,7 +89,6 @@ class Watchdog:
         """What is wrong at this step, or None.
 
         Args:
-            step: optimizer steps done.
             terms: `total`, `warped`, `unwarped`, `used`, `relief`, `at_an_end`, `motion` (see
                 `TrainingModule.losses`).
             correlation: of predicted inverse depth with the probe, where it was measured at this
@@ -129,6 +125,7 @@ class Watchdog:
         return TrainingFault(name, f"Training stopped at step {step}: {_SENTENCES[name]}.")
 
 
+@dataclass(eq=False)
 class WatchdogCallback(StepCallback):
     """Stops a training at a fault, or takes it back to the last checkpoint with half the rate.
 
@@ -139,10 +136,10 @@ class WatchdogCallback(StepCallback):
         step_log: takes the figures of the step at which a fault was found.
     """
 
-    def __init__(
-        self, rules: Watchdog, probe: Probe | None, folder: Path, step_log: StepLog
-    ) -> None:
-        self.rules, self.probe, self.folder, self.step_log = rules, probe, folder, step_log
+    rules: Watchdog
+    probe: Probe | None
+    folder: Path
+    step_log: StepLog
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Bring the probe to the device that trains."""
@@ -159,9 +156,7 @@ class WatchdogCallback(StepCallback):
         if fault is None:
             return
         finite = {name: value for name, value in module.terms.items() if math.isfinite(value)}
-        self.step_log.write(
-            trainer, {f"train/{name}": v for name, v in finite.items()}, module.step
-        )
+        self.step_log.write(trainer, module, "train", finite)
         last = self.folder / LAST
         if settings.action == "stop" or module.rewinds >= settings.rewinds or not last.is_file():
             raise fault
@@ -183,3 +178,22 @@ class WatchdogCallback(StepCallback):
             inverse = module.model.depth(probe.images_B3HW, probe.slope_B2)
         module.model.train()
         return probe.correlation(inverse) * (1.0 if probe.measured else 0.5)
+
+
+@dataclass(eq=False)
+class Checkpoint(StepCallback):
+    """Saves `last.pt` every `checkpoint_every` steps and at the end; under `rewind` only while the
+    watchdog sees nothing."""
+
+    folder: Path
+    fingerprint: str
+    watchdog: Watchdog
+
+    def after_step(self, trainer: L.Trainer, module: TrainingModule) -> None:
+        settings = module.settings
+        good = settings.watchdog.action != "rewind" or not self.watchdog.suspicious
+        due = module.step % settings.checkpoint_every == 0 and good
+        if (due or module.finished) and trainer.is_global_zero:
+            content = module.content() | {"fingerprint": self.fingerprint}
+            optimizer = trainer.optimizers[0].state_dict()
+            save_checkpoint(self.folder / LAST, content | {"optimizer": optimizer})

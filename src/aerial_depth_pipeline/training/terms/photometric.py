@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.cameras import scale_K
 from aerial_depth_pipeline.geometry.warping import sample_grid, warp_grid
+from aerial_depth_pipeline.training.batch import Batch
 from aerial_depth_pipeline.training.kernels.compiling import compiled
 from aerial_depth_pipeline.training.kernels.masks import masked_mean
 from aerial_depth_pipeline.training.kernels.minimum_reprojection import (
@@ -20,7 +21,7 @@ from aerial_depth_pipeline.training.kernels.upsampling import upsample
 from aerial_depth_pipeline.training.settings import LossSettings, TrainSettings
 from aerial_depth_pipeline.training.terms.term import Context, Term
 
-Facts = dict[str, torch.Tensor]
+LossAndFacts = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
 class Photometric(Term):
@@ -33,58 +34,40 @@ class Photometric(Term):
         return 1.0
 
     def __call__(self, context: Context) -> torch.Tensor:
-        batch, settings = context.batch, context.settings
-        loss_of = _compiled_loss() if settings.compile is True else photometric_loss
-        loss, facts = loss_of(
-            context.inverse_depths,
-            context.target_B3HW,
-            context.sources_BS3HW,
-            batch["K"],
-            context.T_BS44,
-            batch["usable"],
-            settings.loss,
-            batch.get("valid_mask"),
-            context.fast,
-        )
+        frames = {"target": context.target_B3HW, "sources": context.sources_BS3HW}
+        views = context.batch | frames | {"T": context.T_BS44}
+        loss_of = _compiled_loss() if context.settings.compile is True else photometric_loss
+        loss, facts = loss_of(context.inverse_depths, views, context.settings.loss, context.fast)
         context.facts.update(facts)
         return loss
 
 
 def photometric_loss(
-    inverse_depths: list[torch.Tensor],
-    target_B3HW: torch.Tensor,
-    sources_BS3HW: torch.Tensor,
-    K_B33: torch.Tensor,
-    T_BS44: torch.Tensor,
-    usable_BS: torch.Tensor,
-    settings: LossSettings,
-    valid_mask_B1HW: torch.Tensor | None = None,
-    fast: bool = False,
-) -> tuple[torch.Tensor, Facts]:
+    inverse_depths: list[torch.Tensor], views: Batch, settings: LossSettings, fast: bool
+) -> LossAndFacts:
     """The photometric loss (a scalar), mean over scales.
 
     Args:
         inverse_depths: [B, 1, H / 2^s, W / 2^s] of the target, finest first.
-        target_B3HW, sources_BS3HW: images in 0..1.
-        K_B33: calibration in pixels at this size.
-        T_BS44: `T_source_from_target` in the unit of depth.
-        usable_BS: pairs whose pose may be trusted.
-        valid_mask_B1HW: pixels of the target that are image; None where all are.
+        views: a batch with `target` [B, 3, H, W] and `sources` [B, S, 3, H, W] in 0..1; `T` in the
+            unit of depth.
         fast: compile the geometry and the photometric error.
 
     Returns:
         The loss, and scalars for the watchdog: `warped` and `unwarped` (photometric and identity
         error over the pixels in view) and `used` (share of the pixels that count).
     """
-    common = (target_B3HW, sources_BS3HW, K_B33, T_BS44, usable_BS, valid_mask_B1HW, settings, fast)
     if settings.scales_at_full_size:
-        return _at_one_size(inverse_depths, *common)
-    scales = [_at_own_size(inverse, *common) for inverse in inverse_depths]
+        return _at_one_size(inverse_depths, views, settings, fast)
+    scales = [
+        _at_one_size([inverse], _resized(views, *inverse.shape[-2:]), settings, fast)
+        for inverse in inverse_depths
+    ]
     return torch.stack([loss for loss, _ in scales]).mean(), scales[0][1]
 
 
 @functools.cache
-def _compiled_loss() -> Callable[..., tuple[torch.Tensor, Facts]]:
+def _compiled_loss() -> Callable[..., LossAndFacts]:
     return torch.compile(photometric_loss)
 
 
@@ -114,27 +97,32 @@ def robust_weight(
         return 1 / (1 + (error_BHW / limit[:, None, None]).square())
 
 
-def _at_own_size(inverse, target, sources, K, T, usable, valid_mask, settings, fast):  # type: ignore[no-untyped-def]
-    size = inverse.shape[-2:]
-    if size != target.shape[-2:]:
-        K = scale_K(K, size[1] / target.shape[-1], size[0] / target.shape[-2])
-        target = F.interpolate(target, size, mode="area")
-        pairs = sources.shape[:2]
-        sources = F.interpolate(sources.flatten(0, 1), size, mode="area").unflatten(0, pairs)
-        if valid_mask is not None:
-            valid_mask = F.interpolate(valid_mask.float(), size, mode="area") == 1
-    return _at_one_size([inverse], target, sources, K, T, usable, valid_mask, settings, fast)
+def _resized(views: Batch, height: int, width: int) -> Batch:
+    old_height, old_width = views["target"].shape[-2:]
+    if (old_height, old_width) == (height, width):
+        return views
+    resize = functools.partial(F.interpolate, size=(height, width), mode="area")
+    sources = views["sources"]
+    resized = views | {
+        "K": scale_K(views["K"], width / old_width, height / old_height),
+        "target": resize(views["target"]),
+        "sources": resize(sources.flatten(0, 1)).unflatten(0, sources.shape[:2]),
+    }
+    if "valid_mask" in views:
+        resized["valid_mask"] = resize(views["valid_mask"].float()) == 1
+    return resized
 
 
-def _at_one_size(inverse_depths, target, sources, K, T, usable, valid_mask, settings, fast):  # type: ignore[no-untyped-def]
+def _at_one_size(
+    inverse_depths: list[torch.Tensor], views: Batch, settings: LossSettings, fast: bool
+) -> LossAndFacts:
     """Loss of several scales, all brought to the target's size."""
-    size = target.shape[-2:]
+    size = views["target"].shape[-2:]
     depth = 1 / torch.cat([upsample(d, *size) for d in inverse_depths], 1)  # [B, N, H, W]
     parts = []
-    for p in _parts(target):
-        inputs = depth[p], target[p], sources[p], K[p], T[p], usable[p]
-        mask = None if valid_mask is None else valid_mask[p]
-        parts.append(_errors(*inputs, mask, settings, fast))
+    for p in _parts(views["target"]):
+        part = {name: value[p] for name, value in views.items()}
+        parts.append(_errors(depth[p], part, settings, fast))
     error, in_view, identity = (torch.cat(part) for part in zip(*parts, strict=True))
     mask = in_view & auto_mask(error.detach(), identity) if settings.auto_mask else in_view
     facts = {
@@ -158,17 +146,18 @@ def _parts(images_B3HW: torch.Tensor) -> list[slice]:
     return [slice(start, start + at_once) for start in range(0, count, at_once)]
 
 
-def _errors(depth, target, sources, K, T, usable, valid_mask, settings: LossSettings, fast):  # type: ignore[no-untyped-def]
+def _errors(
+    depth: torch.Tensor, views: Batch, settings: LossSettings, fast: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The smallest (or mean) error over the sources and where it counts, both [B, N scales, H - 2,
     W - 2], and the identity error [B, 1, H - 2, W - 2]."""
     grid_of = functools.partial(warp_grid, compiled=compiled) if fast else warp_grid
     weights = settings.ssim_weight, settings.ssim_range, fast
-    scales, (height, width) = depth.shape[1], depth.shape[2:]
-    flat_depth, K = depth.flatten(0, 1)[:, None], K.repeat_interleave(scales, 0)
+    target, (scales, height, width) = views["target"], depth.shape[1:]
+    flat_depth, K = depth.flatten(0, 1)[:, None], views["K"].repeat_interleave(scales, 0)
     errors, masks, identity = [], [], []
-    for s in range(sources.shape[1]):
-        source = sources[:, s]
-        grid, inside = grid_of(flat_depth, K, T[:, s].repeat_interleave(scales, 0))
+    for s, source in enumerate(views["sources"].unbind(1)):
+        grid, inside = grid_of(flat_depth, K, views["T"][:, s].repeat_interleave(scales, 0))
         # All scales look into one image: below each other they need no copies of it.
         warped = sample_grid(source, grid.view(-1, scales * height, width, 2))
         warped = warped.unflatten(2, (scales, height)).movedim(2, 1)
@@ -177,10 +166,10 @@ def _errors(depth, target, sources, K, T, usable, valid_mask, settings: LossSett
         masks.append(inside if settings.mask_out_of_view else torch.ones_like(inside))
         with torch.no_grad():
             identity.append(photometric_error(source, target, *weights))
-    trusted = usable[:, :, None, None, None]
+    trusted = views["usable"][:, :, None, None, None]
     mask = torch.stack(masks, 1) & trusted  # [B, S, N, H - 2, W - 2]
-    if valid_mask is not None:
-        mask &= interior(valid_mask)[:, None]
+    if "valid_mask" in views:
+        mask &= interior(views["valid_mask"])[:, None]
     combine = minimum_reprojection if settings.minimum_reprojection else mean_reprojection
     error, in_view = combine(torch.stack(errors, 1), mask)
     everywhere = trusted & torch.ones_like(identity[0][:, None], dtype=torch.bool)
