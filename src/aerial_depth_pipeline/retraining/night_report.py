@@ -119,17 +119,12 @@ def _learned(plan: Plan, curve: Curve) -> Section:
 def _decided(judgement: Judgement) -> Section:
     decision = judgement.decision
     header = ["hold-out", judgement.incumbent, "challenger", "change", "95 % interval", "images"]
-    rows = [
-        [
-            name,
-            f"{found.incumbent:.4f}",
-            f"{found.challenger:.4f}",
-            f"{100 * found.change:+.1f} %",
-            f"{100 * found.low:+.1f} % … {100 * found.high:+.1f} %",
-            str(found.images),
-        ]
-        for name, found in decision.figures.items()
-    ]
+    rows = []
+    for name, found in decision.figures.items():
+        errors = [f"{error:.4f}" for error in (found.incumbent, found.challenger)]
+        shares = (found.change, found.low, found.high)
+        change, low, high = (f"{100 * share:+.1f} %" for share in shares)
+        rows.append([name, *errors, change, f"{low} … {high}", str(found.images)])
     lines = ["Promoted." if decision.promote else "Refused.", *decision.reasons]
     table = Table("abs rel, lower is better", header, rows)
     return Section("The decision", [*map(Text, lines), table, *judgement.images])

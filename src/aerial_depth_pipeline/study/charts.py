@@ -115,8 +115,7 @@ def online_chart(online: pd.DataFrame) -> bytes:
 def axis_chart(ablation: pd.DataFrame, axis: str, alignment: str, metric: str) -> bytes:
     """One axis of the ablation (PNG): each setting's mean over seeds for every test domain, and the
     single seeds."""
-    shown = ablation[(ablation["alignment"] == alignment) & (ablation["metric"] == metric)]
-    rows = shown[shown["axis"] == axis]
+    rows = ablation.query("axis == @axis and alignment == @alignment and metric == @metric")
     settings, domains = list(rows["setting"].unique()), list(rows["domain"].unique())
     figure, (place,) = _figure(1, max(4.5, 1.1 * len(settings) + 2.5), 3.4)
     for i, (domain, colour) in enumerate(zip(domains, cycle(_COLOURS), strict=False)):

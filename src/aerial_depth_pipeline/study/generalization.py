@@ -46,9 +46,7 @@ def drops(generalization: pd.DataFrame, alignment: str, metric: str) -> pd.DataF
     larger than that of the model trained on the test domain itself, as a share of it; NaN where
     that is missing.
     """
-    chosen = generalization[
-        (generalization["alignment"] == alignment) & (generalization["metric"] == metric)
-    ]
+    chosen = generalization.query("alignment == @alignment and metric == @metric")
     grouped = chosen.groupby(["train_domain", "test_domain"], sort=False)["value"]
     result = pd.DataFrame(
         {"mean": grouped.mean(), "std": grouped.std(ddof=0), "seeds": grouped.size()}

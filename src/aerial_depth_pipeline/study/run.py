@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aerial_depth_pipeline.configuration import Mark, read_settings
+from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.training.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from aerial_depth_pipeline.evaluation.references import Reference
 
 _VERSION = 1  # of what makes a run's fingerprint
 

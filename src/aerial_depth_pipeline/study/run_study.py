@@ -36,6 +36,13 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True)
+class FunctionLogger:
+    """Hands the figures of a training's steps to a function."""
+
+    log_metrics: Callable[..., None]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of a run: its result, or why it has none."""
 
@@ -202,25 +209,19 @@ def _run_apart(arguments: tuple, logger: MetricsLogger | None, device: int | Non
         process.terminate()
 
 
-class _Sender:
-    """A logger whose figures go through a pipe; a closed pipe ends the process."""
-
-    def __init__(self, pipe: Any) -> None:
-        self.pipe = pipe
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self.pipe.send(("metrics", {name: float(value) for name, value in metrics.items()}, step))
-
-
 def _child(pipe: Any, arguments: tuple, logged: bool, device: int | None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if device is not None:  # nothing has asked for CUDA yet: from now on there is this device alone
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[device] if visible else str(device)
-    logger = _Sender(pipe) if logged else None
+
+    def send(metrics: dict[str, float], step: int | None = None) -> None:
+        pipe.send(("metrics", {name: float(value) for name, value in metrics.items()}, step))
+
+    logger = FunctionLogger(send) if logged else None
     try:
         pipe.send(("result", compute_run(*arguments, logger=logger)))  # type: ignore[misc]
-    except BrokenPipeError:
+    except BrokenPipeError:  # the study has ended
         raise SystemExit(1) from None
     except UserError as error:
         pipe.send(("error", str(error)))

@@ -61,8 +61,7 @@ def conclusions(tables: StudyTables, alignment: str, metric: str) -> list[str]:
     if len(tables.fine_tuning):
         sentences += _of_fine_tuning(tuning.recovery(tables.fine_tuning, metric), metric)
     if len(tables.ablation):
-        table = tables.ablation
-        shown = table[(table["alignment"] == alignment) & (table["metric"] == metric)]
+        shown = tables.ablation.query("alignment == @alignment and metric == @metric")
         for axis, rows in shown.groupby("axis", sort=False):
             means = rows.groupby("setting", sort=False)["value"].mean()
             if len(means) > 1:
@@ -192,7 +191,7 @@ def _online_table(online: pd.DataFrame) -> page.Table:
 def _ablation(table: pd.DataFrame, alignment: str, metrics: list[str]) -> page.Section:
     blocks: list[page.Block] = []
     for axis in table["axis"].unique():
-        part = table[(table["axis"] == axis) & (table["alignment"] == alignment)]
+        part = table.query("axis == @axis and alignment == @alignment")
         columns = list(itertools.product(part["domain"].unique(), metrics))
         seeds = dict(iter(part.groupby(["setting", "domain", "metric"])["value"]))
         rows = []

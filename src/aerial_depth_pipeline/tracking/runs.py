@@ -17,22 +17,16 @@ def is_tracking() -> bool:
     return mlflow.active_run() is not None
 
 
-def active_run_id() -> str:
-    """Identity of the open run; there has to be one."""
-    run = mlflow.active_run()
-    assert run is not None
-    return str(run.info.run_id)
-
-
-def log_metrics(metrics: Mapping[str, float], step: int = 0, run_id: str = "") -> None:
+def log_metrics(metrics: Mapping[str, float], step: int | None = None, run_id: str = "") -> None:
     """Log metrics of the open run, or of another one; values that are not finite are left out,
     since the UI cannot plot them."""
-    now, numbers = int(time.time() * 1000), {name: float(metrics[name]) for name in metrics}
-    records = [Metric(k, value, now, step) for k, value in numbers.items() if math.isfinite(value)]
-    if run_id or is_tracking():
-        client = mlflow.MlflowClient()
+    now, values = int(time.time() * 1000), {name: float(metrics[name]) for name in metrics}
+    records = [Metric(k, v, now, step or 0) for k, v in values.items() if math.isfinite(v)]
+    run = None if run_id else mlflow.active_run()
+    run_id = run.info.run_id if run else run_id
+    if run_id:
         for start in range(0, len(records), 900):  # a request holds at most 1,000
-            client.log_batch(run_id or active_run_id(), metrics=records[start : start + 900])
+            mlflow.MlflowClient().log_batch(run_id, metrics=records[start : start + 900])
 
 
 def log_folder(folder: Path, name: str) -> None:

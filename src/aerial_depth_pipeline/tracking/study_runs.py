@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import mlflow
@@ -12,7 +13,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from aerial_depth_pipeline.study.planning import last_rows
 from aerial_depth_pipeline.study.run import Run
-from aerial_depth_pipeline.tracking.runs import active_run_id, log_metrics
+from aerial_depth_pipeline.study.run_study import FunctionLogger
+from aerial_depth_pipeline.tracking.runs import log_metrics
 
 _TAG = "study.cell"
 _KEPT_PARAMETERS = ("batch_size", "accumulate", "learning_rate", "schedule", "seed", "trainable")
@@ -27,16 +29,17 @@ class StudyRuns:
     """
 
     def __init__(self) -> None:
-        parent = mlflow.get_run(active_run_id())
+        parent = mlflow.active_run()
+        assert parent is not None
         self._client = mlflow.MlflowClient()
         self._parent, self._experiment = parent.info.run_id, parent.info.experiment_id
 
     @contextmanager
-    def running(self, run: Run) -> Iterator["_RunLogger"]:
+    def running(self, run: Run) -> Iterator[FunctionLogger]:
         """The MLflow run of a run, open; it ends as FAILED if the run does."""
         run_id = self._mlflow_run(run)
         try:
-            yield _RunLogger(run_id)
+            yield FunctionLogger(partial(log_metrics, run_id=run_id))
         except BaseException as error:
             self._client.set_tag(run_id, "failure", str(error)[:5000] or type(error).__name__)
             self._client.set_terminated(run_id, "FAILED")
@@ -85,14 +88,3 @@ class StudyRuns:
         )
         self._client.update_run(run_id, status="RUNNING")
         return run_id
-
-
-class _RunLogger:
-    """Sends figures to one run."""
-
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures of a step."""
-        log_metrics(metrics, step or 0, self._run_id)
