@@ -19,15 +19,8 @@ RUN_COLUMNS = ["part", "cell", "status", "reason", "samples", "seconds", "triple
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes runs.
-
-    Attributes:
-        settings: of the study.
-        train: the parameters `train`.
-        triplets: the parameters `triplets`.
-        footage: in the order of the study.
-        measuring: how models are measured.
-    """
+    """Makes runs from the study's settings and the parameters `train` and `triplets`, with footage
+    in the order of the study."""
 
     settings: StudySettings
     train: Mapping[str, Any]

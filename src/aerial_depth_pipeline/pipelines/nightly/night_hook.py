@@ -22,8 +22,7 @@ from aerial_depth_pipeline.retraining.settings import NightlySettings
 
 logger = logging.getLogger(__name__)
 
-EXIT_REFUSED = 3
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_REFUSED = 1, 3
 EXIT_BUSY = 75  # sysexits.h: try again later
 
 

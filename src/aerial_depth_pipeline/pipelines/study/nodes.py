@@ -54,7 +54,8 @@ def run_parts(
     from aerial_depth_pipeline.study import ablation, fine_tuning, generalization
     from aerial_depth_pipeline.study.measuring import Measuring
     from aerial_depth_pipeline.study.planning import Planner, runs_table
-    from aerial_depth_pipeline.study.run_study import Observer, Workshop, run_study
+    from aerial_depth_pipeline.study.run_study import Workshop, run_study
+    from aerial_depth_pipeline.tracking.study_runs import StudyRuns
 
     settings = read_settings(StudySettings, parameters, "study")
     domains = {domain.name: domain for domain in domains_of(domain_inputs)}
@@ -66,11 +67,7 @@ def run_parts(
     planner = Planner(settings, train, triplets, footage, measuring)
     modules = {"generalization": generalization, "fine_tuning": fine_tuning, "ablation": ablation}
     plans = {part: modules[part].plan(planner) for part in parts}
-    observer: Observer | None = None
-    if tracking.is_tracking():
-        from aerial_depth_pipeline.tracking.study_runs import StudyRuns
-
-        observer = StudyRuns()
+    observer = StudyRuns() if tracking.is_tracking() else None
     folder = Path(work) / "study"
 
     def remake(changed: Mapping[str, object], names: Sequence[str]) -> dict[str, StudyDomain]:

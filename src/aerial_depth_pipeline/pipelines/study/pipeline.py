@@ -15,22 +15,13 @@ def create_pipeline(parts: tuple[str, ...] = PARTS, **_: object) -> Pipeline:
     groups = ("study", "train", "triplets", "evaluation", "work_folder")
     name = "study" if parts == PARTS else "_and_".join(f"study_{part}" for part in parts)
     tables = [f"study_{table}" for part in parts for table in PART_TABLES[part]]
+    parameters = [f"params:{group}" for group in groups]
+    footage = in_every_domain("triplet_lists", "frames", "ground_truth")
+    run = update_wrapper(partial(run_parts, parts), run_parts)
+    drawn = ["params:study", "study_tables", *tables]
     return Pipeline(
         [
-            Node(
-                update_wrapper(partial(run_parts, parts), run_parts),
-                inputs=[
-                    *(f"params:{group}" for group in groups),
-                    *in_every_domain("triplet_lists", "frames", "ground_truth"),
-                ],
-                outputs=tables,
-                name=f"run_{name}",
-            ),
-            Node(
-                draw_study,
-                inputs=["params:study", "study_tables", *tables],
-                outputs="study_page",
-                name="draw_study",
-            ),
+            Node(run, [*parameters, *footage], tables, name=f"run_{name}"),
+            Node(draw_study, drawn, "study_page", name="draw_study"),
         ]
     )
