@@ -67,3 +67,19 @@ def test_a_challenger_without_depth_and_a_scene_without_references(hold_out, cap
     assert (
         nothing.errors() == {} and comparison_picture(wrong_by(0.2), wrong_by(0.1), nothing) is None
     )
+
+
+def test_metres_are_compared_where_both_models_have_them(hold_out) -> None:
+    class Model:
+        def __init__(self, unit: str) -> None:
+            self.metadata = {"unit": unit}
+
+        def __call__(self, image):
+            return wrong_by(0.1)(image)
+
+    both = measure_hold_out(Model("metres"), Model("metres"), hold_out, {}, SETTINGS)
+    np.testing.assert_allclose(
+        both.errors(metres=True)["town"][["incumbent", "challenger"]], 6, atol=1
+    )
+    one = measure_hold_out(Model("metres"), Model("training units"), hold_out, {}, SETTINGS)
+    assert one.errors(metres=True) == {} and len(one.errors()["town"]) == 6

@@ -141,3 +141,11 @@ def test_without_a_true_gain_at_most_one_night_in_twenty_promotes() -> None:
         new = table(np.stack([incumbent, incumbent * changes], 1), scenes)
         promoted += decide({"town": new}, {}, settings, margin=0.0).promote
     assert promoted <= 0.05 * nights
+
+
+def test_a_challenger_whose_metres_are_worse_is_refused() -> None:
+    """Median alignment forgives a wrong scale."""
+    new, old = {"town": errors(30, -0.2)}, {"town": errors(40, 0.0)}
+    decision = decide(new, old, SETTINGS, metres={"town": errors(40, 0.5)})
+    assert not decision.promote and "Its metres are surely worse" in decision.reasons[0]
+    assert decide(new, old, SETTINGS, metres={"town": errors(40, -0.1)}).promote

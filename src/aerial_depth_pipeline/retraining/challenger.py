@@ -85,7 +85,7 @@ def train_challenger(
         return Challenger(None, champion, str(fault), curve.points())
     model.metadata.update(
         data_fingerprint=plan.fingerprint,
-        scenes={name: len(scene.train) for name, scene in plan.new.items()},
+        scenes={name: len(scene.train) for name, scene in plan.record.items() if scene.train},
         parent=plan.champion,
         curve=curve.points(),
         night=made_from,
@@ -122,7 +122,14 @@ def judge(
     known = references(plan.new, "train") if first else {}
     new = comparison.measure_hold_out(champion, model, new_hold_out, known, evaluation, incumbent)
     old = comparison.measure_hold_out(champion, model, references(plan.old, "test"), {}, evaluation)
-    decision = decide(new.errors(), old.errors(), settings, margin=0.0 if first else None)
+    margin, metres = 0.0 if first else None, old.errors(metres=True)
+    decision = decide(new.errors(), old.errors(), settings, margin, metres)
+    if _is_metric(champion) and not _is_metric(model):
+        reason = (
+            "It has lost the champion's metres: the flights that it learned from do not agree on"
+            " what its unit is (metres_per_unit in model.json)."
+        )
+        decision = replace(decision, promote=False, reasons=[reason, *decision.reasons])
     if first and settings.first_must_beat == "none":
         reasons = ["It is the first and has nothing to beat.", *decision.reasons]
         decision = replace(decision, promote=True, reasons=reasons)
@@ -133,3 +140,7 @@ def judge(
             caption = f"The frames of the {words} that changed most. Near is bright."
             images.append(Figure(caption, content))
     return Judgement(decision, images, incumbent if first else comparison.CHAMPION)
+
+
+def _is_metric(model: DepthModel | None) -> bool:
+    return model is not None and model.metadata.get("unit") == "metres"

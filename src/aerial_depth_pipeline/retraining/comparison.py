@@ -34,16 +34,19 @@ class Measured:
         per_image: domain, scene, frame, and abs_rel under the main alignment in the columns
             `incumbent` and `challenger`.
         references: what it was measured against, by domain and scene.
+        metres: as `per_image`, without alignment, of images for which both predict metres.
     """
 
     per_image: pd.DataFrame
     references: dict[str, References]
+    metres: pd.DataFrame
 
-    def errors(self) -> dict[str, pd.DataFrame]:
+    def errors(self, metres: bool = False) -> dict[str, pd.DataFrame]:
         """Errors per image by domain: `scene`, `incumbent`, `challenger`."""
+        table = self.metres if metres else self.per_image
         return {
             str(domain): rows[["scene", *PAIR]]
-            for domain, rows in self.per_image.groupby("domain", sort=True)
+            for domain, rows in table.groupby("domain", sort=True)
         }
 
 
@@ -64,13 +67,14 @@ def measure_hold_out(
         settings: of the evaluation; abs_rel is taken under its main alignment.
         baseline: the incumbent where there is no champion.
     """
-    plain = {"alignments": [settings.main_alignment], "caps": [], "bootstrap_samples": 0}
+    alignments = list(dict.fromkeys([settings.main_alignment, "none"]))
+    plain = {"alignments": alignments, "caps": [], "bootstrap_samples": 0}
     settings = settings.model_copy(update=plain)
     methods, incumbent = [method.model_method(challenger, CHALLENGER)], baseline
     if champion is not None:
         methods.append(method.model_method(champion, CHAMPION))
         incumbent = CHAMPION
-    tables = []
+    tables: dict[str, list[pd.DataFrame]] = {alignment: [] for alignment in alignments}
     for domain, scenes in hold_out.items():
         if not any(scenes.values()):
             log.warning("%s: none of the held-out frames has reference depth.", domain)
@@ -81,11 +85,16 @@ def measure_hold_out(
         except UserError as error:
             log.warning("%s", error)
             continue
-        wide = records.pivot(index=["domain", "scene", "frame"], columns=METHOD, values="abs_rel")
-        wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(PAIR, axis=1)
-        tables.append(wide.reset_index())
+        for alignment, part in records.groupby("alignment"):
+            wide = part.pivot(index=["domain", "scene", "frame"], columns=METHOD, values="abs_rel")
+            wide = wide.reindex(columns=[incumbent, CHALLENGER]).set_axis(PAIR, axis=1)
+            tables[str(alignment)].append(wide.reset_index())
     empty = pd.DataFrame(columns=["domain", "scene", "frame", *PAIR])
-    return Measured(pd.concat(tables, ignore_index=True) if tables else empty, dict(hold_out))
+    main, metres = (
+        pd.concat(tables[alignment], ignore_index=True) if tables[alignment] else empty
+        for alignment in (settings.main_alignment, "none")
+    )
+    return Measured(main, dict(hold_out), metres.dropna(subset=PAIR))
 
 
 def comparison_picture(

@@ -69,6 +69,7 @@ def decide(
     old: Mapping[str, pd.DataFrame],
     settings: NightlySettings,
     margin: float | None = None,
+    metres: Mapping[str, pd.DataFrame] | None = None,
 ) -> Decision:
     """Promote only what is better on the new by the margin and not worse on the old than the
     tolerance, with the whole interval.
@@ -79,6 +80,7 @@ def decide(
         old: the same of the old hold-out. Where there is none, the new decide alone.
         settings: `margin`, `tolerance`, `minimum_images`, the resampling.
         margin: in place of the settings' one.
+        metres: the same as `old` without alignment, where both models predict metres.
     """
     margin = settings.margin if margin is None else margin
     tolerance, needed = settings.tolerance, settings.minimum_images
@@ -113,6 +115,11 @@ def decide(
             # A mean over all domains must not hide that one of them is lost.
             if found.images >= needed and found.low > tolerance:
                 reasons.append(f"It is surely worse in the old domain {domain}: {found}.")
+    found = compare(_joined(metres or {}), settings)
+    if found is not None:
+        figures["old, in metres"] = found
+        if found.images >= needed and found.low > tolerance:
+            reasons.append(f"Its metres are surely worse on the old hold-out: {found}.")
     if reasons:
         return Decision(False, reasons, figures)
     kept = "There is no old hold-out to be worse on."
