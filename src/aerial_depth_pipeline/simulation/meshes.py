@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from aerial_depth_pipeline.simulation.layout import rectangle, unit
+
 _HALVES = np.array([[0, 1, 2], [0, 2, 3]])  # the two triangles of a quadrilateral
 
 
@@ -44,12 +46,8 @@ class MeshBuilder:
 
     def quads(self, corners_Q43, uv_Q42, texture: int, tint) -> None:
         """Add planar quadrilaterals [Q, 4, 3]; a triangle repeats its last corner."""
-        self.triangles(
-            np.asarray(corners_Q43)[:, _HALVES].reshape(-1, 3, 3),
-            np.asarray(uv_Q42)[:, _HALVES].reshape(-1, 3, 2),
-            texture,
-            tint,
-        )
+        corners = np.asarray(corners_Q43)[:, _HALVES].reshape(-1, 3, 3)
+        self.triangles(corners, np.asarray(uv_Q42)[:, _HALVES].reshape(-1, 3, 2), texture, tint)
 
     def walls(
         self,
@@ -64,87 +62,67 @@ class MeshBuilder:
         """Upright walls along a closed outline [K, 2]; u runs along the outline, v is the height
         above `ground` (default `bottom`)."""
         outline = np.asarray(outline_K2, float)
-        following = np.roll(outline, -1, axis=0)
-        lengths = np.linalg.norm(following - outline, axis=1)
+        lengths = np.linalg.norm(np.roll(outline, -1, axis=0) - outline, axis=1)
         start = u0 + np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
-        count = len(outline)
-        quads = np.empty((count, 4, 3))
-        quads[:, 0, :2], quads[:, 1, :2], quads[:, 2, :2], quads[:, 3, :2] = (
-            outline,
-            following,
-            following,
-            outline,
-        )
-        quads[:, :2, 2], quads[:, 2:, 2] = bottom, top
-        base = bottom if ground is None else ground
-        uv = np.empty((count, 4, 2))
-        uv[:, 0, 0], uv[:, 1, 0], uv[:, 2, 0], uv[:, 3, 0] = (
-            start,
-            start + lengths,
-            start + lengths,
-            start,
-        )
-        uv[:, :2, 1], uv[:, 2:, 1] = bottom - base, top - base
-        self.quads(quads, uv, texture, tint)
+        u = np.stack([start, start + lengths, start + lengths, start], 1)
+        v = np.array([bottom, bottom, top, top]) - (bottom if ground is None else ground)
+        uv = np.stack([u, np.broadcast_to(v, u.shape)], -1)
+        self.quads(band(lifted(outline, bottom), lifted(outline, top)), uv, texture, tint)
 
     def surface(self, quads_Q43, along_2, texture: int, tint, u0: float = 0.0) -> None:
         """Sloping quadrilaterals: u runs along the horizontal direction `along_2`, v up the
         slope."""
         quads = np.asarray(quads_Q43, float)
         along = np.array([along_2[0], along_2[1], 0.0])
-        normal = cross(quads[:, 1] - quads[:, 0], quads[:, 2] - quads[:, 0])
-        up = cross(normal, along)
+        up = cross(facing(quads), along)
         up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-12)
         uv = np.stack([quads @ along + u0, np.einsum("qkc,qc->qk", quads, up)], -1)
         self.quads(quads, uv, texture, tint)
 
     def box(
-        self,
-        center_2,
-        size_2,
-        angle: float,
-        bottom: float,
-        top: float,
-        texture: int,
-        tint,
-        top_tint=None,
+        self, center_2, size_2, angle: float, bottom: float, top: float, texture: int, tint
     ) -> None:
-        """An upright box without its floor."""
+        """An upright box without its floor: eight triangles of walls, then two of the lid."""
         outline = rectangle(center_2, size_2, angle)
         self.walls(outline, bottom, top, texture, tint)
-        lid = np.concatenate([outline, np.full((4, 1), top)], 1)[None]
-        self.surface(
-            lid, (np.cos(angle), np.sin(angle)), texture, tint if top_tint is None else top_tint
-        )
+        self.surface([lifted(outline, top)], unit(angle), texture, tint)
 
     def mesh(self) -> Mesh:
         """All triangles so far; those without an area are left out."""
-        counts = np.array([len(part[0]) for part in self._parts])
-        corners = np.concatenate([part[0] for part in self._parts])
-        normals = np.empty_like(corners)
-        ends = np.cumsum(counts)
-        flat = np.ones(len(corners), bool)
-        tint = np.empty((len(corners), 3), np.float32)
-        for (_, _, _, colour, smooth), start, end in zip(
-            self._parts, ends - counts, ends, strict=True
-        ):
-            tint[start:end] = colour
-            if smooth is not None:
-                normals[start:end] = smooth
-                flat[start:end] = False
-        facing = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        length = np.linalg.norm(facing, axis=1)
+        corners, uv, texture, tint, smooth = zip(*self._parts, strict=True)
+        counts = [len(part) for part in corners]
+        corners_N33 = np.concatenate(corners)
+        normal = facing(corners_N33)
+        length = np.linalg.norm(normal, axis=1)
         keep = length > 1e-9
-        normals[flat] = (facing[flat] / np.maximum(length[flat], 1e-9)[:, None])[:, None]
-        uv = np.concatenate([part[1] for part in self._parts])
-        texture = np.repeat(np.array([part[2] for part in self._parts], np.uint8), counts)
+        normal /= np.maximum(length, 1e-9)[:, None]
+        flat = np.split(np.repeat(normal[:, None], 3, axis=1), np.cumsum(counts)[:-1])
+        normals = [f if given is None else given for f, given in zip(flat, smooth, strict=True)]
+        tints = [np.broadcast_to(t, (count, 3)) for t, count in zip(tint, counts, strict=True)]
         return Mesh(
-            corners[keep].astype(np.float32),
-            normals[keep].astype(np.float32),
-            uv[keep].astype(np.float32),
-            texture[keep],
-            tint[keep],
+            corners_N33[keep].astype(np.float32),
+            np.concatenate(normals)[keep].astype(np.float32),
+            np.concatenate(uv)[keep].astype(np.float32),
+            np.repeat(np.array(texture, np.uint8), counts)[keep],
+            np.concatenate(tints, dtype=np.float32)[keep],
         )
+
+
+def lifted(points_K2, height) -> np.ndarray:
+    """The points [K, 3] at one height or at [K]."""
+    return np.column_stack([points_K2, np.broadcast_to(height, len(points_K2))])
+
+
+def band(lower_K3: np.ndarray, upper_K3: np.ndarray) -> np.ndarray:
+    """Quadrilaterals [K, 4, 3] between two closed lines of as many points."""
+    next_lower, next_upper = np.roll(lower_K3, -1, axis=0), np.roll(upper_K3, -1, axis=0)
+    return np.stack([lower_K3, next_lower, next_upper, upper_K3], 1)
+
+
+def facing(corners: np.ndarray) -> np.ndarray:
+    """Normals [..., 3] of triangles or planar quadrilaterals [..., K, 3], not of unit length."""
+    origin = corners[..., 0, :]
+    return cross(corners[..., 1, :] - origin, corners[..., 2, :] - origin)
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -155,38 +133,18 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return result
 
 
-def rectangle(center_2, size_2, angle: float) -> np.ndarray:
-    """Corners [4, 2] of a rectangle, counter-clockwise; `angle` in radians from east."""
-    half = np.asarray(size_2, float) / 2
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-    cosine, sine = np.cos(angle), np.sin(angle)
-    return corners @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(center_2, float)
-
-
 def vehicles(builder: MeshBuilder, places_N3, angle_N, size_N3, tint_N3, texture: int) -> None:
     """Many vehicles at once: a body of length, width and height `size_N3` with a dark cabin, on the
     ground at `places_N3`."""
-    if not len(places_N3):
-        return
     shape = MeshBuilder()
     shape.box((0, 0), (1, 1), 0.0, 0.14, 0.58, 0, (1, 1, 1))
-    shape.box(
-        (-0.06, 0), (0.52, 0.86), 0.0, 0.58, 1.0, 0, (-1, -1, -1), (1, 1, 1)
-    )  # minus one marks glass
+    shape.box((-0.06, 0), (0.52, 0.86), 0.0, 0.58, 1.0, 0, (1, 1, 1))
     car = shape.mesh()
     cosine, sine = np.cos(angle_N)[:, None, None], np.sin(angle_N)[:, None, None]
-    local = car.corners_N33[None] * np.asarray(size_N3)[:, None, None]
-    corners = np.stack(
-        [
-            local[..., 0] * cosine - local[..., 1] * sine,
-            local[..., 0] * sine + local[..., 1] * cosine,
-            local[..., 2],
-        ],
-        -1,
-    )
+    x, y, z = np.moveaxis(car.corners_N33[None] * np.asarray(size_N3)[:, None, None], -1, 0)
+    corners = np.stack([x * cosine - y * sine, x * sine + y * cosine, z], -1)
     corners = corners + np.asarray(places_N3)[:, None, None]
-    tint = np.where(
-        car.tint_N3[None] < 0, np.array([0.12, 0.14, 0.16]), np.asarray(tint_N3)[:, None]
-    )
+    tint = np.repeat(np.asarray(tint_N3)[:, None], len(car), axis=1)
+    tint[:, 10:18] = (0.12, 0.14, 0.16)  # the cabin's walls are of glass
     uv = np.broadcast_to(car.uv_N32[None] * 3.0, (len(corners), *car.uv_N32.shape))
     builder.triangles(corners.reshape(-1, 3, 3), uv.reshape(-1, 3, 2), texture, tint.reshape(-1, 3))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from aerial_depth_pipeline.simulation.landscape import PLAIN
+from aerial_depth_pipeline.simulation.layout import left
 from aerial_depth_pipeline.simulation.meshes import Mesh, MeshBuilder, vehicles
-from aerial_depth_pipeline.simulation.palette import CAR_TINTS
+from aerial_depth_pipeline.simulation.palette import CAR_TINTS, PLAIN
 
 
 def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float) -> Mesh | None:
@@ -15,31 +15,19 @@ def moving_vehicles(roads: list[np.ndarray], count: int, seed: int, time: float)
         return None
     rng = np.random.default_rng([seed, 41])
     weights = np.array([_length(road) for road in usable])
-    builder, rows = MeshBuilder(), []
+    rows = []
     for _ in range(count):
         road = usable[rng.choice(len(usable), p=weights / weights.sum())]
-        speed, start, colour = (
-            rng.uniform(6, 13),
-            rng.uniform(),
-            CAR_TINTS[rng.integers(len(CAR_TINTS))],
-        )
+        speed, start, colour = rng.uniform(6, 13), rng.uniform(), rng.choice(CAR_TINTS)
         size = (4.4, 1.8, 1.5) if rng.uniform() < 0.8 else (7.5, 2.4, 3.0)
         length = _length(road)
         travelled = (start * 2 * length + speed * time) % (2 * length)
         forward = travelled < length
         point, direction = _along(road, travelled if forward else 2 * length - travelled)
         direction = direction if forward else -direction
-        right = np.array([direction[1], -direction[0]])
-        rows.append(
-            (
-                *(point[:2] + right * 1.6),
-                point[2],
-                np.arctan2(direction[1], direction[0]),
-                *size,
-                *colour,
-            )
-        )
-    table = np.array(rows)
+        place = *(point[:2] - left(direction) * 1.6), point[2]
+        rows.append((*place, np.arctan2(direction[1], direction[0]), *size, *colour))
+    table, builder = np.array(rows), MeshBuilder()
     vehicles(builder, table[:, :3], table[:, 3], table[:, 4:7], table[:, 7:10], PLAIN)
     return builder.mesh()
 
