@@ -5,8 +5,10 @@ import pytest
 from tests.worlds.evaluation_scenes import index_of, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.retraining.challenger import Challenger, judge
 from aerial_depth_pipeline.retraining.comparison import comparison_picture, measure_hold_out
 from aerial_depth_pipeline.retraining.decision import decide
+from aerial_depth_pipeline.retraining.plan import Plan, SceneRecord
 from aerial_depth_pipeline.retraining.settings import NightlySettings
 
 DEPTHS = [relief(index) for index in range(6)]
@@ -83,3 +85,25 @@ def test_metres_are_compared_where_both_models_have_them(hold_out) -> None:
     )
     one = measure_hold_out(Model("metres"), Model("training units"), hold_out, {}, SETTINGS)
     assert one.errors(metres=True) == {} and len(one.errors()["town"]) == 6
+
+
+@pytest.mark.parametrize(("keep", "promoted"), [(True, False), (False, True)])
+def test_a_challenger_that_loses_the_champion_s_metres(hold_out, keep, promoted) -> None:
+    class Model:
+        def __init__(self, share: float, unit: str) -> None:
+            self.metadata, self.predict = {"unit": unit}, wrong_by(share)
+
+        def __call__(self, image):
+            return self.predict(image)
+
+    targets = {
+        "town/a": SceneRecord("new", [1], [], [0]),
+        "rural/b": SceneRecord("n", [1], [], [0]),
+    }
+    plan = Plan("night", "1", targets, {}, {}, {}, {})
+    challenger = Challenger(Model(0.1, "training units"), Model(0.2, "metres"))
+    references_of = {name: lambda _, scenes=scenes: scenes for name, scenes in hold_out.items()}
+    settings = NightlySettings(keep_metres=keep)
+    decision = judge(plan, challenger, references_of, settings, SETTINGS).decision
+    assert decision.promote == promoted
+    assert ("lost the champion's metres" in decision.reasons[0]) == keep

@@ -62,6 +62,8 @@ class Service:
             "hold_out": 0.4,
             "minimum_images": 3,
             "minimum_scenes": 1,
+            # The flights have heights of their own.
+            "keep_metres": False,
             # Three images after seconds of training say little about the old scene
             "tolerance": 0.25,
             "first_must_beat": "none",

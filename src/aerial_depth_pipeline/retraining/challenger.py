@@ -124,10 +124,11 @@ def judge(
     old = comparison.measure_hold_out(champion, model, references(plan.old, "test"), {}, evaluation)
     margin, metres = 0.0 if first else None, old.errors(metres=True)
     decision = decide(new.errors(), old.errors(), settings, margin, metres)
-    if _is_metric(champion) and not _is_metric(model):
+    if settings.keep_metres and _is_metric(champion) and not _is_metric(model):
         reason = (
             "It has lost the champion's metres: the flights that it learned from do not agree on"
-            " what its unit is (metres_per_unit in model.json)."
+            " what its unit is (metres_per_unit in model.json). Where metres come from each"
+            " flight's own height, set nightly.keep_metres: false."
         )
         decision = replace(decision, promote=False, reasons=[reason, *decision.reasons])
     if first and settings.first_must_beat == "none":

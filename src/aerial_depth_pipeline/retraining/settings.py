@@ -26,6 +26,9 @@ class NightlySettings(Settings):
     """Required fall of abs_rel on the new hold-outs, as a share of the champion's."""
     tolerance: float = Field(0.02, ge=0, allow_inf_nan=False)
     """Allowed rise on the old hold-out, as a share of the champion's."""
+    keep_metres: bool = True
+    """Refuse a challenger that predicts no metres where the champion does: flights at other heights
+    cost a model its metres."""
     minimum_images: int = Field(5, ge=2)
     """Measured images, new or old, below which nothing is promoted."""
     minimum_scenes: int = Field(2, ge=1)
