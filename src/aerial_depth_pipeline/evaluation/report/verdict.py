@@ -22,7 +22,7 @@ def verdict(domain: DomainReport, alignment: str) -> str:
         name: f"{name.replace('_', ' ')} ({cell('abs_rel', rivals[name])})" for name in rivals.index
     }
     better = [name for name in rivals.sort_values().index if rivals[name] <= own]
-    model = f"the model ({cell('abs_rel', own)})"
+    model = f"the model (abs rel {cell('abs_rel', own)})"
     if better:
         return (
             f"{domain.name}: {named[better[0]]} is better than {model}, which is worth nothing"
