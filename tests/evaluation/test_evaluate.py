@@ -8,7 +8,7 @@ from tests.worlds.evaluation_scenes import index_of, relief, write_depth, write_
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.measuring.aggregate import COLUMNS, spread_table
-from aerial_depth_pipeline.evaluation.methods.method import Method
+from aerial_depth_pipeline.evaluation.methods.method import Method, PredictionError
 from aerial_depth_pipeline.evaluation.report.tables import format_console, problem_notes
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.evaluation.validation_metrics import validation_metrics
@@ -429,3 +429,14 @@ def test_without_alignment_only_metres_are_measured_against_metres(tmp_path, dep
     assert "none" not in measured["model"] and "median_per_image" in measured["model"]
     assert ("none" in measured["tilted_plane"]) == metric
     assert "none" not in measured["constant"]  # without training references it has no unit
+
+
+def test_a_cheap_method_may_have_no_prediction_for_some_frames(references, depths):
+    def some(frame):
+        if frame.reference.frame == 10:
+            raise PredictionError("left out", "its attitude is not known")
+        return np.ones(depths[0].shape)
+
+    method = Method("sometimes", some, cheap=True)
+    table = evaluate(None, {"flight": references}, {}, "town", SETTINGS, [method])
+    assert value(table, "abs_rel", "sometimes", "median_per_scene") > 0

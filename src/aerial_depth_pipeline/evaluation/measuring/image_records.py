@@ -28,7 +28,6 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
     Method,
     PredictionError,
-    as_inverse,
 )
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import SceneGeometry
 from aerial_depth_pipeline.evaluation.references import Reference
@@ -157,7 +156,10 @@ class SceneMeasurement:
                 if kept.is_file():
                     inverses[method.name] = np.load(kept)
                 elif method.cheap:
-                    inverses[method.name] = as_inverse(method, method.predict(frame), frame)
+                    inverse_HW = _inverse(method, None, frame)
+                    # What could not be measured the first time was noted then.
+                    if not isinstance(inverse_HW, PredictionError):
+                        inverses[method.name] = inverse_HW
             self._measure_inverses(frame, inverses, scales, result)
         return result
 
