@@ -152,9 +152,7 @@ class Footage:
         K_33 = camera.K if undistortion is None else undistortion.camera.K
         if (telemetry := self.telemetry) is None:
             return up_over_time(grays(), K_33)
-        known = np.isfinite(telemetry.position_N3).all(1)
-        origin = Fix(*telemetry.position_N3[known][0]) if known.any() else Fix(0.0, 0.0, 0.0)
-        metres = local_metres(telemetry.position_N3, origin)
+        metres, _ = _metres(telemetry.position_N3, telemetry.position_N3)
         smooth = replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))
         return up_over_time(grays(), K_33, lambda times: at_times(smooth, times))
 
@@ -204,9 +202,3 @@ def _metres(position_N3: np.ndarray, all_M3: np.ndarray) -> tuple[np.ndarray, Fi
     )
     metres[~known, 2] = np.nan
     return metres, origin
-
-
-def _smooth_metres(telemetry: Telemetry) -> Telemetry:
-    """The same with positions in metres, freed of the receiver's noise."""
-    metres, _ = _metres(telemetry.position_N3, telemetry.position_N3)
-    return replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))

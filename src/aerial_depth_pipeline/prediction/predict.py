@@ -19,7 +19,7 @@ from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
 from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
 from aerial_depth_pipeline.prediction.input_frames import batches, open_footage, sample_frames
-from aerial_depth_pipeline.prediction.scale import FrameScale, find_scale
+from aerial_depth_pipeline.prediction.scale import find_scale
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.prediction.writers import FrameWriter
 from aerial_depth_pipeline.progress import progress
@@ -134,16 +134,9 @@ def _predict(
         colmap = compare_with_views(views, footage, predictor.depth_of_one, settings.scale_frames)
     unit = model.metadata.get("unit")
     scale = find_scale(settings.scale, unit, footage, samples, depths, colmap)
-    frame_scale = FrameScale(footage, scale.factor) if scale.frame_by_frame else None
-
-    def scaled(frame: SourceFrame, depth_HW: np.ndarray) -> np.ndarray:
-        if frame_scale is None:
-            return depth_HW * np.float32(scale.factor)
-        factors.append(frame_scale.factor(frame, depth_HW))
-        return depth_HW * factors[-1]
-
-    factors: list[np.float32] = []
-    depths = [scaled(*pair) for pair in zip(samples, depths, strict=True)]
+    if scale.frames is not None:
+        scale.frames.start(scale.factor)
+    depths = [depth * scale.of(frame, depth) for frame, depth in zip(samples, depths, strict=True)]
     sampled = np.concatenate([depth[::4, ::4].ravel() for depth in depths])
     near, far = depth_range(sampled, (1, 99), 1.01)
     # Centimetres hold 655 m; without metres the steps are chosen so that nothing that the samples
@@ -153,15 +146,15 @@ def _predict(
     del samples, depths
 
     predictor.known_attitudes = 0
-    if frame_scale is not None:
-        frame_scale, factors = FrameScale(footage, scale.factor), []
+    if scale.frames is not None:
+        scale.frames.start(scale.factor)
     size = footage.width, footage.height
     frames = source.frames(*size, lambda index: index % settings.stride == 0)
     frames = progress(frames, f"depth of {footage.path.name}", unit="frame")
     with FrameWriter(footage, settings, output, (near, far), png_step) as writer:
         for group in batches(frames, settings.batch_size):
             for frame, depth in zip(group, predictor.depth(group), strict=True):
-                writer.write(frame, scaled(frame, depth))
+                writer.write(frame, depth * scale.of(frame, depth))
     for warning in source.warnings:
         logger.warning("predict: %s", warning)
     how: dict[str, object] = {
@@ -169,11 +162,11 @@ def _predict(
         "factor": scale.factor,
         "explanation": scale.explanation,
     }
-    if frame_scale is not None:
+    if scale.frames is not None:
         how |= {
-            "known": frame_scale.known / max(1, writer.count),
-            "smallest_factor": float(min(factors)),
-            "largest_factor": float(max(factors)),
+            "known": scale.frames.known / max(1, writer.count),
+            "smallest_factor": float(min(scale.frames.factors)),
+            "largest_factor": float(max(scale.frames.factors)),
         }
     report = {
         "format": 1,

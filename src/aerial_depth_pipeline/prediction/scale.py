@@ -33,15 +33,19 @@ class Scale:
             units` where depth is right up to one factor for the whole source.
         origin: `colmap`, `model`, `height` or `none`.
         explanation: one sentence for people.
-        frame_by_frame: whether each frame has a factor of its own (`FrameScale`); `factor` is the
-            median of some.
+        frames: gives each frame a factor of its own, of which `factor` is the median of some; None
+            where all have the same.
     """
 
     factor: float
     unit: str
     origin: str
     explanation: str
-    frame_by_frame: bool = False
+    frames: "FrameScale | None" = None
+
+    def of(self, frame: SourceFrame, depth_HW: np.ndarray) -> np.float32:
+        """What multiplies the depth of the next frame."""
+        return np.float32(self.factor) if self.frames is None else self.frames.of(frame, depth_HW)
 
 
 def find_scale(
@@ -150,21 +154,26 @@ def _from_height(
         f" {name} says it is above its start (in the frames looked at, the factors agree within"
         f" {(high - low) / factor:.0%}). This takes the ground for level and as high as the start."
     )
-    return Scale(float(factor), "metres", "height", explanation, frame_by_frame=True)
+    return Scale(float(factor), "metres", "height", explanation, scale)
 
 
 class FrameScale:
     """The factor of each frame of footage, by its own height; smoothed along a video.
 
     Attributes:
-        known: for how many frames of `factor` the height was known; the others have the factor of
-            the frame before.
+        known: for how many frames since `start` the height was known; the others have the factor
+            of the frame before.
+        factors: of the frames since `start`.
     """
 
-    def __init__(self, footage: Footage, first: float = float("nan")) -> None:
-        self.known = 0
+    def __init__(self, footage: Footage) -> None:
         self._footage, self._normalised = footage, normalised_pixels(footage.camera)
-        self._factor, self._time = first, float("nan")
+        self.start(float("nan"))
+
+    def start(self, factor: float) -> None:
+        """Begin with the first frame of the footage; `factor` holds until a height is known."""
+        self.known, self.factors = 0, list[np.float32]()
+        self._factor, self._time = factor, float("nan")
 
     def ratio(self, frame: SourceFrame, depth_HW: np.ndarray) -> float:
         """The stated height over the predicted one; NaN where the height is unknown or too low."""
@@ -173,7 +182,7 @@ class FrameScale:
             return float("nan")
         return float(height / camera_height(depth_HW, self._normalised))
 
-    def factor(self, frame: SourceFrame, depth_HW: np.ndarray) -> np.float32:
+    def of(self, frame: SourceFrame, depth_HW: np.ndarray) -> np.float32:
         """What multiplies the depth of the next frame."""
         ratio = self.ratio(frame, depth_HW)
         if np.isfinite(ratio) and ratio > 0:
@@ -186,7 +195,8 @@ class FrameScale:
             log = math.log(ratio if weight == 1 else self._factor)
             self._factor = math.exp(log + weight * (math.log(ratio) - log))
             self._time = frame.time
-        return np.float32(self._factor)
+        self.factors.append(np.float32(self._factor))
+        return self.factors[-1]
 
 
 def normalised_pixels(camera: Camera) -> np.ndarray:

@@ -112,7 +112,7 @@ def check_named_scenes(split: SplitSettings, scenes: Mapping[str, Iterable[str]]
             if name not in there:
                 raise UserError(
                     f"triplets.split.{field} names the scene '{name}', which has no triplets;"
-                    f" scene_report.csv says which scenes were left out and why."
+                    " scene_report.csv says which scenes were left out and why."
                     f"{did_you_mean(name, sorted(there))}"
                 )
     for name in split.test_domains:

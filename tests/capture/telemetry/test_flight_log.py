@@ -22,7 +22,8 @@ def test_subtitles_and_tables_without_angles(tmp_path):
 
 def test_gimbal_angles_in_tables(tmp_path):
     (tmp_path / "a.csv").write_text(
-        "time(millisecond),isVideo,latitude,longitude,height,gimbal_heading(degrees),gimbal_pitch(degrees),gimbal_roll(degrees)\n"
+        "time(millisecond),isVideo,latitude,longitude,height,gimbal_heading(degrees),"
+        "gimbal_pitch(degrees),gimbal_roll(degrees)\n"
         "1000,1,47,8,30,10,-50,2\n0,1,47,8,30,10,-45,\n500,1,,,,10,-40,1\n"
     )
     telemetry = read_table(tmp_path / "a.csv", Recording())
@@ -35,7 +36,8 @@ def test_gimbal_angles_in_tables(tmp_path):
     [
         "time,latitude,longitude,altitude\n0,47.25,-8.5,31.5\n1.5,47.26,-8.4,32.5\n",
         "Frame, Lat, Lon, rel_alt\n0, 47.25, -8.5, 31.5\n15, 47.26, -8.4, 32.5\n",
-        "time(millisecond),isVideo,latitude,longitude,height_above_takeoff(feet)\n1500,1,47.26,-8.4,106.6273\n0,1,47.25,-8.5,103.3465\n",
+        "time(millisecond),isVideo,latitude,longitude,height_above_takeoff(feet)\n"
+        "1500,1,47.26,-8.4,106.6273\n0,1,47.25,-8.5,103.3465\n",
         "time,latitude,longitude,height\n0,47.25,-8.5,31.5\n0.5,,,\n1.5,47.26,-8.4,32.5\n",
     ],
 )

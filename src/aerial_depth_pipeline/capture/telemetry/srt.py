@@ -88,8 +88,9 @@ def read_srt(path: Path, recording: Recording | None = None) -> Telemetry:
         entries.append(fields)
     if not times:
         raise ValueError(f"{path.name} holds no position that is understood.")
-    drone = drone_in(text)
-    focals = np.array([_focal(fields, drone[1] if drone else np.nan) for fields in entries])
+    focals = np.array([_focal(fields) for fields in entries])
+    if np.isnan(focals).any() and (drone := drone_in(text)):
+        focals = np.array([_focal(fields, drone[1]) for fields in entries])
     skipped, warnings = len(starts) - len(times), []
     if skipped:
         warnings = [
@@ -121,7 +122,7 @@ def _place(fields: dict[str, float], entry: str) -> tuple[float, float] | None:
     return latitude, longitude
 
 
-def _focal(fields: dict[str, float], of_drone: float) -> float:
+def _focal(fields: dict[str, float], of_drone: float = float("nan")) -> float:
     """35 mm equivalent focal length in millimetres, NaN where unknown."""
     whole = fields.get("focal whole", np.nan)
     # Whole numbers from 20 mm on in tenths: no lens that writes millimetres is as long.

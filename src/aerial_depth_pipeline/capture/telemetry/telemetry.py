@@ -3,11 +3,12 @@ camera's axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
+from aerial_depth_pipeline.capture.motion.attitude import between, up_between, up_of_gimbal
 
 Datum = Literal["start", "sea"]
 _SAME_FOCAL = 0.005  # relative
@@ -39,7 +40,7 @@ class Telemetry:
     attitude_N2: np.ndarray | None = None
     datum: Datum | None = None
 
-    @property
+    @cached_property
     def focal_35mm(self) -> float | None:
         """The commonest focal length, or None."""
         if self.focal_N is None or not np.isfinite(self.focal_N).any():
@@ -76,7 +77,8 @@ def missing_heights(name: str, heights: Sequence[float]) -> list[str]:
 def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     """Positions [N, 3] (degrees, degrees, metres) at frame times, linear in between; NaN more than
     a second outside of the telemetry, the altitude also beside entries without one."""
-    return _between(times, telemetry.time_N, telemetry.position_N3)
+    known = telemetry.time_N
+    return _within(times, known, between(times, known, telemetry.position_N3))
 
 
 def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
@@ -86,15 +88,15 @@ def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
         return np.full((len(times), 3), np.nan)
     up = up_of_gimbal(*telemetry.attitude_N2.T)
     known = np.isfinite(up).all(1)
+    times_M = telemetry.time_N[known]
     # Directions and not angles: beyond straight down the roll jumps by half a turn.
-    between = _between(times, telemetry.time_N[known], up[known])
-    return between / np.linalg.norm(between, axis=1, keepdims=True)
+    return _within(times, times_M, up_between(times, times_M, up[known]))
 
 
-def _between(times: np.ndarray, known_N: np.ndarray, values_N3: np.ndarray) -> np.ndarray:
-    values = np.stack([np.interp(times, known_N, column) for column in values_N3.T], 1)
-    values[~((times >= known_N[0] - 1.0) & (times <= known_N[-1] + 1.0))] = np.nan
-    return values
+def _within(times: np.ndarray, known_N: np.ndarray, values_N3: np.ndarray) -> np.ndarray:
+    """The values, NaN more than a second outside of the known times."""
+    inside = (times >= known_N[0] - 1.0) & (times <= known_N[-1] + 1.0)
+    return np.where(inside[:, None], values_N3, np.nan)
 
 
 def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float = 1.0) -> np.ndarray:

@@ -18,7 +18,7 @@ from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 
 KEYS = [METHOD, "domain", "scene", "alignment", "cap"]
 COLUMNS = [*KEYS, "metric", "value", "low", "high", "images", "coverage"]
-_FEWEST = 10  # images of an interval
+FEWEST_IMAGES = 10  # of an interval
 _PERCENTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 
@@ -71,7 +71,7 @@ def summarize(
     )
     # One scene says nothing about others, and a few images next to nothing.
     one_scene = (table["scene"] == "all") & (len(frames) == 1)
-    table.loc[one_scene | (table["images"] < _FEWEST), ["low", "high"]] = np.nan
+    table.loc[one_scene | (table["images"] < FEWEST_IMAGES), ["low", "high"]] = np.nan
     return table
 
 

@@ -322,10 +322,11 @@ class SceneMeasurement:
             where_HW = frame.depth > nearest
             if np.isfinite(cap):
                 where_HW &= frame.depth <= cap
-                # The plane is fitted to what is measured.
-                plane = None if plane_HW is None else tilted_plane(frame.depth * where_HW)
-                plane_HW = plane_HW if plane is None else np.reciprocal(plane)
-            known[name] = KnownPixels(frame.depth, where_HW, plane_HW, nearest, min(cap, farthest))
+            # The plane is fitted to what is measured.
+            capped = np.isfinite(cap) and plane_HW is not None
+            plane = tilted_plane(frame.depth * where_HW) if capped else None
+            fitted_HW = plane_HW if plane is None else np.reciprocal(plane)
+            known[name] = KnownPixels(frame.depth, where_HW, fitted_HW, nearest, min(cap, farthest))
         return known
 
     def _problem(self, method: str, frame: Frame, problem: str, detail: str) -> dict[str, Any]:

@@ -96,14 +96,13 @@ def tilted_plane(reference_HW: np.ndarray) -> np.ndarray | None:
     plane = _least_squares_plane(reference_HW)
     if plane is None:
         return None
-    best_3, least = plane, float(np.count_nonzero(reference_HW > 0))
     stride = max(1, round((np.count_nonzero(reference_HW > 0) / _FITTED_PIXELS) ** 0.5))
     v, u = np.nonzero(reference_HW[::stride, ::stride] > 0)
     height, width = reference_HW.shape
     inverse_N = 1 / reference_HW[::stride, ::stride][v, u].astype(float)
     x, y = (u * stride + 0.5) / width - 0.5, (v * stride + 0.5) / height - 0.5
     rays_N3 = np.stack([x, y, np.ones(len(x))], 1)
-    floor, least = 1e-4 * inverse_N.mean(), np.inf
+    floor, best_3, least = 1e-4 * inverse_N.mean(), plane, np.inf
     for _ in range(_ROUNDS):
         plane_N = np.maximum(rays_N3 @ plane, floor)
         error_N = np.abs(plane_N - inverse_N)

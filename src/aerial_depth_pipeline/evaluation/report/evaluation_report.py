@@ -121,9 +121,13 @@ def evaluation_report(
         )
         poses = measure_poses(name, scenes, (triplet_poses or {}).get(name))
         domain = DomainReport(
-            name, measured, columns, poses, _measure_sweeps(name, model, scenes, settings)
+            name,
+            measured,
+            columns,
+            poses,
+            _measure_sweeps(name, model, scenes, settings),
+            trained_on=trained_on,
         )
-        domain.trained_on = trained_on
         domain.videos = [
             *_write_points(domain, scenes, folder, settings),
             *_write_video(name, model, scenes, folder, settings),

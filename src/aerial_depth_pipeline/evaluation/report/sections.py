@@ -25,6 +25,7 @@ from aerial_depth_pipeline.evaluation.report.number_tables import (
 )
 from aerial_depth_pipeline.evaluation.report.panels import draw_panels
 from aerial_depth_pipeline.evaluation.report.tables import (
+    TAKEN_FROM_REFERENCE,
     caption_of,
     cell,
     pivot,
@@ -125,15 +126,10 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
         return sentences
     ends = [side.loc[MODEL, "abs_rel"] for side in (low, high)]
     interval = f" ({_percent(ends[0])} to {_percent(ends[1])})" if np.isfinite(ends).all() else ""
-    taken = {
-        "none": "without alignment",
-        "median_per_image": "with each image's scale taken from the reference",
-        "median_per_scene": "with each flight's scale taken from the reference",
-        "lstsq_inverse_depth": "with each image's scale and shift taken from the reference",
-    }[alignment]
     sentences.append(
-        f"Shape, {taken}: the model's depth is off by {_percent(wide.loc[MODEL, 'abs_rel'])} on"
-        f" average{interval}; {_percent(wide.loc[MODEL, 'delta_1.25'])} of it is within a factor"
+        f"Shape, {TAKEN_FROM_REFERENCE[alignment]}: the model's depth is off by"
+        f" {_percent(wide.loc[MODEL, 'abs_rel'])} on average{interval};"
+        f" {_percent(wide.loc[MODEL, 'delta_1.25'])} of it is within a factor"
         f" of 1.25 of the reference ({domain.images} test frames of {', '.join(domain.scenes)},"
         f" {domain.basis})."
     )
@@ -146,7 +142,7 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
         word = "about as good" if bounds[0] < 0 < bounds[1] else "better" if skill > 0 else "worse"
         plane = _percent(wide.loc["tilted_plane", "abs_rel"])
         sentences.append(
-            f"The best tilted plane, which no method without the reference can know, is off by"
+            "The best tilted plane, which no method without the reference can know, is off by"
             f" {plane}: the model is {word} (skill {cell('', skill)}: one minus the ratio of their"
             " errors on the same pixels)."
         )
@@ -176,7 +172,7 @@ def _metric_answer(domain: DomainReport) -> str:
     own = records[(records[METHOD] == MODEL) & (records["alignment"] == "none")]
     distance = own.loc[own["cap"] == NO_CAP, "distance"].mean()
     return (
-        f"Metres, without alignment: the model's depth is off by"
+        "Metres, without alignment: the model's depth is off by"
         f" {_percent(wide.loc[MODEL, 'abs_rel'])} on average, {wide.loc[MODEL, 'l1_abs']:.2g} m at"
         f" a median distance of {distance:.0f} m."
     )

@@ -18,6 +18,12 @@ ALIGNMENTS = {
     "median_per_scene": "median per scene",
     "lstsq_inverse_depth": "least squares in inverse depth per image",
 }
+TAKEN_FROM_REFERENCE = {
+    "none": "without alignment",
+    "median_per_image": "with each image's scale taken from the reference",
+    "median_per_scene": "with each flight's scale taken from the reference",
+    "lstsq_inverse_depth": "with each image's scale and shift taken from the reference",
+}
 
 
 def photogrammetric(thresholds: Sequence[float]) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 whether that can be told at all."""
 
 import numpy as np
+import pandas as pd
 
+from aerial_depth_pipeline.evaluation.measuring.aggregate import FEWEST_IMAGES
 from aerial_depth_pipeline.evaluation.method_table import METHODS, MODEL
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.tables import cell, pivot
 
 _BLIND = [row.name for row in METHODS if row.kind == "blind"]
-_FEW_IMAGES = 10
 
 
 def verdict(domain: DomainReport, alignment: str) -> str:
@@ -41,7 +42,7 @@ def warnings(domain: DomainReport) -> list[str]:
             " well it knows them, not what it does elsewhere; hold whole flights out"
             " (triplets.split.test_scenes)."
         )
-    if len(domain.scenes) == 1 or domain.images < _FEW_IMAGES:
+    if len(domain.scenes) == 1 or domain.images < FEWEST_IMAGES:
         flights = "one flight" if len(domain.scenes) == 1 else f"{len(domain.scenes)} flights"
         found.append(
             f"{domain.images} test frames of {flights} are not enough to tell how the model does on"
@@ -50,8 +51,8 @@ def warnings(domain: DomainReport) -> list[str]:
     return found
 
 
-def _skill(wide: object) -> str:
-    skill = wide.loc[MODEL].get("skill_over_plane", np.nan)  # type: ignore[attr-defined]
+def _skill(wide: pd.DataFrame) -> str:
+    skill = wide.loc[MODEL].get("skill_over_plane", np.nan)
     if not np.isfinite(skill):
         return ""
     word = "worse" if skill < 0 else "better"
