@@ -22,6 +22,7 @@ from aerial_depth_pipeline.evaluation.methods.method import (
     model_method,
     trivial_baselines,
 )
+from aerial_depth_pipeline.evaluation.methods.own_points import own_point_methods
 from aerial_depth_pipeline.evaluation.poses.scene_geometry import find_scene_geometry
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
@@ -98,9 +99,8 @@ def measure(
             " `depth/`."
         )
     everyone = [*([model_method(predict)] if predict is not None else []), *methods]
-    everyone += level_ground(
-        reference for references in scenes.values() for reference in references
-    )
+    tested = [reference for references in scenes.values() for reference in references]
+    everyone += [*level_ground(tested), *own_point_methods(tested)]
     everyone += trivial_baselines(training_depth(train, settings.size))
     check_names([method.name for method in everyone])
     records, problems, tables = [], [], []

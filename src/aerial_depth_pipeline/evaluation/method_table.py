@@ -6,7 +6,7 @@ from typing import Literal
 from aerial_depth_pipeline.mvs.backend_table import BACKENDS
 
 METHOD = "contestant"  # the column of `evaluation.csv` that names the method
-Kind = Literal["model", "blind", "conventional", "oracle"]
+Kind = Literal["model", "blind", "points", "conventional", "oracle"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,9 @@ class MethodRow:
 
     Attributes:
         name: in `evaluation.csv` and in configuration.
-        kind: `model`: ours, one image; `blind`: does not look at the image; `conventional`: several
-            images; `oracle`: sees the reference.
+        kind: `model`: ours, one image; `blind`: does not look at the image; `points`: the frame's
+            points that the flight holds, nothing learned; `conventional`: several images; `oracle`:
+            sees the reference.
         colour: in charts; empty: the next of the colours of other people's models.
         baseline: whether it stands in every table, last, and for itself in charts along a flight.
         dense: whether a conventional method computes dense depth of its own.
@@ -35,6 +36,8 @@ METHODS: list[MethodRow] = [
     MethodRow("model_picture_alone", "model"),
     MethodRow("model_mirrored", "model"),
     MethodRow("level_ground", "blind"),
+    MethodRow("own_points", "points", "#0b7285"),
+    MethodRow("own_plane", "points", "#66b2c0"),
     MethodRow("constant", "blind", "#b4b4bc", baseline=True),
     MethodRow("mean_depth_map", "blind", "#8fb8de", baseline=True),
     MethodRow("tilted_plane", "oracle", "#f89540", baseline=True),
@@ -45,7 +48,9 @@ METHODS: list[MethodRow] = [
     ),
 ]
 
-MODEL, PICTURE_ALONE, MIRRORED, LEVEL_GROUND = (row.name for row in METHODS[:4])
+MODEL, PICTURE_ALONE, MIRRORED, LEVEL_GROUND, OWN_POINTS, OWN_PLANE = (
+    row.name for row in METHODS[:6]
+)
 BASELINES = tuple(row.name for row in METHODS if row.baseline)
 CONVENTIONAL = tuple(row.name for row in METHODS if row.kind == "conventional")
 DENSE_CONVENTIONAL = tuple(row.name for row in METHODS if row.dense)

@@ -23,8 +23,8 @@ class Reference:
         metric: whether the depth is in metres.
         ground_truth: the scene's folder in `03_primary/`, where conventional methods left their
             depth; None without one.
-        attitudes: table with the upward direction in the axes of the scene's frames
-            (`attitude.parquet` of its triplets); None without one.
+        triplets: folder of the scene's triplets, whose tables hold the frames' attitudes and
+            points; None without one.
     """
 
     frame: int
@@ -33,7 +33,7 @@ class Reference:
     kind: str
     metric: bool
     ground_truth: Path | None = None
-    attitudes: Path | None = None
+    triplets: Path | None = None
 
     @property
     def scene_folder(self) -> Path:

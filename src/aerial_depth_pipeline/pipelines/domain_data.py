@@ -38,7 +38,6 @@ class DomainData:
         """Those of the scenes' frames that have reference depth. Exact depth that came with the
         footage wins over reconstruction."""
         from aerial_depth_pipeline.evaluation.references import find_references
-        from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 
         found = {}
         for scene, wanted in targets.items():
@@ -46,10 +45,8 @@ class DomainData:
             references = find_references(
                 self.frames[scene].path, None if reconstruction is None else reconstruction.path
             )
-            attitudes = TripletFolder(self.triplets.folder / scene).table_file("attitude")
-            known = attitudes if attitudes.is_file() else None
             found[scene] = [
-                replace(reference, attitudes=known)
+                replace(reference, triplets=self.triplets.folder / scene)
                 for reference in references
                 if reference.frame in wanted
             ]

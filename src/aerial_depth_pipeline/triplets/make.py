@@ -20,8 +20,14 @@ from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.dump import use_dump
 from aerial_depth_pipeline.triplets.offsets import adapt_offsets, choose_offset
+from aerial_depth_pipeline.triplets.own_points import own_points
 from aerial_depth_pipeline.triplets.pairs import PairGeometry, Poses, Segment, Target, find_doubtful
-from aerial_depth_pipeline.triplets.pose_table import attitude_table, point_table, pose_table
+from aerial_depth_pipeline.triplets.pose_table import (
+    attitude_table,
+    known_positions,
+    point_table,
+    pose_table,
+)
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 _AHEAD = 32  # triplets under way at once, which bounds the memory
@@ -91,9 +97,12 @@ def _make(
             )
         members = {target.frame: target.frames for target in admitted}
         write_triplets(members, scene, made, camera, settings, pool)
+        positions = known_positions(table[table["kept"]])
+        segments = list({id(target.segment): target.segment for target in targets}.values())
+        made.write_table("own_points", own_points(segments, geometry, positions))
     attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)
-    poses = pose_table(frames.name, admitted, table[table["kept"]], sfm_poses, metric)
+    poses = pose_table(frames.name, admitted, positions, sfm_poses, metric)
     made.write_table("poses", poses.merge(attitude, on="frame", how="left"))
     columns = ["frame", "offset", "parallax", "inliers", "reason"]
     fates = pd.DataFrame({name: [getattr(t, name) for t in targets] for name in columns})

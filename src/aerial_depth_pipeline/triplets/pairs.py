@@ -76,8 +76,8 @@ class PairGeometry:
         self, scene: SceneFolder, settings: TripletSettings, pool: ThreadPoolExecutor
     ) -> None:
         camera = scene.camera()
-        self.width, self._K = camera.width, camera.K
-        self._scene, self._settings, self._pool = scene, settings, pool
+        self.width, self.K = camera.width, camera.K
+        self._scene, self._settings, self.pool = scene, settings, pool
         self._views: OrderedDict[int, View] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -85,7 +85,7 @@ class PairGeometry:
         """Compute the pairs that are not known yet."""
         unknown = {(id(s), pair): (s, pair) for s, pair in wanted if pair not in s.pairs}
         missing = list(unknown.values())
-        views = self._pool.map(lambda item: self._relative_pose(*item), missing)
+        views = self.pool.map(lambda item: self._relative_pose(*item), missing)
         known = progress(views, title, len(missing), "pair")
         for (segment, pair), two_view in zip(missing, known, strict=True):
             segment.pairs[pair] = two_view
@@ -100,10 +100,11 @@ class PairGeometry:
             target.parallax = float(np.mean(parallax)) if parallax else float("nan")
 
     def _relative_pose(self, segment: Segment, pair: Pair) -> TwoView | None:
-        first, second = (self._view(segment.frames[position]) for position in pair)
-        return relative_pose(first, second, self._K, self._settings.max_epipolar_error)
+        first, second = (self.view(segment.frames[position]) for position in pair)
+        return relative_pose(first, second, self.K, self._settings.max_epipolar_error)
 
-    def _view(self, frame: int) -> View:
+    def view(self, frame: int) -> View:
+        """A frame prepared for tracking."""
         with self._lock:
             if frame in self._views:
                 self._views.move_to_end(frame)

@@ -21,10 +21,10 @@ _EAST_NORTH_UP = ["east", "north", "up"]
 
 
 def pose_table(
-    scene: str, targets: list[Target], kept: pd.DataFrame, sfm_poses: Poses, metric: bool
+    scene: str, targets: list[Target], positions: Poses, sfm_poses: Poses, metric: bool
 ) -> pd.DataFrame:
-    """One row for each target, source and origin; `T_source_from_target`."""
-    positions = _positions(kept)
+    """One row for each target, source and origin; `T_source_from_target`. `positions` as
+    `known_positions` gives them."""
     rows: list[tuple] = []
     for target in targets:
         segment, frame = target.segment, target.frame
@@ -91,7 +91,7 @@ def point_table(targets: list[int], sfm_points: Callable[[int], np.ndarray]) -> 
     return table
 
 
-def _positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
+def known_positions(kept: pd.DataFrame) -> dict[int, np.ndarray]:
     """Smoothed positions in metres of all kept frames, or nothing unless all are known: one scene
     has one unit. Without any height they lie in one plane."""
     if not set(_EAST_NORTH_UP) <= set(kept.columns):

@@ -49,7 +49,7 @@ def write_level_ground(folder, pitches):
         }
     )
     table.to_parquet(folder / "attitude.parquet")
-    return [replace(reference, attitudes=folder / "attitude.parquet") for reference in references]
+    return [replace(reference, triplets=folder) for reference in references]
 
 
 def errors(model, references, mirrored=False):

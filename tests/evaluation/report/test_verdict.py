@@ -1,5 +1,7 @@
 """The first sentences: is the model worth more than what costs nothing, and can that be told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +44,18 @@ def test_a_model_that_is_better_says_than_what(tmp_path):
     said = verdict(report_of(tmp_path, 0.01), ALIGNMENT)
     assert said.startswith("town: the model (abs rel 0.") and "is better than constant (0." in said
     assert "mean depth map (0." in said and "skill 0." in said
+
+
+def test_the_flights_own_points_are_named_where_they_are_better(tmp_path):
+    report = report_of(tmp_path, 0.1)
+    assert "own points" not in verdict(report, ALIGNMENT)
+    table = report.measured.table
+    own = table[table["contestant"] == "constant"].assign(contestant="own_points")
+    own.loc[own["metric"] == "abs_rel", "value"] = 0.012
+    report.measured = replace(report.measured, table=pd.concat([table, own]))
+    assert "the flight's own points, nothing learned, is better: 0.012" in verdict(
+        report, ALIGNMENT
+    )
 
 
 @pytest.mark.parametrize(("scenes", "enough"), [(1, False), (2, True)])

@@ -18,10 +18,9 @@ def slope_of(reference: Reference, height: int, width: int) -> np.ndarray:
     """Slope [2] of level ground (`geometry.ground.ground_slope`) in a frame of that size; NaN where
     the attitude is not known."""
     known = None
-    if reference.attitudes is not None and reference.attitudes.is_file():
-        known = _attitudes(
-            reference.attitudes, reference.scene_folder, reference.attitudes.stat().st_mtime_ns
-        )
+    table = None if reference.triplets is None else reference.triplets / "attitude.parquet"
+    if table is not None and table.is_file():
+        known = _attitudes(table, reference.scene_folder, table.stat().st_mtime_ns)
     if known is None or reference.frame not in known[1]:
         return np.full(2, np.nan)
     K_33, ups = known

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.aggregate import FEWEST_IMAGES
-from aerial_depth_pipeline.evaluation.method_table import METHODS, MODEL
+from aerial_depth_pipeline.evaluation.method_table import METHODS, MODEL, OWN_POINTS
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.tables import cell, pivot
 
@@ -23,13 +23,14 @@ def verdict(domain: DomainReport, alignment: str) -> str:
         name: f"{name.replace('_', ' ')} ({cell('abs_rel', rivals[name])})" for name in rivals.index
     }
     better = [name for name in rivals.sort_values().index if rivals[name] <= own]
-    model = f"the model (abs rel {cell('abs_rel', own)})"
+    model, points = f"the model (abs rel {cell('abs_rel', own)})", _points(wide)
     if better:
         return (
             f"{domain.name}: {named[better[0]]} is better than {model}, which is worth nothing"
-            " here. Train it on flights like these, or longer, or fine-tune it."
+            f" here. Train it on flights like these, or longer, or fine-tune it.{points}"
         )
-    return f"{domain.name}: {model} is better than {_listed(list(named.values()))}{_skill(wide)}."
+    beaten = _listed(list(named.values()))
+    return f"{domain.name}: {model} is better than {beaten}{_skill(wide)}.{points}"
 
 
 def warnings(domain: DomainReport) -> list[str]:
@@ -49,6 +50,17 @@ def warnings(domain: DomainReport) -> list[str]:
             " others."
         )
     return found
+
+
+def _points(wide: pd.DataFrame) -> str:
+    """A sentence where the points of the flight itself are better than the model."""
+    found = wide["abs_rel"].get(OWN_POINTS, np.inf)
+    if not found < wide.loc[MODEL, "abs_rel"]:
+        return ""
+    return (
+        " The surface through the flight's own points, nothing learned, is better:"
+        f" {cell('abs_rel', found)}; it needs the frames before and after."
+    )
 
 
 def _skill(wide: pd.DataFrame) -> str:

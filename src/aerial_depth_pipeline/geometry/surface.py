@@ -1,0 +1,199 @@
+"""Inverse depth of a whole frame from a few of its points: a plane, and a smooth surface over it.
+
+Depth completion from sparse points over a planar scaffold, as in VOICED (Wong et al., RA-L 2020),
+without a network.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+FEWEST_POINTS = 12
+_CELLS = 96  # of the surface, across the width
+_ROUNDS_OF_PLANE, _ROUNDS_OF_SURFACE = 15, 2
+_SLOPE_DEVIATION = 0.5  # of the slope that is expected, before the points are looked at
+_NOISE = 0.02  # least relative standard deviation of a point: what the cell around it differs by
+_EDGE = 12.0  # grey levels; colour edge across which the surface bends freely
+_RELIEF = 0.1  # relative change of depth between neighbouring cells, standard deviation
+_NEIGHBOURS, _FEWEST_LIKE_IT = 8, 2
+_SAME_DEPTH = 0.25  # relative, of neighbours that lie on one surface
+_LEVELS, _ITERATIONS = 4, 8
+
+
+@dataclass(frozen=True)
+class FramePoints:
+    """Points of one frame.
+
+    Attributes:
+        pixels_N2: where they lie, pixels of the frame.
+        inverse_N: inverse depth, positive.
+        deviation_N: its standard deviation.
+    """
+
+    pixels_N2: np.ndarray
+    inverse_N: np.ndarray
+    deviation_N: np.ndarray
+
+
+def plane_through(
+    points: FramePoints, width: int, height: int, slope_2: np.ndarray | None = None
+) -> np.ndarray:
+    """The plane (p, q, r) [3] of least mean relative error: inverse depth p u + q v + r, with u and
+    v from -1 to 1 across the image.
+
+    Where the points leave its slope open, as few or all on one side do, it stays near `slope_2`.
+
+    Args:
+        points: at least `FEWEST_POINTS`.
+        width, height: of the frame, pixels.
+        slope_2: slope of level ground (`geometry.ground.ground_slope`); NaN or None: frontal.
+
+    Raises:
+        ValueError: with fewer points.
+    """
+    if len(points.inverse_N) < FEWEST_POINTS:
+        raise ValueError(f"a plane needs {FEWEST_POINTS} points, not {len(points.inverse_N)}")
+    slope = np.zeros(2) if slope_2 is None else np.nan_to_num(np.asarray(slope_2, float))
+    uv_N2 = 2 * points.pixels_N2 / (width, height) - 1
+    inverse_N = points.inverse_N.astype(float)
+    middle = float(np.median(inverse_N))
+    rows_N3 = np.concatenate([uv_N2, np.ones((len(uv_N2), 1))], 1)
+    prior_23 = np.concatenate([np.eye(2), -slope[:, None]], 1) / (_SLOPE_DEVIATION * middle)
+    least = _least_inverse_depth(points)
+    plane = np.array([*(slope * middle), middle])
+    for _ in range(_ROUNDS_OF_PLANE):
+        on_plane_N = np.maximum(rows_N3 @ plane, least)
+        error_N = np.hypot(on_plane_N - inverse_N, np.hypot(points.deviation_N, 0.01 * inverse_N))
+        # The mean of error / on_plane and this weighted square have the same stationary points.
+        weight_N = inverse_N / (on_plane_N**2 * error_N * _NOISE)
+        scaled_N3 = rows_N3 * weight_N[:, None]
+        plane = np.linalg.solve(
+            scaled_N3.T @ rows_N3 + prior_23.T @ prior_23, scaled_N3.T @ inverse_N
+        )
+    return plane
+
+
+def plane_of_points(
+    points: FramePoints, image_HW3: np.ndarray, slope_2: np.ndarray | None = None
+) -> np.ndarray:
+    """Inverse depth [H, W] of `plane_through` for a frame."""
+    height, width = image_HW3.shape[:2]
+    plane = plane_through(points, width, height, slope_2)
+    return _on_plane(plane, height, width, _least_inverse_depth(points))
+
+
+def _on_plane(plane_3: np.ndarray, height: int, width: int, least: float) -> np.ndarray:
+    """Inverse depth [H, W] of a plane, nowhere below `least`."""
+    u = (2 * np.arange(width) + 1) / width - 1
+    v = (2 * np.arange(height) + 1) / height - 1
+    return np.maximum(plane_3[0] * u + plane_3[1] * v[:, None] + plane_3[2], least)
+
+
+def _least_inverse_depth(points: FramePoints) -> float:
+    """What no pixel of the frame is taken to lie below: half of nearly the smallest of the
+    points."""
+    return 0.5 * float(np.quantile(points.inverse_N, 0.02))
+
+
+def _supported(points: FramePoints) -> FramePoints:
+    """The points without those that hardly any neighbour is as far away as."""
+    pixels = torch.from_numpy(points.pixels_N2.astype(np.float32))
+    count = min(_NEIGHBOURS + 1, len(pixels))
+    nearest_NK = torch.cdist(pixels, pixels).topk(count, largest=False).indices.numpy()
+    log_N, noise_N = np.log(points.inverse_N), points.deviation_N / points.inverse_N
+    difference_NK = np.abs(log_N[nearest_NK] - log_N[:, None])
+    agrees_NK = difference_NK < np.maximum(_SAME_DEPTH, 3 * noise_N)[:, None]
+    kept_N = agrees_NK.sum(1) > _FEWEST_LIKE_IT  # itself counts
+    if kept_N.sum() < FEWEST_POINTS:
+        return points
+    return FramePoints(*(each[kept_N] for each in vars(points).values()))
+
+
+def surface_through(
+    points: FramePoints, image_HW3: np.ndarray, slope_2: np.ndarray | None = None
+) -> np.ndarray:
+    """Inverse depth [H, W] of the smooth surface through the points.
+
+    The logarithm of its ratio to the plane through the points has least squared difference between
+    neighbouring cells, less so across edges of the image, and from the points, robustly. The linear
+    system is solved from coarse to fine by conjugate gradients.
+
+    Args:
+        points: at least `FEWEST_POINTS`.
+        image_HW3: the frame, uint8.
+        slope_2: as in `plane_through`.
+
+    Raises:
+        ValueError: with fewer points.
+    """
+    height, width = image_HW3.shape[:2]
+    points = _supported(points)
+    plane = plane_through(points, width, height, slope_2)
+    least = _least_inverse_depth(points)
+    rows, columns = max(1, round(_CELLS * height / width)), _CELLS
+    u_N, v_N = (2 * points.pixels_N2 / (width, height) - 1).T
+    on_plane_N = np.maximum(plane[0] * u_N + plane[1] * v_N + plane[2], least)
+    log_N = torch.from_numpy(np.log(points.inverse_N / on_plane_N)).float()
+    noise_N = torch.from_numpy(np.hypot(points.deviation_N / points.inverse_N, _NOISE)).float()
+    x_N = np.clip(points.pixels_N2[:, 0] / width * columns, 0, columns - 1).astype(int)
+    y_N = np.clip(points.pixels_N2[:, 1] / height * rows, 0, rows - 1).astype(int)
+    cell_N = torch.from_numpy(y_N * columns + x_N)
+    image = torch.from_numpy(np.ascontiguousarray(image_HW3)).permute(2, 0, 1)[None].float()
+    colour = F.adaptive_avg_pool2d(image, (rows, columns))
+    weight_N = (_RELIEF / noise_N) ** 2
+    log = torch.zeros(1, 1, rows, columns)
+    for number in range(_ROUNDS_OF_SURFACE):
+        weight = torch.zeros(rows * columns).index_add(0, cell_N, weight_N)
+        pull = torch.zeros(rows * columns).index_add(0, cell_N, weight_N * log_N)
+        maps = weight.view_as(log), pull.view_as(log)
+        log = _coarse_to_fine(*maps, colour) if number == 0 else _solve(*maps, colour, log)
+        error_N = (log.flatten()[cell_N] - log_N) / noise_N
+        weight_N = (_RELIEF / noise_N) ** 2 / torch.sqrt(1 + error_N**2)
+    ratio = torch.exp(F.interpolate(log, (height, width), mode="bilinear"))[0, 0]
+    return _on_plane(plane, height, width, least) * ratio.numpy()
+
+
+def _coarse_to_fine(weight: torch.Tensor, pull: torch.Tensor, colour: torch.Tensor) -> torch.Tensor:
+    """Solve at an eighth, a quarter, half and the whole of the size, each from the one before."""
+    log = None
+    for level in reversed(range(_LEVELS)):
+        height, width = (max(1, -(-length // 2**level)) for length in weight.shape[-2:])
+        size = height, width
+        share = weight[0, 0].numel() / (height * width)
+        sums = [F.adaptive_avg_pool2d(each, size) * share for each in (weight, pull)]
+        start = torch.zeros_like(sums[0])
+        if log is not None:
+            start = F.interpolate(log, size, mode="bilinear")
+        log = _solve(sums[0], sums[1], F.adaptive_avg_pool2d(colour, size), start)
+    assert log is not None
+    return log
+
+
+def _solve(
+    weight: torch.Tensor, pull: torch.Tensor, colour: torch.Tensor, start: torch.Tensor
+) -> torch.Tensor:
+    """Conjugate gradients with Jacobi's preconditioner for (weight + Laplacian) x = pull."""
+    across = torch.exp(-colour.diff(dim=3).norm(dim=1, keepdim=True) / _EDGE)
+    down = torch.exp(-colour.diff(dim=2).norm(dim=1, keepdim=True) / _EDGE)
+
+    def spread(towards_right: torch.Tensor, towards_below: torch.Tensor) -> torch.Tensor:
+        return F.pad(towards_right, (1, 0)) + F.pad(towards_below, (0, 0, 1, 0))
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        right, below = across * x.diff(dim=3), down * x.diff(dim=2)
+        return weight * x + spread(right, below) - F.pad(right, (0, 1)) - F.pad(below, (0, 0, 0, 1))
+
+    diagonal = weight + spread(across, down) + F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
+    x, residual = start, pull - apply(start)
+    direction = residual / diagonal
+    fit = (residual * direction).sum()
+    for _ in range(_ITERATIONS):
+        image = apply(direction)
+        step = fit / (direction * image).sum().clamp_min(1e-30)
+        x, residual = x + step * direction, residual - step * image
+        improved = residual / diagonal
+        fit, before = (residual * improved).sum(), fit
+        direction = improved + fit / before.clamp_min(1e-30) * direction
+    return x

@@ -1,0 +1,187 @@
+"""The points that a film itself holds: corners of every kept frame, triangulated over frames
+before and after it with their two-view poses."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import lsqr
+
+from aerial_depth_pipeline.capture.motion.corner_tracking import follow
+from aerial_depth_pipeline.capture.motion.triangulation import CornerDepths, triangulate
+from aerial_depth_pipeline.geometry.poses import invert
+from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
+
+COLUMNS = ["frame", "x", "y", "inverse_depth", "deviation", "views", "metric"]
+_GOAL = 0.04  # parallax of the pair that is chosen on either side, share of the width
+_MAX_RESIDUAL = 0.7  # pixels
+_POSITION_NOISE = 0.3  # metres, of smoothed positions
+_UNKNOWN_SPEED = 3.0  # standard deviation of a length's logarithm where only the time is known
+_CHANGE_OF_SPEED = 0.03  # relative, between pairs that overlap in time
+_LEAST_RATIO_ERROR = 0.003
+_LARGEST_DEVIATION = 0.5  # relative, of a point that is kept
+_FEWEST_SHARED = 20  # corners that tell the lengths of two pairs apart
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The corners of a frame and where they lie in the frames before and after."""
+
+    frame: int
+    pairs: list[Pair]
+    starts_N2: np.ndarray
+    ends_SN2: np.ndarray
+    T_S44: np.ndarray  # to the other frames, translations of length 1
+
+    def depths(self, lengths_S: np.ndarray, K_33: np.ndarray) -> CornerDepths:
+        """Triangulate with translations of these lengths."""
+        T_S44 = self.T_S44.copy()
+        T_S44[:, :3, 3] *= lengths_S[:, None]
+        return triangulate(self.starts_N2, self.ends_SN2, T_S44, K_33, _MAX_RESIDUAL)
+
+    def log_ratios(self, K_33: np.ndarray) -> np.ndarray:
+        """Logarithm of the first pair's length by the second's, at the corners that both see."""
+        logs = []
+        for s in range(2):
+            side = replace(self, ends_SN2=self.ends_SN2[[s]], T_S44=self.T_S44[[s]])
+            logs.append(np.log(side.depths(np.ones(1), K_33).inverse_N))
+        ratios = logs[0] - logs[1]
+        return ratios[np.isfinite(ratios)]
+
+
+def own_points(
+    segments: Iterable[Segment], geometry: PairGeometry, positions: Mapping[int, np.ndarray]
+) -> pd.DataFrame:
+    """Triangulated corners of all frames of the segments; one row a point.
+
+    Args:
+        segments: with the two-view poses of their pairs.
+        geometry: gives the frames' images and the calibration.
+        positions: of all frames in metres; empty where they are not known, and then the unit of a
+            segment is its mean step.
+
+    Returns:
+        `frame`; `x`, `y` (pixels of the frame); `inverse_depth` and its standard deviation
+        `deviation`; `views`, the other frames that agree; `metric`, whether the unit is the metre.
+    """
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
+    for segment in segments:
+        tracks = _tracks_of(segment, geometry)
+        lengths = pair_lengths(segment, tracks, geometry.K, positions)
+        for each in tracks.values():
+            found = each.depths(np.array([lengths[pair] for pair in each.pairs]), geometry.K)
+            rows = found.deviation_N < _LARGEST_DEVIATION * found.inverse_N
+            columns["frame"].append(np.full(rows.sum(), each.frame))
+            columns["x"].append(each.starts_N2[rows, 0].astype(np.float32))
+            columns["y"].append(each.starts_N2[rows, 1].astype(np.float32))
+            columns["inverse_depth"].append(found.inverse_N[rows].astype(np.float32))
+            columns["deviation"].append(found.deviation_N[rows].astype(np.float32))
+            columns["views"].append(found.agrees_SN[:, rows].sum(0))
+            columns["metric"].append(np.full(rows.sum(), bool(positions)))
+    whole = dict.fromkeys(("frame", "views"), np.int64) | {"metric": bool}
+    table: dict[str, np.ndarray | list] = {
+        name: np.concatenate(parts) if parts else [] for name, parts in columns.items()
+    }
+    return pd.DataFrame(table).astype(whole)
+
+
+def pair_lengths(
+    segment: Segment,
+    tracks: Mapping[int, Tracks],
+    K_33: np.ndarray,
+    positions: Mapping[int, np.ndarray],
+) -> dict[Pair, float]:
+    """Lengths of the translations of all pairs, by one smooth scale along the segment: in metres
+    where positions are known, else in proportion, with a geometric mean of 1.
+
+    Least squares over their logarithms: the corners that both pairs of a frame see give the ratio
+    of the pairs' lengths, pairs that overlap in time have nearly the same speed, and each length is
+    that between the positions, up to their noise.
+    """
+    pairs = sorted({pair for each in tracks.values() for pair in each.pairs})
+    if not pairs:
+        return {}
+    number = {pair: column for column, pair in enumerate(pairs)}
+    first_P, last_P = (np.array([segment.frames[pair[i]] for pair in pairs]) for i in (0, 1))
+    time_P = np.log(last_P - first_P)
+    equations: list[tuple[dict[int, float], float, float]] = []  # terms, their sum, its deviation
+    for column, pair in enumerate(pairs):
+        measured, deviation = float(time_P[column]), _UNKNOWN_SPEED
+        if positions:
+            length = max(_way(segment, pair, positions), 0.1 * _POSITION_NOISE)
+            measured, deviation = float(np.log(length)), _POSITION_NOISE / length
+        equations.append(({column: 1.0}, measured, deviation))
+    for column in np.flatnonzero(first_P[1:] < last_P[:-1]).tolist():
+        change = float(time_P[column + 1] - time_P[column])
+        equations.append(({column + 1: 1.0, column: -1.0}, change, _CHANGE_OF_SPEED))
+    for each in tracks.values():
+        ratio_N = each.log_ratios(K_33) if len(each.pairs) == 2 else np.empty(0)
+        if len(ratio_N) >= _FEWEST_SHARED:
+            middle = float(np.median(ratio_N))
+            spread = 1.5 * float(np.median(np.abs(ratio_N - middle)))  # about a standard deviation
+            deviation = max(1.25 * spread / len(ratio_N) ** 0.5, _LEAST_RATIO_ERROR)
+            terms = {number[each.pairs[0]]: 1.0, number[each.pairs[1]]: -1.0}
+            equations.append((terms, middle, deviation))
+    entries = [
+        (row, column, factor / deviation)
+        for row, (terms, _, deviation) in enumerate(equations)
+        for column, factor in terms.items()
+    ]
+    rows, columns, values = (np.array(part) for part in zip(*entries, strict=True))
+    matrix = csr_array((values, (rows, columns)), shape=(len(equations), len(pairs)))
+    right = np.array([total / deviation for _, total, deviation in equations])
+    start = np.array([total for _, total, _ in equations[: len(pairs)]])
+    log_P = lsqr(matrix, right, x0=start, atol=1e-10, btol=1e-10)[0]
+    if not positions:
+        log_P = log_P - log_P.mean()
+    return dict(zip(pairs, np.exp(log_P).tolist(), strict=True))
+
+
+def _way(segment: Segment, pair: Pair, positions: Mapping[int, np.ndarray]) -> float:
+    """Distance in metres between the frames of a pair, along the direction of the flight about
+    them: noise across it would make every step longer."""
+    first, last = pair
+    beyond = min(2 * (last - first), first, len(segment.frames) - 1 - last)
+    places = (first, last, first - beyond, last + beyond)
+    start, end, before, after = (positions[segment.frames[place]] for place in places)
+    return float((end - start) @ (after - before) / max(np.linalg.norm(after - before), 1e-9))
+
+
+def _tracks_of(segment: Segment, geometry: PairGeometry) -> dict[int, Tracks]:
+    """Tracks of the frames by their position in the segment, where a pair of theirs has a pose."""
+    best: dict[tuple[int, int], tuple[float, Pair]] = {}
+    for pair, two_view in segment.pairs.items():
+        if two_view is None or pair in segment.doubtful:
+            continue
+        misfit = abs(float(np.log(max(two_view.parallax / geometry.width, 1e-4) / _GOAL)))
+        for place in (0, 1):
+            key = pair[place], place
+            best[key] = min(best.get(key, (np.inf, pair)), (misfit, pair))
+    # The pair in which this frame is the second leads to a frame before it.
+    chosen = {
+        position: [best[position, place][1] for place in (1, 0) if (position, place) in best]
+        for position in range(len(segment.frames))
+    }
+    chosen = {position: pairs for position, pairs in chosen.items() if pairs}
+    tracks = geometry.pool.map(lambda p: _track(p, chosen[p], segment, geometry), chosen)
+    return dict(zip(chosen, tracks, strict=True))
+
+
+def _track(position: int, pairs: list[Pair], segment: Segment, geometry: PairGeometry) -> Tracks:
+    """Follow a frame's corners to the other frame of each pair."""
+    frame = segment.frames[position]
+    view = geometry.view(frame)
+    ends, poses = [], []
+    for pair in pairs:
+        is_first = pair[0] == position
+        other = geometry.view(segment.frames[pair[1] if is_first else pair[0]])
+        places, good = follow(view.gray, other.gray, view.corners, 5, _MAX_RESIDUAL)
+        ends.append(np.where(good[:, None], places + 0.5, np.nan))
+        two_view = segment.pairs[pair]
+        assert two_view is not None
+        poses.append(two_view.T if is_first else invert(two_view.T))
+    T_S44 = np.array(poses)
+    T_S44[:, :3, 3] /= np.linalg.norm(T_S44[:, :3, 3], axis=1, keepdims=True)
+    return Tracks(frame, pairs, view.corners + 0.5, np.array(ends), T_S44)

@@ -1,0 +1,107 @@
+"""The points that a flight itself holds, against its exact depth and its true steps."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.triplets.test_make import SETTINGS
+
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
+from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.own_points import Tracks, own_points, pair_lengths
+from aerial_depth_pipeline.triplets.pairs import PairGeometry, Segment
+
+K = np.diag([300.0, 300.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def points(flight, tmp_path_factory) -> pd.DataFrame:
+    folder = tmp_path_factory.mktemp("triplets") / "straight"
+    folder.mkdir()
+    make_triplets(flight.frames, folder, SETTINGS)
+    return pd.read_parquet(folder / "own_points.parquet")
+
+
+def ratios(flight, rows: pd.DataFrame) -> np.ndarray:
+    """True depth of each point by its own."""
+    ratio = []
+    for frame, of_frame in rows.groupby("frame"):
+        depth = flight.depths[frame]
+        found = depth[of_frame["y"].astype(int), of_frame["x"].astype(int)]
+        ratio.append((found * of_frame["inverse_depth"])[found > 0])
+    return np.concatenate(ratio)
+
+
+def test_every_kept_frame_has_points_in_metres(flight, points):
+    assert points["frame"].nunique() == flight.summary["kept"]
+    assert points["metric"].all()
+    assert points.groupby("frame").size().min() > 60
+    ratio = ratios(flight, points)
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.015)
+    assert np.median(np.abs(ratio - 1)) < 0.03
+
+
+def test_points_of_two_views_are_better_than_of_one(flight, points):
+    error = {n: np.median(np.abs(ratios(flight, rows) - 1)) for n, rows in points.groupby("views")}
+    assert set(error) == {1, 2} and error[2] < error[1]
+
+
+def test_the_scale_is_one_along_the_flight(flight, points):
+    scale = [np.median(ratios(flight, rows)) for _, rows in points.groupby("frame")]
+    assert np.std(scale) < 0.015
+
+
+def test_without_positions_the_unit_is_the_same_along_the_flight(flight):
+    scene = SceneFolder(flight.frames)
+    table = scene.frame_table()
+    frames = table[table["kept"]]["frame"].astype(int).tolist()
+    segment = Segment(frames, [100.0] * len(frames))
+    with ThreadPoolExecutor(2) as pool:
+        geometry = PairGeometry(scene, SETTINGS, pool)
+        pairs = [(segment, (p, p + 2)) for p in range(len(frames) - 2)]
+        geometry.ensure(pairs, "pairs")
+        found = own_points([segment], geometry, {})
+    assert not found["metric"].any()
+    scale = [np.median(ratios(flight, rows)) for _, rows in found.groupby("frame")]
+    assert np.std(scale) / np.mean(scale) < 0.02
+
+
+def synthetic_tracks(flown: np.ndarray) -> tuple[Segment, dict[int, Tracks]]:
+    """Exact tracks over the frames before and after, along a straight way with places `flown`."""
+
+    random = np.random.default_rng(0)
+    tracks = {}
+    for p in range(1, len(flown) - 1):
+        inverse = random.uniform(0.01, 0.03, 60)
+        starts = random.uniform(-100, 100, (60, 2))
+        steps = np.array([flown[p] - flown[p - 1], flown[p + 1] - flown[p]])
+        T = np.tile(np.eye(4), (2, 1, 1))
+        T[:, 0, 3] = (1.0, -1.0)
+        moved = 300 * inverse[None] * steps[:, None] * T[:, :1, 3]
+        ends = starts + np.stack([moved, np.zeros_like(moved)], -1)
+        tracks[p] = Tracks(p, [(p - 1, p), (p, p + 1)], starts, ends, T)
+    return Segment(list(range(len(flown))), []), tracks
+
+
+def test_lengths_follow_the_corners_and_not_each_noisy_position():
+    flown = np.concatenate([[0.0], np.cumsum(2 + np.sin(np.arange(60) / 6))])
+    segment, tracks = synthetic_tracks(flown)
+    noisy = np.stack([flown, 0 * flown, 0 * flown], 1)
+    noisy += np.random.default_rng(1).normal(0, 0.3, noisy.shape)
+    positions = dict(enumerate(noisy))
+    lengths = pair_lengths(segment, tracks, K, positions)
+    true = {pair: flown[pair[1]] - flown[pair[0]] for pair in lengths}
+    ratio = np.array([lengths[pair] / true[pair] for pair in lengths])
+    alone = [np.linalg.norm(noisy[b] - noisy[a]) / true[a, b] for a, b in lengths]
+    assert np.std(ratio) < 0.05 < 0.1 < np.std(alone)
+    assert np.mean(ratio) == pytest.approx(1.0, abs=0.04)
+
+
+def test_lengths_without_positions_are_in_proportion():
+    flown = np.concatenate([[0.0], np.cumsum(2 + np.sin(np.arange(60) / 6))])
+    segment, tracks = synthetic_tracks(flown)
+    lengths = pair_lengths(segment, tracks, K, {})
+    ratio = np.array([lengths[a, b] / (flown[b] - flown[a]) for a, b in lengths])
+    assert np.std(ratio) / np.mean(ratio) < 0.03
+    assert np.exp(np.mean(np.log(list(lengths.values())))) == pytest.approx(1.0)
