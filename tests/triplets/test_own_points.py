@@ -1,5 +1,6 @@
 """The points that a flight itself holds, against its exact depth and its true steps."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 import pytest
 from tests.triplets.test_make import SETTINGS
 
+from aerial_depth_pipeline.capture.motion.two_view import TwoView
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
+from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.triplets.make import make_triplets
 from aerial_depth_pipeline.triplets.own_points import Tracks, own_points, pair_lengths
 from aerial_depth_pipeline.triplets.pairs import PairGeometry, Segment
@@ -61,10 +64,33 @@ def test_without_positions_the_unit_is_the_same_along_the_flight(flight):
         geometry = PairGeometry(scene, SETTINGS, pool)
         pairs = [(segment, (p, p + 2)) for p in range(len(frames) - 2)]
         geometry.ensure(pairs, "pairs")
-        found = own_points([segment], geometry, {})
+        found, ways = own_points([segment], geometry, {})
     assert not found["metric"].any()
     scale = [np.median(ratios(flight, rows)) for _, rows in found.groupby("frame")]
     assert np.std(scale) / np.mean(scale) < 0.02
+    centers = [camera_center(pose) for pose in flight.poses]
+    flown = [np.linalg.norm(centers[b] - centers[a]) for a, b in ways]
+    ratio = np.array([*ways.values()]) / flown
+    assert np.std(ratio) / np.mean(ratio) < 0.02
+
+
+def test_relative_poses_have_these_lengths_without_telemetry(flight, tmp_path):
+    frames, made = tmp_path / "frames", tmp_path / "made"
+    shutil.copytree(flight.frames, frames)
+    made.mkdir()
+    table = pd.read_parquet(frames / "frames.parquet")
+    table.drop(columns=["east", "north", "up"]).to_parquet(frames / "frames.parquet")
+    make_triplets(frames, made, SETTINGS)
+    poses = pd.read_parquet(made / "poses.parquet")
+    assert poses["length"].isna().all()
+    ratio = [
+        np.linalg.norm([row.t03, row.t13, row.t23])
+        / np.linalg.norm(
+            camera_center(flight.poses[row.frame]) - camera_center(flight.poses[row.source_frame])
+        )
+        for row in poses.itertuples()
+    ]
+    assert np.std(ratio) / np.mean(ratio) < 0.02
 
 
 def synthetic_tracks(flown: np.ndarray) -> tuple[Segment, dict[int, Tracks]]:
@@ -81,7 +107,8 @@ def synthetic_tracks(flown: np.ndarray) -> tuple[Segment, dict[int, Tracks]]:
         moved = 300 * inverse[None] * steps[:, None] * T[:, :1, 3]
         ends = starts + np.stack([moved, np.zeros_like(moved)], -1)
         tracks[p] = Tracks(p, [(p - 1, p), (p, p + 1)], starts, ends, T)
-    return Segment(list(range(len(flown))), []), tracks
+    pairs = {(p, p + 1): TwoView(np.eye(4), 100, 100, 10.0) for p in range(len(flown) - 1)}
+    return Segment(list(range(len(flown))), [], pairs), tracks
 
 
 def test_lengths_follow_the_corners_and_not_each_noisy_position():

@@ -8,7 +8,7 @@ sweep over the scene's own triplets measures the median depth; no ground truth i
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,18 +62,18 @@ def scene_depths(triplets: Sequence[Triplet]) -> dict[str, float]:
 def with_step_lengths(triplets: Sequence[Triplet], settings: PoseSettings) -> list[Triplet]:
     """The triplets with translations whose ratios within a scene are as good as is known.
 
-    Two-view geometry knows the direction of a step and not its length. The length is taken from
-    telemetry where all of the scene's are known, else from the time between the frames; both within
-    a factor of two of the scene's median, so that no outlier counts. Poses from structure from
-    motion keep theirs.
+    One pair of frames knows the direction of a step and not its length. The length is the one that
+    the flight's own points give it (`triplets.own_points`), else from the time between the frames;
+    both within a factor of two of the scene's median, so that no outlier counts. Poses from
+    structure from motion keep theirs.
     """
     if settings.source != "two_view":
         return list(triplets)
     measures = {scene: _step_measure(ts, settings) for scene, ts in _by_scene(triplets).items()}
     result = []
     for triplet in triplets:
-        name, median = measures[triplet.scene]
-        values = getattr(triplet, name)
+        measure, median = measures[triplet.scene]
+        values = measure(triplet)
         ratio = np.ones(len(values))
         if median > 0:
             ratio = np.clip(np.where(np.isfinite(values), values / median, 1.0), 0.5, 2.0)
@@ -152,14 +152,29 @@ def _median_depth(scene: str, triplets: list[Triplet]) -> float:
     return depth
 
 
-def _step_measure(triplets: list[Triplet], settings: PoseSettings) -> tuple[str, float]:
-    """Which attribute of a scene's triplets says how long steps are, and its median; 0 where all
-    count alike."""
-    usable = np.concatenate([t.usable_S for t in triplets])
-    lengths = np.concatenate([t.lengths_S for t in triplets])[usable]
-    measured = bool(np.isfinite(lengths).all() and (lengths > 0).all())
-    if settings.step_length == "telemetry" or (settings.step_length == "auto" and measured):
-        return "lengths_S", float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else 1.0
+Measure = Callable[[Triplet], np.ndarray]
+
+
+def _step_measure(triplets: list[Triplet], settings: PoseSettings) -> tuple[Measure, float]:
+    """What says how long the steps [S] of a scene's triplets are, and its median; 0 where all count
+    alike."""
+    measure = _MEASURES[settings.step_length]
     if settings.step_length == "constant":
-        return "gaps_S", 0.0
-    return "gaps_S", float(np.median(np.concatenate([t.gaps_S for t in triplets])[usable]))
+        return measure, 0.0
+    values = np.concatenate([measure(t) for t in triplets])
+    values = values[np.concatenate([t.usable_S for t in triplets])]
+    if settings.step_length == "auto" and np.ptp(values) <= 1e-6 * values.max():
+        return _step_measure(triplets, settings.model_copy(update={"step_length": "time"}))
+    return measure, float(np.nanmedian(values)) if np.isfinite(values).any() else 1.0
+
+
+def _stored(triplet: Triplet) -> np.ndarray:
+    return np.linalg.norm(triplet.T_S44[:, :3, 3], axis=-1)
+
+
+_MEASURES: dict[str, Measure] = {
+    "auto": _stored,
+    "telemetry": lambda triplet: triplet.lengths_S,
+    "time": lambda triplet: triplet.gaps_S,
+    "constant": lambda triplet: triplet.gaps_S,
+}

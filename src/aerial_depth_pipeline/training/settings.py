@@ -78,7 +78,8 @@ class PoseSettings(Settings):
         "auto", serialization_alias="length"
     )
     """Relative step lengths within a scene under two_view: measured by `telemetry`, proportional to
-    `time`, `constant`; `auto`: telemetry where all are known, else time."""
+    `time`, `constant`; `auto`: what the flight's own points and telemetry give together, else
+    time."""
     minimum_inliers: int = 50
     """Two-view pairs with fewer inliers are not used."""
     rescale_scenes: bool = Field(True, serialization_alias="centre_units")

@@ -99,10 +99,11 @@ def _make(
         write_triplets(members, scene, made, camera, settings, pool)
         positions = known_positions(table[table["kept"]])
         segments = list({id(target.segment): target.segment for target in targets}.values())
-        made.write_table("own_points", own_points(segments, geometry, positions))
+        points, lengths = own_points(segments, geometry, positions)
+        made.write_table("own_points", points)
     attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)
-    poses = pose_table(frames.name, admitted, positions, sfm_poses, metric)
+    poses = pose_table(frames.name, admitted, lengths, bool(positions), sfm_poses, metric)
     made.write_table("poses", poses.merge(attitude, on="frame", how="left"))
     columns = ["frame", "offset", "parallax", "inliers", "reason"]
     fates = pd.DataFrame({name: [getattr(t, name) for t in targets] for name in columns})

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import lsqr
 
 from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.motion.triangulation import CornerDepths, triangulate
+from aerial_depth_pipeline.capture.motion.two_view import TwoView
 from aerial_depth_pipeline.geometry.poses import invert
 from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
 
@@ -53,8 +54,9 @@ class Tracks:
 
 def own_points(
     segments: Iterable[Segment], geometry: PairGeometry, positions: Mapping[int, np.ndarray]
-) -> pd.DataFrame:
-    """Triangulated corners of all frames of the segments; one row a point.
+) -> tuple[pd.DataFrame, dict[Pair, float]]:
+    """Triangulated corners of all frames of the segments, one row a point, and the length of the
+    way between the frames of every pair.
 
     Args:
         segments: with the two-view poses of their pairs.
@@ -65,11 +67,14 @@ def own_points(
     Returns:
         `frame`; `x`, `y` (pixels of the frame); `inverse_depth` and its standard deviation
         `deviation`; `views`, the other frames that agree; `metric`, whether the unit is the metre.
+        Lengths in the same unit, by the numbers of both frames, the earlier one first.
     """
+    ways: dict[Pair, float] = {}
     columns: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
     for segment in segments:
         tracks = _tracks_of(segment, geometry)
         lengths = pair_lengths(segment, tracks, geometry.K, positions)
+        ways |= {(segment.frames[a], segment.frames[b]): way for (a, b), way in lengths.items()}
         for each in tracks.values():
             found = each.depths(np.array([lengths[pair] for pair in each.pairs]), geometry.K)
             rows = found.deviation_N < _LARGEST_DEVIATION * found.inverse_N
@@ -84,7 +89,13 @@ def own_points(
     table: dict[str, np.ndarray | list] = {
         name: np.concatenate(parts) if parts else [] for name, parts in columns.items()
     }
-    return pd.DataFrame(table).astype(whole)
+    return pd.DataFrame(table).astype(whole), ways
+
+
+def usable_pairs(segment: Segment) -> dict[Pair, TwoView]:
+    """The pairs whose two-view pose can be trusted."""
+    known = segment.pairs.items()
+    return {pair: view for pair, view in known if view and pair not in segment.doubtful}
 
 
 def pair_lengths(
@@ -100,7 +111,7 @@ def pair_lengths(
     of the pairs' lengths, pairs that overlap in time have nearly the same speed, and each length is
     that between the positions, up to their noise.
     """
-    pairs = sorted({pair for each in tracks.values() for pair in each.pairs})
+    pairs = sorted(usable_pairs(segment))
     if not pairs:
         return {}
     number = {pair: column for column, pair in enumerate(pairs)}
@@ -152,9 +163,8 @@ def _way(segment: Segment, pair: Pair, positions: Mapping[int, np.ndarray]) -> f
 def _tracks_of(segment: Segment, geometry: PairGeometry) -> dict[int, Tracks]:
     """Tracks of the frames by their position in the segment, where a pair of theirs has a pose."""
     best: dict[tuple[int, int], tuple[float, Pair]] = {}
-    for pair, two_view in segment.pairs.items():
-        if two_view is None or pair in segment.doubtful:
-            continue
+    usable = usable_pairs(segment)
+    for pair, two_view in usable.items():
         misfit = abs(float(np.log(max(two_view.parallax / geometry.width, 1e-4) / _GOAL)))
         for place in (0, 1):
             key = pair[place], place
@@ -162,26 +172,28 @@ def _tracks_of(segment: Segment, geometry: PairGeometry) -> dict[int, Tracks]:
     # The pair in which this frame is the second leads to a frame before it.
     chosen = {
         position: [best[position, place][1] for place in (1, 0) if (position, place) in best]
-        for position in range(len(segment.frames))
+        for position in sorted({position for position, _ in best})
     }
-    chosen = {position: pairs for position, pairs in chosen.items() if pairs}
-    tracks = geometry.pool.map(lambda p: _track(p, chosen[p], segment, geometry), chosen)
-    return dict(zip(chosen, tracks, strict=True))
+
+    def track(position: int) -> Tracks:
+        poses = {pair: usable[pair].T for pair in chosen[position]}
+        return _track(position, poses, segment, geometry)
+
+    return dict(zip(chosen, geometry.pool.map(track, chosen), strict=True))
 
 
-def _track(position: int, pairs: list[Pair], segment: Segment, geometry: PairGeometry) -> Tracks:
+def _track(
+    position: int, poses: Mapping[Pair, np.ndarray], segment: Segment, geometry: PairGeometry
+) -> Tracks:
     """Follow a frame's corners to the other frame of each pair."""
-    frame = segment.frames[position]
-    view = geometry.view(frame)
-    ends, poses = [], []
-    for pair in pairs:
+    view = geometry.view(segment.frames[position])
+    ends, T_S44 = [], []
+    for pair, T_44 in poses.items():
         is_first = pair[0] == position
         other = geometry.view(segment.frames[pair[1] if is_first else pair[0]])
         places, good = follow(view.gray, other.gray, view.corners, 5, _MAX_RESIDUAL)
         ends.append(np.where(good[:, None], places + 0.5, np.nan))
-        two_view = segment.pairs[pair]
-        assert two_view is not None
-        poses.append(two_view.T if is_first else invert(two_view.T))
-    T_S44 = np.array(poses)
-    T_S44[:, :3, 3] /= np.linalg.norm(T_S44[:, :3, 3], axis=1, keepdims=True)
-    return Tracks(frame, pairs, view.corners + 0.5, np.array(ends), T_S44)
+        T_S44.append(T_44 if is_first else invert(T_44))
+    T = np.array(T_S44)
+    T[:, :3, 3] /= np.linalg.norm(T[:, :3, 3], axis=1, keepdims=True)
+    return Tracks(segment.frames[position], [*poses], view.corners + 0.5, np.array(ends), T)

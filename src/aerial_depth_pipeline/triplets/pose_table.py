@@ -1,7 +1,7 @@
 """Tables beside a scene's triplets: relative poses, attitudes, sparse points."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from aerial_depth_pipeline.capture.telemetry.telemetry import smooth_positions
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.poses import invert
-from aerial_depth_pipeline.triplets.pairs import Poses, Target
+from aerial_depth_pipeline.triplets.pairs import Pair, Poses, Target
 
 POSE_COLUMNS = [f"t{row}{column}" for row in range(4) for column in range(4)]
 
@@ -21,10 +21,15 @@ _EAST_NORTH_UP = ["east", "north", "up"]
 
 
 def pose_table(
-    scene: str, targets: list[Target], positions: Poses, sfm_poses: Poses, metric: bool
+    scene: str,
+    targets: list[Target],
+    lengths: Mapping[Pair, float],
+    metric_lengths: bool,
+    sfm_poses: Poses,
+    metric: bool,
 ) -> pd.DataFrame:
-    """One row for each target, source and origin; `T_source_from_target`. `positions` as
-    `known_positions` gives them."""
+    """One row for each target, source and origin; `T_source_from_target`. `lengths` are those of
+    the way between two frames, in metres where they are metric, else in proportion."""
     rows: list[tuple] = []
     for target in targets:
         segment, frame = target.segment, target.frame
@@ -32,12 +37,10 @@ def pose_table(
             source = segment.frames[pair[1] if pair[0] == target.position else pair[0]]
             two_view = segment.pairs.get(pair)
             if two_view is not None and pair not in segment.doubtful:
-                T, length = two_view.T.copy() if source > frame else invert(two_view.T), 0.0
-                if positions:
-                    length = float(np.linalg.norm(positions[source] - positions[frame]))
-                if length > 0:
-                    T[:3, 3] *= length
-                numbers = two_view.inliers, length if length > 0 else float("nan")
+                T = two_view.T.copy() if source > frame else invert(two_view.T)
+                length = lengths.get((min(frame, source), max(frame, source)), 1.0)
+                T[:3, 3] *= length
+                numbers = two_view.inliers, length if metric_lengths else math.nan
                 rows.append((frame, source, *T.ravel(), "two_view", *numbers))
             if frame in sfm_poses and source in sfm_poses:
                 T = sfm_poses[source] @ invert(sfm_poses[frame])

@@ -69,6 +69,7 @@ def make_scene_triplets(
             frames[name].fingerprint,
             None if reconstruction is None else reconstruction.fingerprint,
             deciding,
+            "own points",  # triplets from before there were any are made again
         ]
 
     yield from process_scenes(
