@@ -125,6 +125,16 @@ def test_lengths_follow_the_corners_and_not_each_noisy_position():
     assert np.mean(ratio) == pytest.approx(1.0, abs=0.04)
 
 
+def test_a_position_that_jumps_does_not_change_the_lengths():
+    flown = np.concatenate([[0.0], np.cumsum(2 + np.sin(np.arange(60) / 6))])
+    segment, tracks = synthetic_tracks(flown)
+    places = np.stack([flown, 0 * flown, 0 * flown], 1)
+    places[30] += (25.0, 12.0, 0.0)
+    lengths = pair_lengths(segment, tracks, K, dict(enumerate(places)))
+    ratio = [lengths[a, b] / (flown[b] - flown[a]) for a, b in lengths]
+    assert np.abs(np.array(ratio) - 1).max() < 0.08
+
+
 def test_lengths_without_positions_are_in_proportion():
     flown = np.concatenate([[0.0], np.cumsum(2 + np.sin(np.arange(60) / 6))])
     segment, tracks = synthetic_tracks(flown)

@@ -23,6 +23,7 @@ _UNKNOWN_SPEED = 3.0  # standard deviation of a length's logarithm where only th
 _CHANGE_OF_SPEED = 0.03  # relative, between pairs that overlap in time
 _LEAST_RATIO_ERROR = 0.003
 _LARGEST_DEVIATION = 0.5  # relative, of a point that is kept
+_ROUNDS, _USUAL = 4, 2.0  # of least squares; residual, in deviations, up to which it counts fully
 _FEWEST_SHARED = 20  # corners that tell the lengths of two pairs apart
 
 
@@ -109,7 +110,7 @@ def pair_lengths(
 
     Least squares over their logarithms: the corners that both pairs of a frame see give the ratio
     of the pairs' lengths, pairs that overlap in time have nearly the same speed, and each length is
-    that between the positions, up to their noise.
+    that between the positions, up to their noise; what is far off counts little.
     """
     pairs = sorted(usable_pairs(segment))
     if not pairs:
@@ -143,8 +144,12 @@ def pair_lengths(
     rows, columns, values = (np.array(part) for part in zip(*entries, strict=True))
     matrix = csr_array((values, (rows, columns)), shape=(len(equations), len(pairs)))
     right = np.array([total / deviation for _, total, deviation in equations])
-    start = np.array([total for _, total, _ in equations[: len(pairs)]])
-    log_P = lsqr(matrix, right, x0=start, atol=1e-10, btol=1e-10)[0]
+    log_P, weight = np.zeros(len(pairs)), np.ones(len(equations))
+    for _ in range(_ROUNDS):
+        scaled = (matrix * weight[:, None]).tocsr()
+        log_P = lsqr(scaled, weight * right, x0=log_P, atol=1e-10, btol=1e-10)[0]
+        # A position that jumps does not make its steps longer.
+        weight = 1 / np.sqrt(1 + ((matrix @ log_P - right) / _USUAL) ** 2)
     if not positions:
         log_P = log_P - log_P.mean()
     return dict(zip(pairs, np.exp(log_P).tolist(), strict=True))
