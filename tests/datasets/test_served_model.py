@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 
+from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
+from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
@@ -31,6 +33,23 @@ def saved(tmp_path):
     model.save(tmp_path / "depth_model")
     make_servable(tmp_path / "depth_model")
     return model, tmp_path / "depth_model"
+
+
+def test_it_is_told_how_the_camera_was_held(saved):
+    model, folder = saved
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    images = loaded.input_example
+    held = {"pitch": -40.0, "roll": 3.0, "field_of_view": 70.0}
+    height, width = images.shape[1:3]
+    focal = width / 2 / np.tan(np.radians(35))
+    K = torch.tensor([[[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]])
+    up = torch.tensor(up_of_gimbal(-40.0, 3.0)).reshape(1, 3)
+    slope = ground_slope(up, K.double(), height, width).numpy()
+    expected = model.predict(images, slope)
+    np.testing.assert_allclose(loaded.predict(images, params=held), expected, rtol=1e-5)
+    assert np.abs(expected / loaded.predict(images) - 1).max() > 0.1
+    with pytest.raises(ValueError, match="field_of_view"):
+        loaded.predict(images, params={"pitch": -40.0})
 
 
 def test_mlflow_loads_it_with_signature_and_example(saved):

@@ -130,6 +130,41 @@ def test_the_report_says_what_the_graphs_take_and_how_close_they_are(exported):
     assert (loaded.width, loaded.height, loaded.metadata["unit"]) == (96, 64, "metres")
 
 
+@pytest.mark.parametrize("name", [FIXED, ANY_SIZE, INT8])
+def test_graphs_take_the_slope_of_level_ground_and_do_without_it(exported, name):
+    model, folder, _ = exported
+    graph, frames = OnnxDepthModel.load(folder / name), np.stack(smooth_images(7, 80, 120)[:3])
+    close = {"rtol": 0.1 if name == INT8 else 1e-3}
+    slopes = np.array([[0.1, 0.8], [np.nan, np.nan], [-0.3, 0.2]], np.float32)
+    assert graph.takes_slope
+    np.testing.assert_allclose(
+        graph.predict(frames, slopes), model.predict(frames, slopes), **close
+    )
+    alone = graph.predict(frames)
+    np.testing.assert_allclose(alone, model.predict(frames), **close)
+    np.testing.assert_array_equal(alone[1], graph.predict(frames, slopes)[1])
+    assert np.abs(graph.predict(frames, slopes)[0] / alone[0] - 1).max() > 0.2
+
+
+def test_torchscript_takes_the_slope_too(exported):
+    model, folder, _ = exported
+    script = torch.jit.load(folder / TORCHSCRIPT)
+    frame, slope = smooth_images(7, 80, 120)[0], torch.tensor([[0.1, 0.8]])
+    x = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
+    np.testing.assert_allclose(script(x, slope)[0, 0], model(frame, slope[0].numpy()), rtol=1e-3)
+    np.testing.assert_allclose(script(x)[0, 0], model(frame), rtol=1e-3)
+
+
+def test_graphs_of_a_model_without_level_ground_take_an_image_alone(tmp_path):
+    settings = SMALL.model_copy(update={"level_ground": False})
+    model = DepthModel(DepthNetwork(settings), settings, 96, 64)
+    frames = smooth_images(3, 64, 96)
+    quick = ExportSettings(any_size=False, int8=False, torchscript=False)
+    report = export_model(model, tmp_path / "onnx", frames, [], quick)
+    assert not OnnxDepthModel.load(tmp_path / "onnx" / FIXED).takes_slope
+    assert report["attitude"] == "the model does not take it"
+
+
 @pytest.mark.slow
 def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
     model, folder, report = exported
@@ -137,7 +172,11 @@ def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
     assert stated["calibration_frames"] == 4 and not stated["calibrated_on_the_check_frames"]
     frames = smooth_images(7, 80, 120)[:3]
     graph = OnnxDepthModel.load(folder / INT8)
-    difference = np.concatenate([(np.abs(graph(f) - model(f)) / model(f)).ravel() for f in frames])
+    slopes = [(np.nan, np.nan), (0.1, 0.6), (np.nan, np.nan)]
+    inputs = [(f, np.array(slope, np.float32)) for f, slope in zip(frames, slopes, strict=True)]
+    difference = np.concatenate(
+        [(np.abs(graph(*x) - model(*x)) / model(*x)).ravel() for x in inputs]
+    )
     assert stated["mean_relative_difference"] == pytest.approx(difference.mean(), rel=1e-3)
     assert 1e-4 < stated["mean_relative_difference"] < 0.1
     types = {node.op_type for node in onnx.load(folder / INT8).graph.node}

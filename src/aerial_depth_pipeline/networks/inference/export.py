@@ -2,8 +2,9 @@
 comes from.
 
 The encoder's normalisation and the model's `depth_scale` are inside every graph. The ONNX graphs
-have one input `image` (`_INPUTS`) and one output `depth` [B, H, W], float32; the TorchScript graph,
-for libtorch and other evaluations, gives [B, 1, H, W].
+take `image` (`_INPUTS`) and give `depth` [B, H, W], float32; the TorchScript graph, for libtorch
+and other evaluations, gives [B, 1, H, W]. Graphs of a model that starts from level ground also take
+`slope` [B, 2] and do without it where it is not given.
 """
 
 import copy
@@ -13,7 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import onnx
@@ -30,6 +31,7 @@ from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.onnx_model import (
     INPUT,
     OUTPUT,
+    SLOPE,
     OnnxDepthModel,
     resize,
 )
@@ -48,12 +50,15 @@ _INPUTS = {
 }
 _OPSET = 20
 _EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of every internal step
-Predict = Callable[[np.ndarray], np.ndarray]
+Predict = Callable[..., np.ndarray]
 Images = Sequence[np.ndarray]
-_WITHOUT_ATTITUDE = (
-    "exported graphs take no attitude and estimate level ground from the image alone, which holds"
-    " for terrain like that of the training"
+_ATTITUDE = (
+    f"{SLOPE}: float32 [B, 2], optional; by how much the inverse depth of level ground grows from"
+    " the image's centre to its right and to its lower border, relative to the centre: (0, height /"
+    " (2 fy tan(p))) for a camera p below the horizon without roll; NaN where it is not known, and"
+    " then the graph estimates it from the image"
 )
+_CHECKED_SLOPES = np.array([[np.nan, np.nan], [0.1, 0.6]], np.float32)  # by turns
 
 
 def export_model(
@@ -82,14 +87,16 @@ def export_model(
             " --pipelines=prepare'."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    expected = [model(frame) for frame in check]
+    slopes = np.resize(_CHECKED_SLOPES, (len(check), 2)) if model.takes_slope else None
+    expected = [model(*each) for each in _with_slopes(check, slopes)]
     size = {"width": model.width, "height": model.height}
     graphs: dict[str, dict[str, Any]] = {}
     left_out: dict[str, dict[str, Any]] = {}
 
     def add(name: str, graph: Predict, **more: Any) -> None:
-        taken = _INPUTS[name].format(**size)
-        graphs[name] = {"input": taken} | more | _compare(graph, check, expected)
+        taken = {"input": _INPUTS[name].format(**size)}
+        compared = _compare(graph, _with_slopes(check, slopes), expected)
+        graphs[name] = taken | more | compared
         difference, most = graphs[name]["max_relative_difference"], settings.max_relative_difference
         if name != INT8 and not difference <= most:
             raise UserError(
@@ -121,8 +128,6 @@ def export_model(
                 " export.max_mean_difference_int8 = %.1f %%, and is left out.",
                 *(INT8, 100 * difference, 100 * most),
             )
-    if model.takes_slope:
-        logger.warning("export: %s.", _WITHOUT_ATTITUDE)
     versions = {module.__name__: module.__version__ for module in (torch, onnx, onnxruntime)}
     report = {
         "format": 1,
@@ -130,7 +135,7 @@ def export_model(
         "unit": model.metadata.get("unit"),
         "opset": _OPSET,
         "output": f"{OUTPUT}: float32 [B, H, W], z-depth in the unit above",
-        "attitude": _WITHOUT_ATTITUDE if model.takes_slope else "the model does not take it",
+        "attitude": _ATTITUDE if model.takes_slope else "the model does not take it",
         "versions": versions,
         "check_frames": len(check),
         "graphs": graphs,
@@ -150,21 +155,35 @@ class _Graph(nn.Module):
         self.depth_scale = float(model.metadata.get("depth_scale", 1.0))
         self.any_size = any_size
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.depth(image.permute(0, 3, 1, 2).float() / 255)[:, 0]
+    def forward(self, image: torch.Tensor, slope: torch.Tensor | None = None) -> torch.Tensor:
+        return self.depth(image.permute(0, 3, 1, 2).float() / 255, slope)[:, 0]
 
-    def depth(self, x_B3HW: torch.Tensor) -> torch.Tensor:
+    def depth(self, x_B3HW: torch.Tensor, slope_B2: torch.Tensor | None) -> torch.Tensor:
         """Depth [B, 1, H, W] of RGB images in 0..1."""
         if not self.any_size:
-            return self.depth_scale / self.network(x_B3HW)
+            return self.depth_scale / self.network(x_B3HW, slope_B2)
         size = x_B3HW.shape[2:]
         x_B3HW = F.interpolate(x_B3HW, self.size, mode="bilinear", antialias=True)
-        return self.depth_scale / F.interpolate(self.network(x_B3HW), size, mode="bilinear")
+        inverse = self.network(x_B3HW, slope_B2)
+        return self.depth_scale / F.interpolate(inverse, size, mode="bilinear")
 
 
 class _TorchScriptGraph(_Graph):
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.depth(image)
+    def forward(self, image: torch.Tensor, slope: torch.Tensor | None = None) -> torch.Tensor:
+        return self.depth(image, slope)
+
+
+class _OptionalSlope(nn.Module):
+    """A traced graph, scripted so that its second input may be left out."""
+
+    def __init__(self, traced: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.traced = traced
+
+    def forward(self, image: torch.Tensor, slope: Optional[torch.Tensor] = None) -> torch.Tensor:  # noqa: UP045 (TorchScript)
+        if slope is None:
+            slope = torch.full((image.shape[0], 2), float("nan"))
+        return self.traced(image, slope)
 
 
 def _write_torchscript(model: DepthModel, path: Path) -> Predict:
@@ -175,13 +194,16 @@ def _write_torchscript(model: DepthModel, path: Path) -> Predict:
     with warnings.catch_warnings(), torch.no_grad():
         # torch advises against TorchScript, which libtorch still reads best.
         warnings.simplefilter("ignore")
-        torch.jit.freeze(torch.jit.trace(graph, example, check_trace=False)).save(str(path))
+        slope = (torch.from_numpy(_CHECKED_SLOPES),) if model.takes_slope else ()
+        traced = torch.jit.trace(graph, (example, *slope), check_trace=False)
+        script = torch.jit.script(_OptionalSlope(traced).eval()) if slope else traced
+        torch.jit.freeze(script).save(str(path))
         written = torch.jit.load(str(path), map_location="cpu")
 
     @torch.inference_mode()
-    def depth(image_HW3: np.ndarray) -> np.ndarray:
+    def depth(image_HW3: np.ndarray, *slope_2: np.ndarray) -> np.ndarray:
         x = torch.from_numpy(image_HW3).permute(2, 0, 1)[None].float() / 255
-        return written(x)[0, 0].numpy()
+        return written(x, *(torch.from_numpy(each)[None] for each in slope_2))[0, 0].numpy()
 
     return depth
 
@@ -193,17 +215,21 @@ def _write_graph(model: DepthModel, path: Path, any_size: bool) -> None:
     dynamic = {0: torch.export.Dim("batch", min=1)}
     if any_size:
         dynamic |= {1: torch.export.Dim("height", min=2), 2: torch.export.Dim("width", min=2)}
+    inputs: tuple[torch.Tensor, ...] = (torch.zeros((2, height, width, 3), dtype=dtype),)
+    shapes: tuple[dict, ...] = (dynamic,)
+    if model.takes_slope:
+        inputs, shapes = (*inputs, torch.zeros(2, 2)), (dynamic, {0: dynamic[0]})
     try:
         with torch.no_grad(), warnings.catch_warnings(), quiet(*_EXPORTERS):
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 _Graph(model, any_size).eval(),
-                (torch.zeros((2, height, width, 3), dtype=dtype),),
+                inputs,
                 str(path),
                 dynamo=True,
-                input_names=[INPUT],
+                input_names=[INPUT, SLOPE][: len(inputs)],
                 output_names=[OUTPUT],
-                dynamic_shapes=(dynamic,),
+                dynamic_shapes=shapes,
                 opset_version=_OPSET,
                 external_data=False,
                 verbose=False,
@@ -219,17 +245,29 @@ def _write_graph(model: DepthModel, path: Path, any_size: bool) -> None:
 
 def _describe(path: Path, model: DepthModel, any_size: bool) -> None:
     graph = onnx.load(path)
+    if model.takes_slope:
+        # A graph's input that is an initialiser as well has it for its default.
+        unknown = np.full((1, 2), np.nan, np.float32)
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(unknown, SLOPE))
+        given = next(each for each in graph.graph.input if each.name == SLOPE)
+        given.type.tensor_type.shape.dim[0].dim_param = "one or batch"
     description = {"width": model.width, "height": model.height, "any_size": any_size}
     text = json.dumps(description | {"metadata": model.metadata}, default=str)
     onnx.helper.set_model_props(graph, {"depth_model": text})
     onnx.save(graph, path)
 
 
-def _compare(graph: Predict, frames: Images, expected: Images) -> dict[str, float]:
+def _with_slopes(frames: Images, slopes_N2: np.ndarray | None) -> list[tuple[np.ndarray, ...]]:
+    return list(zip(frames, *(() if slopes_N2 is None else (slopes_N2,)), strict=True))
+
+
+def _compare(
+    graph: Predict, inputs: Sequence[tuple[np.ndarray, ...]], expected: Images
+) -> dict[str, float]:
     """Relative difference from the model's depth over all pixels: the largest, the mean and the
     95th percentile."""
-    pairs = zip(frames, expected, strict=True)
-    values = np.concatenate([(np.abs(graph(f) - depth) / depth).ravel() for f, depth in pairs])
+    pairs = zip(inputs, expected, strict=True)
+    values = np.concatenate([(np.abs(graph(*x) - depth) / depth).ravel() for x, depth in pairs])
     return {
         "max_relative_difference": float(values.max()),
         "mean_relative_difference": float(values.mean(dtype=np.float64)),
@@ -240,7 +278,11 @@ def _compare(graph: Predict, frames: Images, expected: Images) -> dict[str, floa
 class _Frames(CalibrationDataReader):
     def __init__(self, frames: Images, model: DepthModel) -> None:
         size = (model.height, model.width)
-        self._inputs = ({INPUT: resize(f[None].astype(np.float32), *size, True)} for f in frames)
+        unknown = np.full((1, 2), np.nan, np.float32)
+        slope = {SLOPE: unknown} if model.takes_slope else {}
+        self._inputs = (
+            {INPUT: resize(f[None].astype(np.float32), *size, True)} | slope for f in frames
+        )
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._inputs, None)
@@ -250,8 +292,12 @@ def _quantise(source: Path, path: Path, frames: Images, model: DepthModel) -> No
     """Convolutions with 8-bit weights (a scale per channel) and activations; the last one, whose
     output is inverse depth, stays float."""
     with tempfile.TemporaryDirectory() as scratch, quiet("root"):
-        prepared = Path(scratch) / "prepared.onnx"
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        prepared, required = Path(scratch) / "prepared.onnx", Path(scratch) / "required.onnx"
+        graph = onnx.load(source)
+        for default in [each for each in graph.graph.initializer if each.name == SLOPE]:
+            graph.graph.initializer.remove(default)  # or it would be folded into the graph
+        onnx.save(graph, required)
+        quant_pre_process(str(required), str(prepared), skip_symbolic_shape=True)
         nodes = onnx.load(prepared, load_external_data=False).graph.node
         convolutions = [node.name for node in nodes if node.op_type == "Conv"]
         quantize_static(

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.networks.image_batches import image_batch
 
-INPUT, OUTPUT = "image", "depth"
+INPUT, SLOPE, OUTPUT = "image", "slope", "depth"
 
 
 class OnnxDepthModel:
@@ -29,28 +29,43 @@ class OnnxDepthModel:
         self.metadata: dict[str, Any] = dict(description["metadata"])
         self._any_size, self._session = bool(description["any_size"]), session
 
-    def __call__(self, image_HW3: np.ndarray) -> np.ndarray:
-        """Depth [H, W], float32, of an RGB image [H, W, 3], uint8."""
-        return self.predict(np.asarray(image_HW3)[None])[0]
+    @property
+    def takes_slope(self) -> bool:
+        """Whether it uses the slope of level ground where that is given."""
+        optional = self._session.get_overridable_initializers()
+        return any(each.name == SLOPE for each in optional)
 
-    def predict(self, images_BHW3: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    def __call__(self, image_HW3: np.ndarray, slope_2: np.ndarray | None = None) -> np.ndarray:
+        """Depth [H, W], float32, of an RGB image [H, W, 3], uint8; see `predict`."""
+        slope = None if slope_2 is None else np.asarray(slope_2)[None]
+        return self.predict(np.asarray(image_HW3)[None], slope)[0]
+
+    def predict(
+        self, images_BHW3: np.ndarray | Sequence[np.ndarray], slope_B2: np.ndarray | None = None
+    ) -> np.ndarray:
         """Depth [B, H, W], float32, of RGB images of one size [B, H, W, 3], uint8.
+
+        Args:
+            slope_B2: as in `DepthModel.predict`.
 
         Raises:
             ValueError: where the images are not three-channel uint8 of one size.
         """
-        images = image_batch(images_BHW3)
+        images, more = image_batch(images_BHW3), {}
+        if slope_B2 is not None and self.takes_slope:
+            more[SLOPE] = np.asarray(slope_B2, np.float32)
+
+        def run(images: np.ndarray) -> np.ndarray:
+            return self._session.run([OUTPUT], {INPUT: images} | more)[0]
+
         if self._any_size:
-            return self._run(np.ascontiguousarray(images))
+            return run(np.ascontiguousarray(images))
         height, width = images.shape[1:3]
         if (height, width) == (self.height, self.width):
-            return self._run(images.astype(np.float32))
-        depth = self._run(resize(images.astype(np.float32), self.height, self.width, True))
+            return run(images.astype(np.float32))
+        depth = run(resize(images.astype(np.float32), self.height, self.width, True))
         # Inverse depth is what DepthModel interpolates: it is linear on planes.
         return 1 / resize(1 / depth[..., None], height, width, False)[..., 0]
-
-    def _run(self, images: np.ndarray) -> np.ndarray:
-        return self._session.run([OUTPUT], {INPUT: images})[0]
 
     @classmethod
     def load(cls, path: Path) -> Self:
