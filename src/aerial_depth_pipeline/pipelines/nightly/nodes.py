@@ -3,7 +3,7 @@
 import datetime
 import logging
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +37,7 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
     """Compare the scenes on disk (triplet lists and triplets of each domain in turn) with what the
     champion has learned."""
     from aerial_depth_pipeline.retraining.plan import plan_night, record_from_json, scenes_of_domain
+    from aerial_depth_pipeline.triplets.ground import ground_of
 
     settings = read_settings(NightlySettings, parameters, "nightly")
     now = {}
@@ -45,7 +46,12 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
         fingerprints = {name: scene.fingerprint for name, scene in triplets.items()}
         spans = {name: int(scene.summary["span"]) for name, scene in triplets.items()}
         found = lists.domain, lists.splits, fingerprints, spans
-        now.update(scenes_of_domain(*found, settings.hold_out))
+        targets: dict[str, list[int]] = {}
+        for scene, target in chain.from_iterable(lists.splits.values()):
+            targets.setdefault(scene, []).append(target)
+        footprints = lists.footprints if lists.fingerprint else None
+        ground = None if footprints is None else ground_of(footprints, lists.poses, targets)
+        now.update(scenes_of_domain(*found, settings.hold_out, ground))
     champion = registry.champion_of(settings.registered_model)
     learned = {} if champion is None else record_from_json(registry.read_record(champion)["scenes"])
     refused = _refused_scenes(settings.registered_model)
