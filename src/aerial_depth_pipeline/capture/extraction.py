@@ -144,10 +144,10 @@ def _extract(
     return summary
 
 
-def _recorded(source: Source) -> tuple[float, float] | None:
+def _recorded(source: Source) -> list[float] | None:
     """Seconds since 1970 at which the recording began and ended; None where the file is silent."""
     start, duration = source.recording.start, source.recording.duration
-    return None if start is None or duration is None else (start, start + duration)
+    return None if start is None or duration is None else [start, start + duration]
 
 
 def _stride(stride: int | str, source: Source) -> int:

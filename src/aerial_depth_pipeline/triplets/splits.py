@@ -4,7 +4,7 @@ frames in two parts."""
 import itertools
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +39,7 @@ def split_triplets(
     spans: dict[str, int],
     split: SplitSettings,
     ground: Ground | None = None,
-    recorded: Mapping[str, tuple[float, float] | None] | None = None,
+    recorded: Mapping[str, Sequence[float] | None] | None = None,
 ) -> Split:
     """Divide targets into `train`, `val` and `test`.
 
@@ -96,15 +96,16 @@ def split_triplets(
     record = SplitRecord(how, seen, basis, left_out, together)
     if how == "time" and parts["test"]:
         logger.warning(
-            "The flights are too short for blocks apart on the ground, or nothing tells where their"
-            " frames lie; they are cut by time, and %s. Hold out whole flights"
-            " (triplets.split.test_scenes).",
+            "%s and cut by time: %s. Hold out whole flights (triplets.split.test_scenes).",
+            "Flights are too short for blocks apart on the ground"
+            if set(scenes) <= set(ground.basis)
+            else "Flights have neither positions nor motion to tell where their frames lie",
             record.share_seen,
         )
     return Split(parts, record)
 
 
-def _pieces(recorded: Mapping[str, tuple[float, float] | None]) -> list[tuple[str, str]]:
+def _pieces(recorded: Mapping[str, Sequence[float] | None]) -> list[tuple[str, str]]:
     """Pairs of scenes of which one was recorded right after the other, as the pieces are into which
     a drone cuts a long recording."""
     known = {scene: times for scene, times in recorded.items() if times is not None}
@@ -119,17 +120,21 @@ def _pieces(recorded: Mapping[str, tuple[float, float] | None]) -> list[tuple[st
 def _warn_of_shared_ground(
     part_of: Mapping[str, str], shared: Iterable[tuple[str, str, float]]
 ) -> None:
+    """Name every held-out scene with the training scenes over the same ground."""
+    trained: dict[str, list[str]] = {}
     for a, b, share in shared:
-        one, other = sorted((a, b), key=lambda scene: part_of[scene] == "train")
-        if part_of[other] == "train" and part_of[one] != "train":
-            logger.warning(
-                "The scene '%s' is for %s and shares %.0f %% of its ground, or of the other's, with"
-                " '%s', which is trained on: name both or neither.",
-                one,
-                part_of[one],
-                100 * share,
-                other,
-            )
+        for held, other in ((a, b), (b, a)):
+            if part_of[held] != "train" == part_of[other]:
+                trained.setdefault(held, []).append(f"{other} ({100 * share:.0f} %)")
+    for held, others in trained.items():
+        logger.warning(
+            "The scene '%s' is for %s and shares ground with scenes that are trained on: %s of the"
+            " smaller one's ground. Name those for %s too.",
+            held,
+            part_of[held],
+            ", ".join(others),
+            part_of[held],
+        )
 
 
 def _parts_of_scenes(
