@@ -59,7 +59,7 @@ def straight(length: float, step: float, start=(0.0, 0.0), pitch: float = -90.0)
 
 
 def lawnmower(lines: int, length: float, step: float, overlap: float, pitch=-90.0) -> Flight:
-    """Parallel lines to and fro that overlap by that share of the view's width."""
+    """Parallel lines, there and back, that overlap by that share of the view's width."""
     along = np.arange(0, length, step)
     path, headings = [], []
     for line in range(lines):

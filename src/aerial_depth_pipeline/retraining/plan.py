@@ -141,6 +141,15 @@ class Plan:
         """Of the data behind the challenger."""
         return fingerprint_of(record_to_json(self.record))
 
+    def ground_learned_before(self, domain: str, ground: Ground) -> float | None:
+        """Share of the ground of a domain's new blocks that the champion has learned; None where
+        that is not known or there is nothing to tell."""
+        new, old = (
+            [(scene, target) for scene, some in found.get(domain, {}).items() for target in some]
+            for found in (self.targets(self.new, "test"), self.targets(self.old, "train"))
+        )
+        return ground.seen(new, old)
+
     @staticmethod
     def targets(scenes: Record, part: str) -> dict[str, dict[str, set[int]]]:
         """Domain → scene → targets of one part, for the scenes that have any."""

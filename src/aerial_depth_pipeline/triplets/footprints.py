@@ -127,6 +127,8 @@ def _positions(kept: pd.DataFrame) -> np.ndarray | None:
 
 
 def _up(kept: pd.DataFrame, made: TripletFolder) -> np.ndarray:
+    if not made.table_file("attitude").is_file():  # of triplets that somebody else made
+        return np.full((len(kept), 3), np.nan)
     attitude = made.table("attitude").set_index("frame")
     return attitude.reindex(kept["frame"])[UP_COLUMNS].to_numpy(float)
 

@@ -105,21 +105,20 @@ def ground_of(
         targets: target frames of each scene.
     """
     on_plan = footprints["east0"].notna().to_numpy()
-    cells, place_of = [], np.full((len(footprints), 2), np.nan)  # cells: rows and codes
+    codes, place_of = {}, np.full((len(footprints), 2), np.nan)  # codes: cells by row
     if on_plan.any():
         rows, corners = np.flatnonzero(on_plan), _common_plan(footprints[on_plan])
         place_of[rows] = corners.mean(1)
         sides = np.linalg.norm(corners - np.roll(corners, 1, 1), axis=-1)
         size = float(np.median(sides)) / _CELLS
         counts = np.ceil(sides.max(1) / size * _FINER).astype(int) + 1
-        for count in np.unique(counts):
-            alike = counts == count
-            cells.append((rows[alike], _filled_quads(corners[alike], int(count), size)))
+        for row, quad, count in zip(rows.tolist(), corners, counts.tolist(), strict=True):
+            codes[row] = np.unique(_filled_quad(quad, count, size))
     along = np.flatnonzero(~on_plan & footprints["place"].notna())
     flights = footprints["scene"].astype("category").cat.codes.to_numpy(np.int64)[along]
     first = np.floor((footprints["place"].to_numpy()[along] - 0.5) * _CELLS).astype(np.int64)
-    cells.append((along, (first + ((flights + 1) << 42))[:, None] + np.arange(_CELLS + 1)))
-    codes = {row: np.unique(c) for rows, some in cells for row, c in zip(rows, some, strict=True)}
+    ways = (first + ((flights + 1) << 42))[:, None] + np.arange(_CELLS + 1)
+    codes |= dict(zip(along.tolist(), ways, strict=True))
     every = np.unique(np.concatenate([np.zeros(0, np.int64), *codes.values()]))
     rows_of = {
         (scene, frame): row
@@ -171,10 +170,10 @@ def _common_plan(plan: pd.DataFrame) -> np.ndarray:
     return corners + offsets[of_row][:, None]
 
 
-def _filled_quads(corners_N42: np.ndarray, count: int, cell: float) -> np.ndarray:
-    """Cells [N, count²] of an even lattice of count × count points over each quadrangle."""
-    s, t = (axis.ravel()[:, None] for axis in np.meshgrid(*[np.linspace(0, 1, count)] * 2))
-    a, b, c, d = (corners_N42[:, None, corner] for corner in range(4))
-    points = (1 - t) * ((1 - s) * a + s * b) + t * ((1 - s) * d + s * c)
-    east, north = np.moveaxis(np.floor(points / cell).astype(np.int64).clip(-_FAR, _FAR), -1, 0)
+def _filled_quad(corners_42: np.ndarray, count: int, cell: float) -> np.ndarray:
+    """Cells of an even lattice of count × count points over a quadrangle."""
+    part = np.linspace(0, 1, count)[:, None]
+    edges = [(1 - part) * corners_42[a] + part * corners_42[b] for a, b in ((0, 1), (3, 2))]
+    points = (1 - part)[:, None] * edges[0] + part[:, None] * edges[1]
+    east, north = np.floor(points / cell).astype(np.int64).clip(-_FAR, _FAR).reshape(-1, 2).T
     return ((east + _FAR) << 21) + north + _FAR
