@@ -76,7 +76,7 @@ def test_a_block_shares_no_ground_with_what_is_learned(tmp_path, again) -> None:
 def test_a_night_knows_what_share_of_a_new_block_was_learned_before(tmp_path) -> None:
     flights = {"old": straight(1000.0, 8.0), "new": straight(1000.0, 8.0, start=(0.0, 5.0))}
     ground = ground_of_flights(tmp_path, flights)
-    old = SceneRecord("1", flights["old"].targets)
+    old = SceneRecord("1", [*flights["old"].targets, 999])  # one that is in no list now
     new = SceneRecord("2", flights["new"].targets[:60], [], flights["new"].targets[80:])
     learned = {"town/old": old}
     plan = plan_night("night", {"town/old": old, "town/new": new}, "3", learned, {})

@@ -66,7 +66,8 @@ class Ground:
         if along and trained - tested:
             return None
         wanted = self._mask(self.shown, test)
-        return float((wanted & self._mask(self.touched, train)).sum() / wanted.sum())
+        seen = wanted & self._mask(self.touched, train)
+        return float(seen.sum() / wanted.sum()) if wanted.any() else None
 
     def shared(self) -> list[tuple[str, str, float]]:
         """Pairs of scenes that share ground, with its share of the smaller one."""
@@ -90,7 +91,8 @@ class Ground:
     def _mask(self, area: Area, targets: Iterable[Target]) -> np.ndarray:
         mask = np.zeros(self.cells, bool)
         for target in targets:
-            mask[area[target]] = True
+            if target in area:  # an earlier night may have learned what is in no list now
+                mask[area[target]] = True
         return mask
 
 

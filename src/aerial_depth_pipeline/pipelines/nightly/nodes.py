@@ -66,11 +66,11 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
         plan = replace(plan, name=QUIET_NIGHT)
     for scene in plan.new:
         logger.info("New: %s", scene)
-    for domain, ground in grounds.items():
-        seen = plan.ground_learned_before(domain, ground)
+    for of_domain, of_lists in grounds.items():
+        seen = plan.ground_learned_before(of_domain, of_lists)
         if seen is not None and seen > WORTH_A_WARNING:
             sentence = "%s: %.0f %% of the ground of tonight's new blocks was learned before: both"
-            logger.warning(sentence + " models know it.", domain, 100 * seen)
+            logger.warning(sentence + " models know it.", of_domain, 100 * seen)
     for scene, reason in plan.waiting.items():
         logger.info("Not learned: %s: %s.", scene, reason)
     tracking.set_tags({"data.fingerprint": plan.fingerprint, "night.new_scenes": len(plan.new)})
