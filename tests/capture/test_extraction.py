@@ -1,6 +1,8 @@
 """From footage to frames: what is written, and that it is what was seen."""
 
+import datetime
 import json
+import shutil
 
 import av
 import cv2
@@ -79,6 +81,26 @@ def test_frames_are_scaled_and_the_camera_with_them(flight, tmp_path):
     depth = cv2.imread(str(tmp_path / "depth" / "000010.tiff"), cv2.IMREAD_UNCHANGED)
     assert depth.shape == (96, 160)
     assert np.median(np.abs(depth - flight.depths[10][::2, ::2])) < 0.3
+
+
+def test_the_summary_says_when_a_video_was_recorded(flight, tmp_path):
+    (tmp_path / "raw").mkdir()
+    copy = tmp_path / "raw" / "video.mp4"
+    with av.open(str(flight.raw / "video.mp4")) as old, av.open(str(copy), "w") as new:
+        new.metadata["creation_time"] = "2026-05-03T10:00:00.000000Z"
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    shutil.copy(flight.raw / "camera.yaml", tmp_path / "raw")
+    summary = extract_frames(
+        tmp_path / "raw", tmp_path / "out", FrameExtractionSettings(), no_calibration
+    )
+    start, end = summary["recorded"]
+    assert start == datetime.datetime(2026, 5, 3, 10, tzinfo=datetime.UTC).timestamp()
+    assert end - start == pytest.approx(4.0, abs=0.2)
+    assert flight.summary["recorded"] is None
 
 
 def test_max_frames_thins_out_evenly_and_says_so(flight, tmp_path):

@@ -7,6 +7,7 @@ from kedro.io import DatasetError
 from aerial_depth_pipeline.datasets.atomic import AtomicDataset
 from aerial_depth_pipeline.datasets.scene_report import SceneReport, SceneReportDataset
 from aerial_depth_pipeline.datasets.triplet_lists import TripletLists, TripletListsDataset
+from aerial_depth_pipeline.formats.split_record import SplitRecord
 
 
 def test_each_step_writes_its_own_rows(tmp_path) -> None:
@@ -32,11 +33,16 @@ def test_each_step_writes_its_own_rows(tmp_path) -> None:
     assert frames.load().reasons == {"a": ""}
 
 
+RECORD = SplitRecord("ground", 0.02, ["positions"], 12, [["a", "b"]])
+
+
 def lists(fingerprint: str) -> TripletLists:
     poses = pd.DataFrame({"scene": ["a"], "frame": [3]})
     return TripletLists(
         {"train": [("a", 3), ("b", 14)], "val": [], "test": [("a", 9)]},
         poses,
+        pd.DataFrame({"scene": ["a"], "frame": [3], "place": [0.5]}),
+        RECORD,
         {"a": fingerprint, "b": "y"},
     )
 
@@ -48,11 +54,13 @@ def test_triplet_lists(root, tmp_path) -> None:
     )
     assert not data.exists()
     assert data.load().splits == {"train": [], "val": [], "test": []}
+    assert data.load().record is None
     data.save(lists("x"))
     loaded = data.load()
     assert loaded.splits == lists("x").splits
     assert (loaded.folder / "train.txt").read_text() == "a 000003\nb 000014\n"
     assert pd.read_parquet(loaded.folder / "poses.parquet").frame.tolist() == [3]
+    assert loaded.record == RECORD and loaded.footprints.place.tolist() == [0.5]
     data.save(lists("z"))
     assert data.load().fingerprint != loaded.fingerprint
 

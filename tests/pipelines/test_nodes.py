@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.worlds.flown_ground import straight, truly_seen, write_flight
 
 from aerial_depth_pipeline.datasets.folders import FoldersDataset, write_manifest
 from aerial_depth_pipeline.pipelines import domains
@@ -31,7 +32,7 @@ def triplets(tmp_path):
 
 
 def test_blocks_of_time_keep_a_gap(triplets) -> None:
-    lists = split_domain("rural", triplets, {"split": {"by": "time", "val": 0.2, "test": 0.2}})
+    lists = split_domain("rural", {}, triplets, {"split": {"by": "time", "val": 0.2, "test": 0.2}})
     frames = {
         split: {frame for scene, frame in pairs if scene == "a"}
         for split, pairs in lists.splits.items()
@@ -46,14 +47,14 @@ def test_blocks_of_time_keep_a_gap(triplets) -> None:
 def test_scenes_are_named_per_domain(triplets) -> None:
     split = {"by": "scene", "val": 0.0, "test": 0.0}
     split |= {"val_scenes": ["urban/x"], "test_scenes": ["rural/b"]}
-    lists = split_domain("rural", triplets, {"split": split})
+    lists = split_domain("rural", {}, triplets, {"split": split})
     assert {scene for scene, _ in lists.splits["train"]} == {"a"}
     assert {scene for scene, _ in lists.splits["test"]} == {"b"}
     assert lists.splits["val"] == []
 
 
 def test_a_domain_may_be_for_testing_alone(triplets) -> None:
-    lists = split_domain("rural", triplets, {"split": {"test_domains": ["rural"]}})
+    lists = split_domain("rural", {}, triplets, {"split": {"test_domains": ["rural"]}})
     assert {scene for scene, _ in lists.splits["test"]} == {"a", "b"}
     assert lists.splits["train"] == lists.splits["val"] == []
 
@@ -62,6 +63,7 @@ def test_a_slice_of_the_pipeline_runs_on_an_in_memory_catalog(triplets, monkeypa
     monkeypatch.setattr(domains, "configured_domains", lambda: ["rural", "urban"])
     content = {
         "rural.domain": "rural",
+        "rural.frames": {},
         "rural.triplets": triplets,
         "params:triplets": {"split": {"by": "time", "val": 0.2, "test": 0.2}},
     }
@@ -72,3 +74,20 @@ def test_a_slice_of_the_pipeline_runs_on_an_in_memory_catalog(triplets, monkeypa
     lists = results["rural.triplet_lists"].load()
     assert {scene for scene, _ in lists.splits["train"]} == {"a", "b"}
     assert lists.scene_fingerprints == {"a": "fingerprint of a", "b": "fingerprint of b"}
+
+
+def test_lists_say_how_they_were_made_and_where_frames_lie(tmp_path) -> None:
+    data = {kind: FoldersDataset(str(tmp_path / kind)) for kind in ("frames", "triplets")}
+    flights = {"a": straight(1500.0, 6.0), "b": straight(1500.0, 6.0, start=(0.0, 2000.0))}
+    for name, flight in flights.items():
+        frames, triplets = write_flight(flight, tmp_path / name)
+        for target in flight.targets:
+            (triplets / f"{target:06d}.jpg").touch()
+        write_manifest(frames, "frames", {"origin": {"latitude": 47.0, "longitude": 8.0}})
+        write_manifest(triplets, "triplets", {"span": 2})
+        data["frames"].save({name: frames})
+        data["triplets"].save({name: triplets})
+    lists = split_domain("rural", data["frames"].load(), data["triplets"].load(), {})
+    assert lists.record.by == "ground" and lists.record.ground_seen == 0
+    assert truly_seen(flights, lists.splits["test"], lists.splits["train"]) <= 0.05
+    assert set(lists.footprints["scene"]) == {"a", "b"} and len(lists.footprints) == 500

@@ -11,6 +11,7 @@ from aerial_depth_pipeline.datasets.folders import FoldersDataset, write_manifes
 from aerial_depth_pipeline.datasets.triplet_lists import TripletLists, TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.images import write_jpeg
+from aerial_depth_pipeline.formats.split_record import SplitRecord
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
@@ -45,6 +46,8 @@ def a_domain(tmp_path, name, brightness, splits):
         TripletLists(
             {split: splits.get(split, []) for split in ("train", "val", "test")},
             pd.DataFrame({"scene": []}),
+            pd.DataFrame({"scene": []}),
+            SplitRecord("scene"),
             {},
         )
     )

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.worlds.flown_ground import lawnmower, straight, tables_of, truly_seen, write_flight
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.retraining.plan import (
@@ -15,6 +16,7 @@ from aerial_depth_pipeline.retraining.plan import (
     write_lists,
 )
 from aerial_depth_pipeline.retraining.settings import NightlySettings
+from aerial_depth_pipeline.triplets.ground import ground_of
 
 A, B = SceneRecord("a1", [1, 2, 3], [], [5, 6]), SceneRecord("b1", [1, 2], [], [4])
 HELD = SceneRecord("c1", [], [], [1, 2, 3])
@@ -44,6 +46,42 @@ def test_a_block_is_cut_from_scenes_that_are_for_training_alone() -> None:
     assert record["town/b"] == SceneRecord("fb", [1, 2], [], [9])
     assert record["town/c"] == SceneRecord("fc", [], [], [3]) and record["town/v"].val == [1]
     assert record_from_json(json.loads(json.dumps(record_to_json(record)))) == record
+
+
+def ground_of_flights(tmp_path, flights):
+    folders = {scene: write_flight(flight, tmp_path / scene) for scene, flight in flights.items()}
+    targets = {scene: flight.targets for scene, flight in flights.items()}
+    return ground_of(*tables_of(folders), targets)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_block_shares_no_ground_with_what_is_learned(tmp_path, again) -> None:
+    flights = {"a": lawnmower(10, 1000.0, 8.0, 0.7)}
+    if again:
+        flights["b"] = straight(1000.0, 8.0, start=(30.0, 90.0))
+    splits = {"train": [(s, t) for s, f in flights.items() for t in f.targets]}
+    splits |= {"val": [], "test": []}
+    names, spans = dict.fromkeys(flights, "f"), dict.fromkeys(flights, 2)
+    ground = ground_of_flights(tmp_path, flights)
+    record = scenes_of_domain("town", splits, names, spans, 0.15, ground)
+    held, learned = (
+        [(s, t) for s in flights for t in getattr(record[f"town/{s}"], part)]
+        for part in ("test", "train")
+    )
+    assert truly_seen(flights, held, learned) <= 0.05
+    assert all(record[f"town/{scene}"].test for scene in flights)
+    assert len(record["town/a"].train) > 300
+
+
+def test_a_night_knows_what_share_of_a_new_block_was_learned_before(tmp_path) -> None:
+    flights = {"old": straight(1000.0, 8.0), "new": straight(1000.0, 8.0, start=(0.0, 5.0))}
+    ground = ground_of_flights(tmp_path, flights)
+    old = SceneRecord("1", [*flights["old"].targets, 999])  # one that is in no list now
+    new = SceneRecord("2", flights["new"].targets[:60], [], flights["new"].targets[80:])
+    learned = {"town/old": old}
+    plan = plan_night("night", {"town/old": old, "town/new": new}, "3", learned, {})
+    assert 0.8 < plan.ground_learned_before("town", ground) < 1
+    assert plan.ground_learned_before("countryside", ground) is None
 
 
 def test_the_first_night_learns_everything() -> None:

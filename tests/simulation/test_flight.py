@@ -1,5 +1,6 @@
 """A whole flight: every file is there, agrees with the others, and comes out the same again."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import av
@@ -13,6 +14,7 @@ from aerial_depth_pipeline.simulation.flight import FlightPool, _Flight, simulat
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.terrain import Terrain
 from aerial_depth_pipeline.simulation.traffic import moving_vehicles
+from aerial_depth_pipeline.simulation.worlds import place_of
 
 
 def _decode(path):
@@ -121,3 +123,10 @@ def test_moving_vehicles_move_and_are_in_the_depth():
     without = flight.frame(0)[1]
     nearer = without - flight_with
     assert (nearer > 0.3).any() and (nearer > -1e-3).all()
+
+
+def test_every_world_lies_at_its_own_place():
+    kinds = itertools.product(("town", "countryside"), range(4))
+    places = [place_of(FlightSettings(world=world, world_seed=seed)) for world, seed in kinds]
+    east = sorted(longitude for _, longitude, _ in places)
+    assert np.diff(east).min() * 111_000 * np.cos(np.radians(47.05)) > 3000  # metres

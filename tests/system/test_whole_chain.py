@@ -66,6 +66,8 @@ def test_folders_keep_their_contract(finished_project) -> None:
         "val.txt",
         "test.txt",
         "poses.parquet",
+        "footprints.parquet",
+        "split.json",
     }
     scene, target = (triplets / "train.txt").read_text().split("\n")[0].split()
     assert len((triplets / scene / f"{target}_cam.txt").read_text().split(",")) == 9
@@ -169,6 +171,7 @@ def test_a_video_and_nothing_else(finished_project, new_project) -> None:
         re.search(r"^model\s+\d\.\d+", output, re.M)
         and "exact" not in output.split("median per image")[0][-200:]
     )
+    assert "mine: Split: blocks of" in output and "% of the tested ground" in output
     assert set(pd.read_csv(project.folder / "data" / "08_reporting" / "evaluation.csv").scene) == {
         "all",
         "monday",

@@ -117,6 +117,7 @@ def _extract(
         "source_width": source.width,
         "source_height": source.height,
         "frames_per_second": source.fps,
+        "recorded": _recorded(source),
         "stride": stride,
         "frames": len(rows),
         "kept": len(kept),
@@ -141,6 +142,12 @@ def _extract(
     message = "%s: %d of %d frames kept, camera from %s"
     logger.info(message, raw.name, len(kept), len(rows), footage.camera_origin)
     return summary
+
+
+def _recorded(source: Source) -> list[float] | None:
+    """Seconds since 1970 at which the recording began and ended; None where the file is silent."""
+    start, duration = source.recording.start, source.recording.duration
+    return None if start is None or duration is None else [start, start + duration]
 
 
 def _stride(stride: int | str, source: Source) -> int:

@@ -12,6 +12,12 @@ from kedro.io import AbstractDataset
 from aerial_depth_pipeline.datasets.storage import Storage
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.formats.file_names import SPLITS
+from aerial_depth_pipeline.formats.split_record import (
+    SPLIT_RECORD,
+    SplitRecord,
+    read_split_record,
+    write_split_record,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,22 +32,27 @@ class TripletLists:
     Attributes:
         splits: `train`, `val` and `test` → pairs of scene and target frame.
         poses: the domain's `poses.parquet`.
+        footprints: the domain's `footprints.parquet`.
+        record: how the lists were made.
         scene_fingerprints: of the scenes' triplets that the lists name.
     """
 
     splits: dict[str, list[tuple[str, int]]]
     poses: pd.DataFrame
+    footprints: pd.DataFrame
+    record: SplitRecord
     scene_fingerprints: dict[str, str]
 
 
 @dataclass(frozen=True)
 class DomainTriplets:
-    """A domain's triplets on disk."""
+    """A domain's triplets on disk; `record` is None where an earlier version made the lists."""
 
     domain: str
     folder: Path
     splits: dict[str, list[tuple[str, int]]]
     fingerprint: str
+    record: SplitRecord | None = None
 
     @property
     def poses(self) -> pd.DataFrame:
@@ -50,9 +61,19 @@ class DomainTriplets:
 
         return TripletFolder(self.folder).table("poses")
 
+    @property
+    def footprints(self) -> pd.DataFrame | None:
+        """The domain's `footprints.parquet`; None where an earlier version made the lists."""
+        from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
+
+        folder = TripletFolder(self.folder)
+        there = folder.table_file("footprints").is_file()
+        return folder.table("footprints") if there else None
+
 
 class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
-    """`train.txt`, `val.txt`, `test.txt` and `poses.parquet` beside the scene folders of a domain.
+    """`train.txt`, `val.txt`, `test.txt`, `split.json`, `poses.parquet` and `footprints.parquet`
+    beside the scene folders of a domain.
 
     `load` gives a `DomainTriplets` with a local folder that also holds the triplets themselves; its
     splits are empty where there are no lists yet.
@@ -79,7 +100,8 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
         fingerprint = json.loads(text)["fingerprint"]
         folder = storage.local(version=fingerprint)
         splits = {split: read_list(folder, split) for split in SPLITS}
-        return DomainTriplets(self._domain, folder, splits, fingerprint)
+        record = read_split_record(folder)
+        return DomainTriplets(self._domain, folder, splits, fingerprint, record)
 
     def save(self, data: TripletLists) -> None:
         from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, write_list
@@ -90,11 +112,14 @@ class TripletListsDataset(AbstractDataset[TripletLists, DomainTriplets]):
         for split in SPLITS:
             write_list(work, split, data.splits[split])
         TripletFolder(work).write_table("poses", data.poses)
+        TripletFolder(work).write_table("footprints", data.footprints)
+        write_split_record(work, data.record)
         fingerprint = fingerprint_of(data.splits, data.scene_fingerprints)
         (work / _MANIFEST).write_text(
             json.dumps({"fingerprint": fingerprint, "scenes": data.scene_fingerprints}, indent=2)
         )
-        for name in [*(f"{split}.txt" for split in SPLITS), "poses.parquet", _MANIFEST]:
+        tables = "poses.parquet", "footprints.parquet"
+        for name in [*(f"{split}.txt" for split in SPLITS), *tables, SPLIT_RECORD, _MANIFEST]:
             storage.publish(work / name, name)
         work.rmdir()
 

@@ -62,7 +62,7 @@ class TripletFolder:
         return sorted(int(path.stem) for path in self.path.glob("*.jpg"))
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables `poses`, `targets`, `attitude`, `points` and `own_points`.
+        """One of the tables `poses`, `targets`, `attitude`, `points`, `own_points`, `footprints`.
 
         Raises:
             SceneError: where it is missing or damaged.

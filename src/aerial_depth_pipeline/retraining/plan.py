@@ -1,6 +1,7 @@
 """What a model has learned from, what is new since, and what a challenger learns tonight."""
 
 import dataclasses
+import logging
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,11 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of, remove
 from aerial_depth_pipeline.formats.triplet_folder import write_list
 from aerial_depth_pipeline.retraining.settings import NightlySettings
+from aerial_depth_pipeline.triplets.ground import Ground
 from aerial_depth_pipeline.triplets.settings import SplitSettings
 from aerial_depth_pipeline.triplets.splits import PARTS, split_triplets
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,29 +53,58 @@ def scenes_of_domain(
     fingerprints: Mapping[str, str],
     spans: Mapping[str, int],
     hold_out: float,
+    ground: Ground | None = None,
 ) -> Record:
     """A domain's scenes as they are now. A scene that the lists give to training alone has a block
-    cut out of its middle.
+    cut out that shares no ground with what stays for training, of this scene or another; a block of
+    time where too little is known or left for that.
 
     Args:
         splits: the domain's lists, `train`, `val`, `test` → pairs of scene and target frame.
         fingerprints: of each scene's triplets.
         spans: width of each scene's widest triplet in frame numbers, the gap beside the block.
         hold_out: size of the block as a share of the scene's triplets.
+        ground: which ground the triplets show, where it is known.
     """
     targets: dict[tuple[str, str], list[int]] = defaultdict(list)
     for part in PARTS:
         for scene, target in splits[part]:
             targets[scene, part].append(target)
-    cut = SplitSettings(by="time", val=0.0, test=hold_out)
-    record = {}
+    cut = SplitSettings(by="ground", val=0.0, test=hold_out)
+    ground = ground or Ground()
+    record, held_out = {}, []
     for scene, fingerprint in fingerprints.items():
         parts = {part: targets[scene, part] for part in PARTS}
         if parts["train"] and not parts["val"] and not parts["test"]:
-            blocks = split_triplets({scene: parts["train"]}, {scene: spans[scene]}, cut)
+            alone = {scene: parts["train"]}, {scene: spans[scene]}
+            blocks = split_triplets(*alone, cut, ground.of({scene})).parts
             parts = {part: [target for _, target in blocks[part]] for part in PARTS}
+            held_out += [pair for pair in blocks["test"] if pair in ground.shown]
         record[f"{domain}/{scene}"] = SceneRecord(fingerprint, **parts)
-    return record
+    return {name: _apart(name, entry, held_out, ground) for name, entry in record.items()}
+
+
+def _apart(
+    name: str, entry: SceneRecord, held_out: Sequence[Target], ground: Ground
+) -> SceneRecord:
+    """A scene without the training triplets that show ground of other scenes' blocks."""
+    scene = name.partition("/")[2]
+    pairs = [(scene, target) for target in entry.train]
+    others = [pair for pair in held_out if pair[0] != scene]
+    if scene not in ground.basis or not others:
+        return entry
+    kept = [
+        target
+        for target, apart in zip(entry.train, ground.is_apart(pairs, others), strict=True)
+        if apart
+    ]
+    if len(kept) < len(entry.train):
+        log.info(
+            "%s: %d triplets show ground that other scenes' blocks hold out; they are not learned.",
+            name,
+            len(entry.train) - len(kept),
+        )
+    return dataclasses.replace(entry, train=kept)
 
 
 @dataclass(frozen=True)
@@ -107,6 +140,15 @@ class Plan:
     def fingerprint(self) -> str:
         """Of the data behind the challenger."""
         return fingerprint_of(record_to_json(self.record))
+
+    def ground_learned_before(self, domain: str, ground: Ground) -> float | None:
+        """Share of the ground of a domain's new blocks that the champion has learned; None where
+        that is not known or there is nothing to tell."""
+        new, old = (
+            [(scene, target) for scene, some in found.get(domain, {}).items() for target in some]
+            for found in (self.targets(self.new, "test"), self.targets(self.old, "train"))
+        )
+        return ground.seen(new, old)
 
     @staticmethod
     def targets(scenes: Record, part: str) -> dict[str, dict[str, set[int]]]:

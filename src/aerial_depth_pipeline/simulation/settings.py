@@ -76,7 +76,8 @@ class FlightSettings(Settings):
     latitude: float = Field(47.05, ge=-89, le=89)
     """Latitude of the world's origin, degrees; an orthophoto brings its own."""
     longitude: float = Field(8.31, ge=-180, le=180)
-    """Longitude of the world's origin, degrees."""
+    """Longitude of the origin of town 0, degrees; other worlds lie 0.05° apart, each at its own
+    place."""
     ground_altitude: float = 430.0
     """Altitude of the world's origin, metres."""
     workers: Annotated[int, Mark.NO_EFFECT] = Field(0, ge=0)

@@ -9,6 +9,8 @@ from aerial_depth_pipeline.simulation.meshes import Mesh
 from aerial_depth_pipeline.simulation.settings import FlightSettings
 from aerial_depth_pipeline.simulation.textures import Texture
 
+_BETWEEN_WORLDS = 0.05  # degrees of longitude, a multiple of those in which telemetry is written
+
 
 @dataclass
 class World:
@@ -47,12 +49,12 @@ def build_world(settings: FlightSettings) -> World:
         from aerial_depth_pipeline.simulation.town import build_town
 
         mesh, textures, half, roads = build_town(settings.world_seed)
-        origin = (settings.latitude, settings.longitude, settings.ground_altitude)
+        origin = place_of(settings)
     elif settings.world == "countryside":
         from aerial_depth_pipeline.simulation.countryside import build_countryside
 
         mesh, textures, half, roads = build_countryside(settings.world_seed)
-        origin = (settings.latitude, settings.longitude, settings.ground_altitude)
+        origin = place_of(settings)
     else:
         from aerial_depth_pipeline.simulation.orthophoto import build_orthophoto
 
@@ -86,3 +88,11 @@ def build_world(settings: FlightSettings) -> World:
         settings.world != "orthophoto",
         roads,
     )
+
+
+def place_of(settings: FlightSettings) -> tuple[float, float, float]:
+    """Latitude, longitude (degrees) and altitude (metres) of a world's origin. Every town and
+    countryside has a place of its own: flights over different worlds share no ground."""
+    number = settings.world_seed if settings.world == "town" else -1 - settings.world_seed
+    longitude = (settings.longitude + number * _BETWEEN_WORLDS + 180) % 360 - 180
+    return settings.latitude, longitude, settings.ground_altitude

@@ -10,9 +10,11 @@ from aerial_depth_pipeline.configuration import Rules, Settings
 class SplitSettings(Settings):
     """How targets are divided into training, validation and test."""
 
-    by: Literal["auto", "scene", "time"] = "auto"
-    """`scene`: whole scenes; `time`: contiguous blocks of every scene with a gap of one triplet
-    span; `auto`: scene where scenes are named or at least three, else time."""
+    by: Literal["auto", "scene", "ground", "time"] = "auto"
+    """`scene`: whole scenes, those together that share ground or a recording; `ground`: blocks of
+    flights that share no ground with training (blocks of time where too little is known or left);
+    `auto`: scene where scenes are named or at least three, else ground; `time`: ground's former
+    name."""
     val: float = Field(0.1, ge=0)
     """Share of validation."""
     test: float = Field(0.1, ge=0)

@@ -18,6 +18,7 @@ from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.evaluation_report import evaluation_report
 from aerial_depth_pipeline.evaluation.report.sections import answers
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.split_record import SplitRecord
 from aerial_depth_pipeline.geometry.poses import look_at, relative_pose
 
 SETTINGS = EvaluationSettings(
@@ -28,6 +29,9 @@ SETTINGS = EvaluationSettings(
     caps=[60.0],
 )
 FOCAL = 60.0
+
+
+LEAKY = SplitRecord("time", 0.96, ["positions"])
 
 
 def model(image):
@@ -130,7 +134,16 @@ def report(tmp_path_factory):
     triplet_poses = {
         "town": pd.DataFrame(triplets, columns=["scene", "frame", "source_frame", *names, "origin"])
     }
-    made = evaluation_report(model, test, train, SETTINGS, folder, triplet_poses=triplet_poses)
+    made = evaluation_report(
+        model,
+        test,
+        train,
+        SETTINGS,
+        folder,
+        triplet_poses=triplet_poses,
+        split_records={"town": LEAKY},
+    )
+    assert LEAKY.sentence in " ".join(made.results)  # of the model card
     for name, item in made.files.items():
         match item:
             case pd.DataFrame():
@@ -236,6 +249,8 @@ def test_the_page_loads_nothing_from_outside_and_escapes_names(report):
 def test_the_page_begins_with_the_answer(report):
     folder, metrics = report
     html = (folder / "evaluation.html").read_text(encoding="utf-8")
+    assert LEAKY.sentence in html
+    assert f"town: {LEAKY.sentence}" in (folder / "evaluation.txt").read_text(encoding="utf-8")
     answer = f"depth is off by {100 * metrics['town/median_per_image/abs_rel']:.1f} % on average"
     assert html.index(answer) < html.index("<table", html.index(">town</h2>"))
     assert (

@@ -11,8 +11,9 @@ from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.sections import answers
-from aerial_depth_pipeline.evaluation.report.verdict import verdict, warnings
+from aerial_depth_pipeline.evaluation.report.verdict import how_split, verdict, warnings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.formats.split_record import SplitRecord
 
 DEPTHS = [relief(index) for index in range(5)]
 SETTINGS = EvaluationSettings(bootstrap_samples=50, size=[40, 24])
@@ -81,3 +82,19 @@ def test_both_headlines_say_what_was_taken_from_the_reference(tmp_path):
     # Twice too far at a median distance of about 50 m
     assert "without alignment" in metres and "100 % on average" in metres
     assert "m at a median distance of" in metres
+
+
+@pytest.mark.parametrize(("seen", "leaky"), [(0.96, True), (0.04, False), (None, False)])
+def test_ground_that_training_saw_is_said_and_above_a_tenth_stands_in_every_caption(
+    tmp_path, seen, leaky
+):
+    report = report_of(tmp_path, 0.1)
+    assert how_split(report) == []
+    report.split, words = SplitRecord("time", seen, ["positions"]), "training saw 96 % of the"
+    assert (words in " ".join(warnings(report))) == leaky
+    report.trained_on = frozenset()
+    assert (words in report.basis) == leaky
+    said = " ".join(answers(report, ALIGNMENT))
+    assert "Split: blocks of time are held out" in said
+    known = "not known" if seen is None else f"{100 * seen:.0f} % of the tested ground"
+    assert known in said

@@ -9,6 +9,7 @@ from aerial_depth_pipeline.evaluation.evaluate import Measurements
 from aerial_depth_pipeline.evaluation.poses.pose_errors import PoseErrors
 from aerial_depth_pipeline.evaluation.report.panels import PanelFrame
 from aerial_depth_pipeline.evaluation.report.tables import describe_references
+from aerial_depth_pipeline.formats.split_record import SplitRecord
 
 
 @dataclass
@@ -18,6 +19,7 @@ class DomainReport:
     Attributes:
         videos: captions and files of MP4.
         trained_on: the domain's scenes that the model was trained on; None where nobody knows.
+        split: how the lists were made; None where nobody knows.
     """
 
     name: str
@@ -27,6 +29,7 @@ class DomainReport:
     sweeps: pd.DataFrame
     videos: list[tuple[str, Path]] = field(default_factory=list)
     trained_on: frozenset[str] | None = None
+    split: SplitRecord | None = None
 
     @property
     def kinds(self) -> list[str]:
@@ -51,6 +54,8 @@ class DomainReport:
             share = "" if self.seen == self.scenes else f"{len(self.seen)} of {len(self.scenes)} "
             flights = f"{share}flights that the model was trained on"
         against = f"against {describe_references(self.kinds)}"
+        if self.split is not None and self.split.is_leaky:
+            against += f"; {self.split.share_seen}"
         return against if self.trained_on is None else f"{flights}, {against}"
 
     @property

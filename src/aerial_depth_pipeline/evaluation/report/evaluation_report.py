@@ -35,9 +35,10 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     format_markdown,
     mlflow_metrics,
 )
-from aerial_depth_pipeline.evaluation.report.verdict import verdict, warnings
+from aerial_depth_pipeline.evaluation.report.verdict import how_split, verdict, warnings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.formats.file_names import numbered
+from aerial_depth_pipeline.formats.split_record import SplitRecord
 from aerial_depth_pipeline.formats.videos import write_video
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.reporting.colours import depth_range
@@ -83,6 +84,7 @@ def evaluation_report(
     folder: Path,
     methods: Mapping[str, Sequence[Method]] | None = None,
     triplet_poses: Mapping[str, pd.DataFrame] | None = None,
+    split_records: Mapping[str, SplitRecord | None] | None = None,
 ) -> EvaluationReport:
     """Measure every domain and make `evaluation.csv`, `.txt`, `.md`, `.tex`,
     `evaluation_per_image.csv`, `evaluation_spread.csv`, `evaluation_breakdowns.csv`,
@@ -100,6 +102,7 @@ def evaluation_report(
         folder: an empty local folder for videos and point clouds.
         methods: further methods by domain.
         triplet_poses: `poses.parquet` of each domain, whose relative poses are measured as well.
+        split_records: how the lists of each domain were made.
 
     Raises:
         UserError: if a domain has no test frame with reference depth, or a configured method
@@ -127,6 +130,7 @@ def evaluation_report(
             poses,
             _measure_sweeps(name, model, scenes, settings),
             trained_on=trained_on,
+            split=(split_records or {}).get(name),
         )
         domain.videos = [
             *_write_points(domain, scenes, folder, settings),
@@ -143,7 +147,11 @@ def evaluation_report(
     said = [
         sentence
         for domain in domains
-        for sentence in (verdict(domain, settings.main_alignment), *warnings(domain))
+        for sentence in (
+            verdict(domain, settings.main_alignment),
+            *warnings(domain),
+            *how_split(domain),
+        )
     ]
     files["evaluation.txt"] = "\n\n".join([*texts, "\n".join(said)]) + "\n"
     columns = [column for domain in domains for column in domain.columns]

@@ -31,7 +31,7 @@ from aerial_depth_pipeline.evaluation.report.tables import (
     pivot,
     problem_notes,
 )
-from aerial_depth_pipeline.evaluation.report.verdict import verdict, warnings
+from aerial_depth_pipeline.evaluation.report.verdict import how_split, verdict, warnings
 from aerial_depth_pipeline.evaluation.settings import NO_CAP, EvaluationSettings
 from aerial_depth_pipeline.reporting.page import Block, Figure, Heading, Section, Table, Text
 
@@ -121,7 +121,7 @@ def answers(domain: DomainReport, alignment: str) -> list[str]:
     wide, low, high = (
         pivot(table, name, alignment, what=what) for what in ("value", "low", "high")
     )
-    sentences = [verdict(domain, alignment), *warnings(domain)]
+    sentences = [verdict(domain, alignment), *warnings(domain), *how_split(domain)]
     if MODEL not in wide.index:
         return sentences
     ends = [side.loc[MODEL, "abs_rel"] for side in (low, high)]

@@ -43,6 +43,11 @@ def warnings(domain: DomainReport) -> list[str]:
             " well it knows them, not what it does elsewhere; hold whole flights out"
             " (triplets.split.test_scenes)."
         )
+    if domain.split is not None and domain.split.is_leaky:
+        found.append(
+            f"{domain.name}: {domain.split.share_seen}, so the figures are of ground that the model"
+            " knows."
+        )
     if len(domain.scenes) == 1 or domain.images < FEWEST_IMAGES:
         flights = "one flight" if len(domain.scenes) == 1 else f"{len(domain.scenes)} flights"
         found.append(
@@ -50,6 +55,11 @@ def warnings(domain: DomainReport) -> list[str]:
             " others."
         )
     return found
+
+
+def how_split(domain: DomainReport) -> list[str]:
+    """How the test frames were held out, where it is known."""
+    return [] if domain.split is None else [f"{domain.name}: {domain.split.sentence}"]
 
 
 def _points(wide: pd.DataFrame) -> str:

@@ -55,13 +55,14 @@ def evaluate_depth_model(
     from aerial_depth_pipeline.evaluation.report.model_card import CARD, model_card
 
     settings = read_settings(EvaluationSettings, parameters, "evaluation")
-    test, train, poses = {}, {}, {}
+    test, train, poses, splits = {}, {}, {}, {}
     for domain in domains_of(domain_inputs):
         references = domain.references("test")
         train[domain.name] = domain.references("train")
         if any(references.values()):
             test[domain.name] = references
             poses[domain.name] = domain.triplets.poses
+            splits[domain.name] = domain.triplets.record
         elif domain.triplets.splits["test"]:
             logger.warning(
                 "evaluation: domain '%s' has no test frame with reference depth and is left out.",
@@ -79,7 +80,9 @@ def evaluate_depth_model(
     folder = Path(work) / "evaluation"
     remove(folder)
     folder.mkdir(parents=True)
-    report = evaluation_report(model, test, train, settings, folder, triplet_poses=poses)
+    report = evaluation_report(
+        model, test, train, settings, folder, triplet_poses=poses, split_records=splits
+    )
     text = model_card(model, report.results, read_settings(CardSettings, card, "model_card"))
     tracking.log_metrics(report.metrics)
     tracking.log_report("evaluation", report.files | {CARD: text})

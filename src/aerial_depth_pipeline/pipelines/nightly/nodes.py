@@ -3,7 +3,7 @@
 import datetime
 import logging
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.evaluation.report.card_settings import CardSettings
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.files import remove, write_json, write_text
+from aerial_depth_pipeline.formats.split_record import WORTH_A_WARNING
 from aerial_depth_pipeline.pipelines.domain_data import domains_of
 from aerial_depth_pipeline.pipelines.domains import configured_domains
 from aerial_depth_pipeline.pipelines.node_types import DomainInput, Json, Parameters, Plan, Scenes
@@ -37,15 +38,22 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
     """Compare the scenes on disk (triplet lists and triplets of each domain in turn) with what the
     champion has learned."""
     from aerial_depth_pipeline.retraining.plan import plan_night, record_from_json, scenes_of_domain
+    from aerial_depth_pipeline.triplets.ground import Ground, ground_of
 
     settings = read_settings(NightlySettings, parameters, "nightly")
-    now = {}
+    now, grounds = {}, {}
     for domain, scenes in zip(domain_inputs[::2], domain_inputs[1::2], strict=True):
         lists, triplets = cast("DomainTriplets", domain), cast("Scenes", scenes)
         fingerprints = {name: scene.fingerprint for name, scene in triplets.items()}
         spans = {name: int(scene.summary["span"]) for name, scene in triplets.items()}
         found = lists.domain, lists.splits, fingerprints, spans
-        now.update(scenes_of_domain(*found, settings.hold_out))
+        targets: dict[str, list[int]] = {}
+        for scene, target in chain.from_iterable(lists.splits.values()):
+            targets.setdefault(scene, []).append(target)
+        footprints = lists.footprints if lists.fingerprint else None
+        ground = None if footprints is None else ground_of(footprints, lists.poses, targets)
+        grounds[lists.domain] = ground or Ground()
+        now.update(scenes_of_domain(*found, settings.hold_out, ground))
     champion = registry.champion_of(settings.registered_model)
     learned = {} if champion is None else record_from_json(registry.read_record(champion)["scenes"])
     refused = _refused_scenes(settings.registered_model)
@@ -58,6 +66,11 @@ def look_for_new_scenes(parameters: Parameters, *domain_inputs: DomainInput) -> 
         plan = replace(plan, name=QUIET_NIGHT)
     for scene in plan.new:
         logger.info("New: %s", scene)
+    for of_domain, of_lists in grounds.items():
+        seen = plan.ground_learned_before(of_domain, of_lists)
+        if seen is not None and seen > WORTH_A_WARNING:
+            sentence = "%s: %.0f %% of the ground of tonight's new blocks was learned before: both"
+            logger.warning(sentence + " models know it.", of_domain, 100 * seen)
     for scene, reason in plan.waiting.items():
         logger.info("Not learned: %s: %s.", scene, reason)
     tracking.set_tags({"data.fingerprint": plan.fingerprint, "night.new_scenes": len(plan.new)})

@@ -141,7 +141,7 @@ def _other_triplets(domain: DomainData, parameters: Parameters, folder: Path) ->
             if reason:
                 sentence = "study: %s/%s gives no triplets of these settings: %s"
                 logger.warning(sentence, domain.name, scene, reason)
-    lists.save(split_domain(domain.name, scenes.load(), parameters))
+    lists.save(split_domain(domain.name, domain.frames, scenes.load(), parameters))
     return lists.load()
 
 

@@ -77,17 +77,23 @@ def make_scene_triplets(
     )
 
 
-def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> TripletLists:
-    """Divide a domain's triplets into train, val and test, and gather their poses beside the lists.
+def split_domain(
+    domain: str, frames: Scenes, triplets: Scenes, parameters: Parameters
+) -> TripletLists:
+    """Divide a domain's triplets into train, val and test, and gather their poses and footprints
+    beside the lists.
 
     Args:
         domain: its name.
+        frames: the domain's frames.
         triplets: the domain's triplets.
         parameters: `triplets`.
     """
     import pandas as pd
 
     from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
+    from aerial_depth_pipeline.triplets.footprints import FOOTPRINT_COLUMNS, scene_footprints
+    from aerial_depth_pipeline.triplets.ground import ground_of
     from aerial_depth_pipeline.triplets.splits import split_triplets
 
     split = read_settings(TripletSettings, parameters, "triplets").split
@@ -99,15 +105,29 @@ def split_domain(domain: str, triplets: Scenes, parameters: Parameters) -> Tripl
             for field in ("val_scenes", "test_scenes")
         }
         split = split.model_copy(update=named)
-    targets, spans, poses = {}, {}, []
+    targets, spans, recorded, poses, footprints = {}, {}, {}, [], []
     for name, scene in triplets.items():
         files = TripletFolder(scene.path)
         targets[name] = files.targets()
         spans[name] = int(scene.summary["span"])
         poses.append(files.table("poses").assign(scene=name))
+        if name in frames:
+            origin = frames[name].summary.get("origin")
+            place = None if origin is None else (origin["latitude"], origin["longitude"])
+            table = scene_footprints(frames[name].path, scene.path, place)
+            footprints.append(table.assign(scene=name))
+            recorded[name] = frames[name].summary.get("recorded")
+    nothing = pd.DataFrame(columns=["scene", *FOOTPRINT_COLUMNS], dtype=float)
+    of_domain = pd.concat(footprints, ignore_index=True) if footprints else nothing
+    gathered = pd.concat(poses, ignore_index=True) if poses else pd.DataFrame({"scene": []})
+    ground = ground_of(of_domain, gathered, targets) if poses else None
+    made = split_triplets(targets, spans, split, ground, recorded)
+    logger.info("%s: %s", domain, made.record.sentence)
     return TripletLists(
-        splits=split_triplets(targets, spans, split),
-        poses=pd.concat(poses, ignore_index=True) if poses else pd.DataFrame({"scene": []}),
+        splits=made.parts,
+        poses=gathered,
+        footprints=of_domain,
+        record=made.record,
         scene_fingerprints={name: scene.fingerprint for name, scene in triplets.items()},
     )
 

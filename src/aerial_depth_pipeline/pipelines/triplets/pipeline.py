@@ -28,7 +28,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 split_domain,
-                inputs=["domain", "triplets", "params:triplets"],
+                inputs=["domain", "frames", "triplets", "params:triplets"],
                 outputs="triplet_lists",
                 name="split_triplets",
             ),
