@@ -16,10 +16,12 @@ from tests.worlds.footage import (
 )
 
 from aerial_depth_pipeline.capture.sources.source import SourceFrame
+from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.prediction import attitude_lookup
 from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.input_frames import open_footage
 from aerial_depth_pipeline.prediction.predict import predict
@@ -90,8 +92,8 @@ def test_the_report_says_what_told_the_attitude(video, tmp_path):
         DepthNetwork(network), network, 64, 32
     )  # untrained: level ground and nothing else
     for attitude, told in (
-        ("auto", {"origin": "motion", "known": 1.0}),
-        ("none", {"origin": "picture", "known": 0.0}),
+        ("auto", {"origin": "motion", "known": 1.0, "doubt_degrees": 0.0}),
+        ("none", {"origin": "picture", "known": 0.0, "doubt_degrees": 0.0}),
     ):
         settings = PredictSettings(
             stride=40, side_by_side=False, scale="none", device="cpu", attitude=attitude
@@ -101,6 +103,55 @@ def test_the_report_says_what_told_the_attitude(video, tmp_path):
         assert report["attitude"] == told
         unknown = "estimated from the image alone" in " ".join(report["warnings"])
         assert unknown == (told["known"] < 1)
+
+
+@pytest.fixture
+def without_camera(video, tmp_path):
+    """The same video, whose lens of 0.81 image widths nothing states; 0.69 are assumed."""
+    (tmp_path / "video.mp4").symlink_to(video)
+    return open_footage(tmp_path / "video.mp4", 768)
+
+
+def test_an_assumed_camera_is_calibrated_from_the_video(without_camera):
+    assert without_camera.camera_origin == "assumed"
+    indices = [0, 60, 119]
+    attitude = Attitude(without_camera, PredictSettings())
+    assert attitude.origin == "motion" and 0 < attitude.doubt < 1
+    assert without_camera.camera_origin == "self_calibration"
+    assert without_camera.camera.K[0, 0] == pytest.approx(CAMERA.K[0, 0], rel=0.02)
+    np.testing.assert_allclose(attitude.slopes(_frames(indices)), _truth(indices), atol=0.02)
+    assert not without_camera.source.warnings
+
+
+def test_an_assumed_camera_that_the_motion_leaves_open_is_said(without_camera, monkeypatch):
+    monkeypatch.setattr(attitude_lookup, "calibrate_camera", lambda footage: 2.0)
+    attitude = Attitude(without_camera, PredictSettings())
+    assert (attitude.origin, without_camera.camera_origin) == ("motion", "assumed")
+    (warning,) = without_camera.source.warnings
+    assert attitude.doubt == pytest.approx(20, abs=0.1) and "off by 20 degrees" in warning
+    assert "not determined by its motion" in warning and "predict.focal_35mm" in warning
+
+
+def test_motion_tells_nothing_where_calibration_fails(without_camera, monkeypatch):
+    def fail(footage):
+        raise SceneError("There is no usable parallax.")
+
+    monkeypatch.setattr(attitude_lookup, "calibrate_camera", fail)
+    attitude = Attitude(without_camera, PredictSettings())
+    assert attitude.origin is None and np.isnan(attitude.slopes(_frames([3]))).all()
+    (warning,) = without_camera.source.warnings
+    assert "no usable parallax" in warning and "too much to tell it from the motion" in warning
+    # What is said holds all the same, with the same doubt; nothing is calibrated for nothing.
+    assert Attitude(without_camera, PredictSettings(pitch=-70.0)).origin == "setting"
+    assert len(without_camera.source.warnings) == 2
+    Attitude(without_camera, PredictSettings(attitude="none"))
+    assert len(without_camera.source.warnings) == 2
+
+
+def test_a_stated_focal_length_may_be_off_by_a_tenth(video, tmp_path):
+    (tmp_path / "video.mp4").symlink_to(video)
+    footage = open_footage(tmp_path / "video.mp4", 768, focal_35mm=28.0)
+    assert Attitude(footage, PredictSettings()).doubt == pytest.approx(2.9, abs=0.1)
 
 
 @pytest.mark.slow

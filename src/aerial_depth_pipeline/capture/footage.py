@@ -29,7 +29,7 @@ from aerial_depth_pipeline.geometry.geodesy import local_metres
 from aerial_depth_pipeline.progress import progress
 
 USUAL_FPS = 25.0
-_MOTION_FPS = 6.0  # frames a second from which the attitude is found
+MOTION_FPS = 6.0  # frames a second from which the attitude is found
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Footage:
             undistortion = plan_undistortion(camera) if camera.is_distorted else None
         except ValueError:  # there is no undistorted image
             return UpOverTime(())
-        every = max(1, round((source.fps or USUAL_FPS) / _MOTION_FPS))
+        every = max(1, round((source.fps or USUAL_FPS) / MOTION_FPS))
 
         def grays() -> Iterator[tuple[float, np.ndarray]]:
             frames = source.frames(width, height, lambda index: index % every == 0)

@@ -10,16 +10,25 @@ from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.motion.video_attitude import UpOverTime
 from aerial_depth_pipeline.capture.sources import SourceFrame
+from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.geometry.ground import ground_slope
+from aerial_depth_pipeline.prediction.camera_calibration import calibrate_camera
 from aerial_depth_pipeline.prediction.settings import PredictSettings
+from aerial_depth_pipeline.sfm.self_calibration import DETERMINED
+
+# By what share a focal length may be off that is stated, and one that is assumed: drones' lenses
+# have 0.5 to 1.4 image widths, the usual one 0.7
+_STATED, _ASSUMED = 0.1, 0.7
+_OFF = {"setting": _STATED, "telemetry": _STATED, "drone_model": _STATED, "assumed": _ASSUMED}
 
 
 class Attitude:
     """The attitude of the camera that took some footage; a video without stated angles is read once
-    for it.
+    for it, and twice more where its camera is assumed: it may be calibrated then.
 
     Attributes:
         origin: what it is known from: `telemetry`, `photographs`, `setting`, `motion`, or None.
+        doubt: by how many degrees it may be off because of the camera's focal length.
     """
 
     def __init__(self, footage: Footage, settings: PredictSettings) -> None:
@@ -28,10 +37,41 @@ class Attitude:
         self.origin = None if settings.attitude == "none" else footage.attitude_origin
         if self.origin is None and settings.pitch is not None:
             self.origin = "setting"
-        elif self.origin is None and settings.attitude == "auto" and footage.is_video:
+        moves = self.origin is None and settings.attitude == "auto" and footage.is_video
+        off = _OFF.get(footage.camera_origin, 0.0)
+        if footage.camera_origin == "assumed" and (moves or self.origin):
+            off, is_harmless = self._calibrated()
+            moves &= is_harmless
+        # What the ground shows is where the horizon lies in the image. The angle from there to the
+        # optical axis changes by its sine times its cosine times the focal length's error.
+        self.doubt = float(np.degrees(off / 2))
+        if moves:
             self._motion = footage.up_from_motion()
             if any(stretch.up_M3 is not None for stretch in self._motion.stretches):
                 self.origin = "motion"
+
+    def _calibrated(self) -> tuple[float, bool]:
+        """By what share the focal length is off after calibration, and whether an attitude from
+        motion still puts the ground where it is.
+
+        It does where the motion leaves the focal length open: any that fits has the attitude that
+        fits it. Elsewhere the ground is as wrong as without one from an error of ten degrees on.
+        """
+        remark, is_harmless = "is not stated beside it", True
+        if self._footage.is_video:
+            try:
+                if (deviation := calibrate_camera(self._footage)) <= DETERMINED:
+                    return deviation, True
+                remark = "is not determined by its motion"
+            except SceneError as error:
+                remark, is_harmless = f"cannot be calibrated ({error})", False
+        self._footage.source.warnings.append(
+            f"The focal length of {self._footage.path.name} {remark}: a usual lens is"
+            f" assumed, and an attitude may be off by {np.degrees(_ASSUMED / 2):.0f} degrees"
+            f"{'' if is_harmless else ', too much to tell it from the motion'}. Add a"
+            " camera.yaml or set predict.focal_35mm."
+        )
+        return _ASSUMED, is_harmless
 
     def slopes(self, frames: Sequence[SourceFrame]) -> np.ndarray:
         """Slope [B, 2] of level ground (`geometry.ground.ground_slope`) in frames of the footage,

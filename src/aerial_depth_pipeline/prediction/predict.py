@@ -63,8 +63,9 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
 
     Returns:
         The content of `prediction.json`: unit and its origin, camera, attitude (of a model that
-        starts from level ground: its origin and the share of the frames for which it was known),
-        colour scale, and what was wrong with the source.
+        starts from level ground: its origin, the share of the frames for which it was known, and by
+        how many degrees the focal length may turn it), colour scale, and what was wrong with the
+        source.
 
     Raises:
         UserError: where the source cannot be used, the disk is full, or the output folder is not
@@ -197,6 +198,7 @@ def _predict(
         report["attitude"] = {
             "origin": predictor.attitude.origin or "picture",
             "known": predictor.known_attitudes / max(1, writer.count),
+            "doubt_degrees": predictor.attitude.doubt,
         }
         if predictor.known_attitudes < writer.count:
             sentence = (

@@ -36,7 +36,8 @@ class PredictSettings(Settings):
     """COLMAP model of the same footage: a scene's folder in `03_primary/`, or one with `cameras`,
     `images`, `points3D` whose images are named like the source's (video: six digits)."""
     focal_35mm: float | None = Field(None, ge=5, le=500)
-    """35 mm equivalent focal length in mm where the camera is unknown; `null` for 24."""
+    """35 mm equivalent focal length in mm where the camera is unknown; `null`: a video's own
+    calibration, else 24."""
     attitude: Literal["auto", "telemetry", "none"] = "auto"
     """Source of the up vector. `telemetry`: gimbal angles of log or EXIF; `auto`: these, else the
     video's own motion; `none`: the model estimates it."""
