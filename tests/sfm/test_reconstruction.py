@@ -7,6 +7,7 @@ import pytest
 from tests.worlds import block_world
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import camera_center, relative_pose, rotation_angle
 from aerial_depth_pipeline.sfm.reconstruction import reconstruct
@@ -39,6 +40,21 @@ def test_all_views_are_registered_in_metres(flown, reconstructed):
         error = relative_pose(pose, poses[frame])
         assert np.degrees(rotation_angle(error[:3, :3])) < 1.0
         assert np.linalg.norm(camera_center(pose) - camera_center(poses[frame])) < 0.6
+
+
+def test_the_stated_uncertainty_covers_a_focal_length_that_is_off(flown, tmp_path):
+    images, depths, poses, view = flown
+    focal = 1.03 * view.K[0, 0]
+    long = Camera.pinhole(view.width, view.height, focal, focal, view.width / 2, view.height / 2)
+    positions = camera_center(np.stack(poses))
+    frames = block_world.write_frames(tmp_path / "frames", images, long, positions)
+    SceneFolder(frames).write_summary({"camera_source": "exif"})
+    result = reconstruct(frames, tmp_path / "truth", SfmSettings(gps_sigma=0.3), tmp_path / "work")
+    sparse = read_sparse_depth(tmp_path / "truth", 3)
+    known = sparse > 0
+    error = abs(float(np.median(sparse[known] / depths[3][known])) - 1)
+    assert 0.003 < error < 2 * result.summary["scale_uncertainty"]
+    assert result.summary["scale_uncertainty"] >= 0.02
 
 
 def test_poses_and_sparse_depth_are_read_back(flown, reconstructed):

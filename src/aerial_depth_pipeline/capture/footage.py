@@ -32,6 +32,17 @@ USUAL_FPS = 25.0
 MOTION_FPS = 6.0  # frames a second from which the attitude is found
 
 
+# By what share the focal length may be off, by the camera's origin; nothing where it is calibrated
+FOCAL_DOUBT = {
+    "exif": 0.02,
+    "self_calibration": 0.01,
+    "setting": 0.1,
+    "telemetry": 0.1,
+    "drone_model": 0.1,
+    "assumed": 0.7,  # drones' lenses have 0.5 to 1.4 image widths, the usual one 0.7
+}
+
+
 @dataclass
 class Footage:
     """A source of frames and what is known of the camera that took them."""

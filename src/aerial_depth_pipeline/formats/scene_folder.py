@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import write_json
+from aerial_depth_pipeline.files import read_json, write_json
 from aerial_depth_pipeline.formats.cameras import camera_to_yaml, read_camera
 from aerial_depth_pipeline.formats.depth_maps import read_depth, write_depth
 from aerial_depth_pipeline.formats.file_names import numbered
@@ -71,6 +71,14 @@ class SceneFolder:
     def write_frame_table(self, table: pd.DataFrame) -> None:
         """Write `frames.parquet`."""
         table.to_parquet(self.path / "frames.parquet", index=False)
+
+    def summary(self) -> dict[str, Any]:
+        """`summary.json`; empty where there is none."""
+        path = self.path / "summary.json"
+        try:
+            return read_json(path) if path.is_file() else {}
+        except ValueError as error:
+            raise SceneError(f"{path} is damaged ({error}); extract the frames again.") from error
 
     def write_summary(self, content: dict[str, Any]) -> None:
         """Write `summary.json`, what frame extraction says of the scene."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.capture.footage import Footage
+from aerial_depth_pipeline.capture.footage import FOCAL_DOUBT, Footage
 from aerial_depth_pipeline.capture.motion.attitude import up_of_gimbal
 from aerial_depth_pipeline.capture.motion.video_attitude import UpOverTime
 from aerial_depth_pipeline.capture.sources import SourceFrame
@@ -15,11 +15,6 @@ from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.prediction.camera_calibration import calibrate_camera
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.sfm.self_calibration import DETERMINED
-
-# By what share a focal length may be off that is stated, and one that is assumed: drones' lenses
-# have 0.5 to 1.4 image widths, the usual one 0.7
-_STATED, _ASSUMED = 0.1, 0.7
-_OFF = {"setting": _STATED, "telemetry": _STATED, "drone_model": _STATED, "assumed": _ASSUMED}
 
 
 class Attitude:
@@ -38,7 +33,7 @@ class Attitude:
         if self.origin is None and settings.pitch is not None:
             self.origin = "setting"
         moves = self.origin is None and settings.attitude == "auto" and footage.is_video
-        off = _OFF.get(footage.camera_origin, 0.0)
+        off = FOCAL_DOUBT.get(footage.camera_origin, 0.0)
         if footage.camera_origin == "assumed" and (moves or self.origin):
             off, is_harmless = self._calibrated()
             moves &= is_harmless
@@ -57,7 +52,7 @@ class Attitude:
         It does where the motion leaves the focal length open: any that fits has the attitude that
         fits it. Elsewhere the ground is as wrong as without one from an error of ten degrees on.
         """
-        remark, is_harmless = "is not stated beside it", True
+        remark, is_harmless, off = "is not stated beside it", True, FOCAL_DOUBT["assumed"]
         if self._footage.is_video:
             try:
                 if (deviation := calibrate_camera(self._footage)) <= DETERMINED:
@@ -67,11 +62,11 @@ class Attitude:
                 remark, is_harmless = f"cannot be calibrated ({error})", False
         self._footage.source.warnings.append(
             f"The focal length of {self._footage.path.name} {remark}: a usual lens is"
-            f" assumed, and an attitude may be off by {np.degrees(_ASSUMED / 2):.0f} degrees"
+            f" assumed, and an attitude may be off by {np.degrees(off / 2):.0f} degrees"
             f"{'' if is_harmless else ', too much to tell it from the motion'}. Add a"
             " camera.yaml or set predict.focal_35mm."
         )
-        return _ASSUMED, is_harmless
+        return off, is_harmless
 
     def slopes(self, frames: Sequence[SourceFrame]) -> np.ndarray:
         """Slope [B, 2] of level ground (`geometry.ground.ground_slope`) in frames of the footage,

@@ -1,6 +1,7 @@
 """Structure from motion for one scene: views, features, model, scale."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pycolmap
 
+from aerial_depth_pipeline.capture.footage import FOCAL_DOUBT
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
@@ -91,7 +93,8 @@ def reconstruct(
     model, models = map_scene(
         database, extracted.images, settings, work, settings.refine_camera, plausible
     )
-    scale = _make_metric(model, positions_of, settings)
+    doubt = FOCAL_DOUBT.get(extracted.summary().get("camera_source", ""), 0.0)
+    scale = _make_metric(model, positions_of, settings, doubt)
     sfm = SceneFolder(folder).sfm
     sfm.mkdir(parents=True, exist_ok=True)
     model.write_binary(sfm)
@@ -127,10 +130,14 @@ def _fit_telemetry(
 
 
 def _make_metric(
-    model: pycolmap.Reconstruction, positions_of: dict[int, np.ndarray], settings: SfmSettings
+    model: pycolmap.Reconstruction,
+    positions_of: dict[int, np.ndarray],
+    settings: SfmSettings,
+    focal_doubt: float,
 ) -> dict:
     """Move the model into a level frame, in metres where possible; returns what the summary says
-    about it."""
+    about it. `focal_doubt` is the relative standard deviation of the focal length, by which all
+    depth between known positions may be off."""
     scene = to_scene_model(model)
     fit = None
     for method in (fit_positions, fit_rough_positions) if settings.use_gps else ():
@@ -143,7 +150,7 @@ def _make_metric(
                 "The positions disagree with the images by %.1f m (gps_sigma is %g m): the scale"
                 " comes from east and north alone and may be off by %.0f %%."
             )
-            uncertainty = 200 * fit.scale_uncertainty
+            uncertainty = 200 * math.hypot(fit.scale_uncertainty, focal_doubt)
             logger.warning(message, fit.residual_m, settings.gps_sigma, uncertainty)
         return {
             "metric": True,
@@ -151,7 +158,7 @@ def _make_metric(
             "residual_m": round(fit.residual_m, 3),
             "positions_used": fit.inliers,
             "positions": fit.used,
-            "scale_uncertainty": round(fit.scale_uncertainty, 4),
+            "scale_uncertainty": round(math.hypot(fit.scale_uncertainty, focal_doubt), 4),
         }
     poses, points = np.stack([scene.poses[f] for f in scene.frames]), scene.points_N3
     centers = camera_center(poses)
