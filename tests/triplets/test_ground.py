@@ -114,6 +114,14 @@ def test_pieces_of_one_recording_stay_together(tmp_path, caplog):
     assert split.record.ground_seen is None and "not known" in split.record.sentence
 
 
+def test_pieces_without_positions_are_cut_each(tmp_path):
+    flights = {s: straight(15 * WIDTH, WIDTH / 12) for s in ("DJI_0001", "DJI_0002")}
+    recorded = {"DJI_0001": (1e9, 1e9 + 66), "DJI_0002": (1e9 + 66, 1e9 + 99)}
+    split, _ = split_of(tmp_path, flights, False, recorded)
+    assert split.record.by == "ground" and split.record.ground_seen == 0
+    assert {scene for scene, _ in split.parts["test"]} == set(flights)
+
+
 def test_groups_are_those_that_pairs_join():
     assert groups_of(list("dcba"), [("a", "c"), ("c", "d")]) == [["a", "c", "d"], ["b"]]
     assert groups_of(["a"], [("a", "nowhere")]) == [["a"]]

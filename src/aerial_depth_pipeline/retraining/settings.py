@@ -20,8 +20,8 @@ class NightlySettings(Settings):
     replay: float = Field(0.5, ge=0, lt=1)
     """Share of old triplets among the challenger's, against forgetting; 0 for none."""
     hold_out: float = Field(0.15, gt=0, lt=0.5)
-    """Share of each new scene's triplets, a block in its middle, that is measured, not learned.
-    Scenes already held out stay so."""
+    """Share of each new scene's triplets, a block apart on the ground, that is measured, not
+    learned. Scenes already held out stay so."""
     margin: float = Field(0.02, ge=0, lt=1)
     """Required fall of abs_rel on the new hold-outs, as a share of the champion's."""
     tolerance: float = Field(0.02, ge=0, allow_inf_nan=False)

@@ -78,7 +78,11 @@ def split_triplets(
         _warn_of_shared_ground(part_of, shared)
     elif split.val or split.test:
         how = "ground"
-        for group in groups:
+        # Places along a flight tell nothing of another; where they are all there is, each is cut.
+        on_plan = {scene for scene, basis in ground.basis.items() if basis == "positions"}
+        alone = [[[scene] for scene in group] for group in groups if not on_plan >= set(group)]
+        cut = [group for group in groups if on_plan >= set(group)]
+        for group in [*cut, *itertools.chain.from_iterable(alone)]:
             blocks = _blocks_of_group(group, targets, ground, split)
             if blocks is None:
                 how = "time"
