@@ -22,9 +22,8 @@ def choose_offset(
         pairs = [pairs[i] for i in sorted({round(place) for place in places})]
         geometry.ensure(pairs, "frame offset")
         views = [segment.pairs[pair] for segment, pair in pairs]
-        parallax = [view.parallax / geometry.width for view in views if view is not None]
-        if len(parallax) < 0.5 * len(pairs):
-            break
+        # Pairs without a pose are too far apart: without them the others would look near.
+        parallax = [np.inf if view is None else view.parallax / geometry.width for view in views]
         middle = float(np.median(parallax))
         if abs(np.log(middle / goal)) < closeness:
             best, closeness = offset, abs(np.log(middle / goal))
