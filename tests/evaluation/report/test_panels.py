@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from tests.evaluation.methods.test_own_points import write_flight
 from tests.worlds.evaluation_scenes import relief
 
+from aerial_depth_pipeline.evaluation.evaluate import measure
 from aerial_depth_pipeline.evaluation.report.panels import (
     choose_frames,
     draw_panels,
@@ -10,6 +14,7 @@ from aerial_depth_pipeline.evaluation.report.panels import (
     panel_frames,
     whole_depth,
 )
+from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 
 
 def test_best_median_and_worst_frame_are_chosen(measured):
@@ -35,6 +40,27 @@ def test_the_image_shows_what_was_measured(references, measured, model, alignmen
         assert error.mean() == pytest.approx(abs_rel, abs=1e-4)
     picture = cv2.imdecode(np.frombuffer(draw_panels(columns), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[1] > 1000 and picture.std() > 20
+
+
+def test_the_flights_own_points_have_a_row(tmp_path):
+    references, alignment = write_flight(tmp_path), "median_per_image"
+    settings = EvaluationSettings(bootstrap_samples=0, alignments=[alignment], size=[40, 24])
+
+    def flat(image):
+        return np.full(image.shape[:2], 50.0, np.float32)
+
+    per_image = measure(flat, {"f": references}, {}, "town", settings).per_image
+    columns = panel_frames(flat, {"f": references}, per_image, "town", alignment)
+    own = per_image[(per_image["contestant"] == "own_points") & (per_image["cap"] == "none")]
+    for column in columns:
+        error = np.abs(column.own_points_HW / column.reference_HW - 1).mean()
+        assert error == pytest.approx(own.set_index("frame")["abs_rel"][column.frame], abs=1e-4)
+    without = [replace(column, own_points_HW=None) for column in columns]
+    heights = [
+        cv2.imdecode(np.frombuffer(draw_panels(some), np.uint8), cv2.IMREAD_COLOR).shape[0]
+        for some in (columns, without)
+    ]
+    assert heights[0] > heights[1]
 
 
 def test_the_error_is_dark_where_small_bright_where_large_and_grey_without_a_prediction():

@@ -12,14 +12,16 @@ from matplotlib.figure import Figure
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.evaluation.measuring.depth_alignment import aligned_depth
-from aerial_depth_pipeline.evaluation.method_table import METHOD
+from aerial_depth_pipeline.evaluation.method_table import METHOD, OWN_POINTS
 from aerial_depth_pipeline.evaluation.methods.baselines import tilted_plane
 from aerial_depth_pipeline.evaluation.methods.method import (
     Frame,
+    Method,
     PredictionError,
     inverse_prediction,
     model_method,
 )
+from aerial_depth_pipeline.evaluation.methods.own_points import own_point_methods
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.reporting.colours import MISSING, colour_map, depth_range, plasma
@@ -42,6 +44,8 @@ class PanelFrame:
         prediction_HW: aligned depth, NaN where there is none.
         reference_HW: reference depth, 0 where there is none.
         baseline_HW: depth of the tilted plane.
+        own_points_HW: aligned depth of the surface through the flight's own points, NaN where there
+            is none; None where the flight has none.
     """
 
     title: str
@@ -51,6 +55,7 @@ class PanelFrame:
     prediction_HW: np.ndarray
     reference_HW: np.ndarray
     baseline_HW: np.ndarray
+    own_points_HW: np.ndarray | None = None
 
 
 def choose_frames(
@@ -83,10 +88,10 @@ def panel_frames(
     for word, scene, index, abs_rel in choose_frames(per_image, alignment):
         reference = next(reference for reference in test[scene] if reference.frame == index)
         frame = Frame(scene, reference)
-        records = _records(per_image, "model", alignment)
-        record = records[(records["scene"] == scene) & (records["frame"] == index)].iloc[0]
+        surface = [m for m in own_point_methods([reference]) if m.name == OWN_POINTS]
         try:
-            inverse_HW = inverse_prediction(model_method(predict), frame)
+            depth_HW = _aligned(model_method(predict), frame, per_image, alignment)
+            assert depth_HW is not None
             columns.append(
                 PanelFrame(
                     f"{domain}: {word}{' (flight trained on)' * (scene in trained_on)}\n"
@@ -94,14 +99,28 @@ def panel_frames(
                     scene,
                     index,
                     frame.image,
-                    whole_depth(inverse_HW, record["scale"], record["shift"]),
+                    depth_HW,
                     frame.depth,
                     _plane(frame.depth),
+                    _aligned(surface[0], frame, per_image, alignment) if surface else None,
                 )
             )
         except (PredictionError, SceneError) as error:
             log.warning("No image of %s/%06d: %s", scene, index, error)
     return columns
+
+
+def _aligned(
+    method: Method, frame: Frame, per_image: pd.DataFrame, alignment: str
+) -> np.ndarray | None:
+    """Depth [H, W] of a method as it was measured; None where this frame was not."""
+    records = _records(per_image, method.name, alignment)
+    index = frame.reference.frame
+    record = records[(records["scene"] == frame.scene) & (records["frame"] == index)]
+    if not len(record):
+        return None
+    scale, shift = record.iloc[0][["scale", "shift"]]
+    return whole_depth(inverse_prediction(method, frame), scale, shift)
 
 
 def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarray:
@@ -114,8 +133,8 @@ def whole_depth(inverse_HW: np.ndarray, factor: float, shift: float) -> np.ndarr
 
 
 def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
-    """The image as PNG: frames in columns; input, prediction, ground truth, error and the tilted
-    plane in rows.
+    """The image as PNG: frames in columns; input, prediction, ground truth, error, the tilted plane
+    and, where a flight has them, its own points in rows.
 
     Depth is shown as inverse depth in plasma, bright near and dark far, prediction, ground truth
     and plane of one frame on one scale; grey is without depth. The error is relative, |predicted −
@@ -127,7 +146,9 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
     if not columns:
         raise ValueError("an image needs at least one frame")
     rows = ["input", "prediction", "ground truth", "relative error", "tilted plane\n(oracle)"]
-    tiles = [_tiles(column) for column in columns]
+    if any(column.own_points_HW is not None for column in columns):
+        rows.append("flight's own points,\nnothing learned")
+    tiles = [_tiles(column)[: len(rows)] for column in columns]
     height, width = tiles[0][0].shape[:2]
     cell, left, top, bottom = 2.6, 1.15, 0.62, 0.62
     cell_height = cell * height / width
@@ -180,12 +201,16 @@ def _records(per_image: pd.DataFrame, method: str, alignment: str) -> pd.DataFra
 
 def _tiles(column: PanelFrame) -> list[np.ndarray]:
     near, far = depth_range(column.reference_HW)
+    own_HW = column.own_points_HW
+    if own_HW is None:
+        own_HW = np.full(column.reference_HW.shape, np.nan, np.float32)
     images = [
         column.image_HW3,
         plasma(column.prediction_HW, near, far),
         plasma(column.reference_HW, near, far),
         error_picture(column.prediction_HW, column.reference_HW),
         plasma(column.baseline_HW, near, far),
+        plasma(own_HW, near, far),
     ]
     height = round(_PANEL_WIDTH * column.image_HW3.shape[0] / column.image_HW3.shape[1])
     return [
