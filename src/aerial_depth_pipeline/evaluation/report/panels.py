@@ -147,7 +147,7 @@ def draw_panels(columns: Sequence[PanelFrame]) -> bytes:
         raise ValueError("an image needs at least one frame")
     rows = ["input", "prediction", "ground truth", "relative error", "tilted plane\n(oracle)"]
     if any(column.own_points_HW is not None for column in columns):
-        rows.append("flight's own points,\nnothing learned")
+        rows.append("own points,\nnot learned")
     tiles = [_tiles(column)[: len(rows)] for column in columns]
     height, width = tiles[0][0].shape[:2]
     cell, left, top, bottom = 2.6, 1.15, 0.62, 0.62
