@@ -112,6 +112,7 @@ def without_camera(video, tmp_path):
     return open_footage(tmp_path / "video.mp4", 768)
 
 
+@pytest.mark.slow
 def test_an_assumed_camera_is_calibrated_from_the_video(without_camera):
     assert without_camera.camera_origin == "assumed"
     indices = [0, 60, 119]
