@@ -225,6 +225,7 @@ def test_views_of_an_hour_overlap():
     rows = _hour()
     rows[27000].motion = 0.012
     thin_out(rows, 2000, set())
-    table = frame_table(rows, np.zeros((54000, 3)), np.zeros((54000, 3)))
+    nothing = np.zeros((54000, 3))
+    table = frame_table(rows, nothing, nothing[:, 0], nothing)
     views = choose_views(table[table["kept"]], 36, 0.15)
     assert len(views) == 36 and np.diff(views).max() / 3 * 0.012 <= 0.165

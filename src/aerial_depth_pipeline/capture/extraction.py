@@ -109,7 +109,7 @@ def _extract(
     exact = copy_depth(source, raw, kept, out, undistortion)
     copy_poses(SceneFolder(raw), out, kept)
     source.hand_on(out.path)
-    out.write_frame_table(frame_table(rows, positions, up))
+    out.write_frame_table(frame_table(rows, positions, footage.deviations(frames), up))
     exif = "exif" if origin is not None else None
     summary = {
         "source": source.path.name,

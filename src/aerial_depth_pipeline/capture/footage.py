@@ -34,6 +34,7 @@ MOTION_FPS = 6.0  # frames a second from which the attitude is found
 
 # By what share the focal length may be off, by the camera's origin; nothing where it is calibrated
 FOCAL_DOUBT = {
+    "maker_calibration": 0.005,
     "exif": 0.02,
     "self_calibration": 0.01,
     "setting": 0.1,
@@ -192,6 +193,12 @@ class Footage:
         if not known.any():
             return np.full((len(frames), 3), np.nan), None
         return _metres(positions, positions[known] if telemetry is None else telemetry.position_N3)
+
+    def deviations(self, frames: Sequence[int]) -> np.ndarray:
+        """Standard deviation [N] along an axis, in metres, of the positions of frames of these
+        indices; NaN where the receiver does not state it."""
+        stated = self.source.deviations() if self.telemetry is None else {}
+        return np.array([stated.get(frame, np.nan) for frame in frames], float)
 
 
 def _is_of_another(telemetry: Telemetry, video: Path) -> bool:

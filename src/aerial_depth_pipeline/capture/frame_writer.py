@@ -11,7 +11,7 @@ from aerial_depth_pipeline.capture.sources import Source
 from aerial_depth_pipeline.capture.undistortion import Undistortion
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import BoundedExecutor
-from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
+from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN, UP_COLUMNS
 from aerial_depth_pipeline.formats.depth_maps import read_known_depth
 from aerial_depth_pipeline.formats.images import read_frame, write_jpeg
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
@@ -84,11 +84,15 @@ def copy_poses(raw: SceneFolder, folder: SceneFolder, frames: list[int]) -> None
 
 
 def frame_table(
-    rows: list[FrameRecord], positions_N3: np.ndarray, up_N3: np.ndarray
+    rows: list[FrameRecord],
+    positions_N3: np.ndarray,
+    deviations_N: np.ndarray,
+    up_N3: np.ndarray,
 ) -> pd.DataFrame:
     """`frames.parquet`: a row for every frame that was considered."""
     columns = "frame time segment sharpness brightness motion parallax kept reason name".split()
     table = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
     table[["east", "north", "up"]] = positions_N3
+    table[DEVIATION_COLUMN] = deviations_N
     table[UP_COLUMNS] = up_N3
     return table.astype({"frame": np.int64, "segment": np.int64})

@@ -29,7 +29,8 @@ class FrameExtractionSettings(Settings):
     min_tracked: float = Field(0.25, ge=0, lt=1)
     """Share of corners tracked from frame to frame below which there is a cut."""
     camera: Literal["auto", "file", "exif", "self_calibration"] = "auto"
-    """Source of the camera; `auto`: camera.yaml, else archive, EXIF, self-calibration."""
+    """Source of the camera; `auto`: camera.yaml, else archive, photographs (the maker's
+    calibration, else EXIF's focal length), self-calibration."""
     calibration_frames: int = Field(40, ge=3)
     """Largest number of frames for self-calibration."""
     jpeg_quality: int = Field(95, ge=1, le=100)

@@ -9,6 +9,7 @@ from aerial_depth_pipeline.geometry.cameras import Camera
 
 # The upward direction in a camera's axes, in tables of frames and of triplets.
 UP_COLUMNS = ["up_x", "up_y", "up_z"]
+DEVIATION_COLUMN = "position_deviation"  # metres, of each axis, where the receiver states it
 
 
 def camera_to_yaml(camera: Camera) -> str:

@@ -13,6 +13,7 @@ import pycolmap
 
 from aerial_depth_pipeline.capture.footage import FOCAL_DOUBT
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import camera_center
@@ -27,6 +28,7 @@ from aerial_depth_pipeline.sfm.metric_frame import (
     height_above_ground,
     level,
 )
+from aerial_depth_pipeline.sfm.position_adjustment import adjust_to_positions
 from aerial_depth_pipeline.sfm.scene_model import SceneModel, to_scene_model
 from aerial_depth_pipeline.sfm.settings import SfmSettings
 from aerial_depth_pipeline.sfm.views import choose_views
@@ -95,6 +97,10 @@ def reconstruct(
     )
     doubt = FOCAL_DOUBT.get(extracted.summary().get("camera_source", ""), 0.0)
     scale = _make_metric(model, positions_of, settings, doubt)
+    if scale["scale_source"] == "telemetry" and DEVIATION_COLUMN in used:
+        deviation_of = dict(zip(used["frame"], used[DEVIATION_COLUMN].astype(float), strict=True))
+        if adjust_to_positions(model, positions_of, deviation_of, settings.mapping_threads):
+            scale = _make_metric(model, positions_of, settings, doubt)
     sfm = SceneFolder(folder).sfm
     sfm.mkdir(parents=True, exist_ok=True)
     model.write_binary(sfm)

@@ -24,7 +24,8 @@ _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Diagonal of a 36 x 24 mm frame: the 35 mm equivalent compares diagonals (CIPA DCG-001).
 _DIAGONAL_35MM = math.hypot(36.0, 24.0)
 # An attribute or an element
-_XMP_NUMBER = rb"drone-dji:%s\s*(?:=\s*[\"']|>)\s*([-+]?\d+(?:\.\d*)?)"
+_XMP_VALUE = rb"drone-dji:%s\s*(?:=\s*[\"']|>)\s*([^\"'<]+)"
+_CALIBRATION_PARAMETERS = 9
 # From a phone's telephoto to medium format; outside of it the tag is wrong.
 _SENSOR_WIDTHS_MM = (3.2, 60.0)
 
@@ -40,6 +41,8 @@ class Exif:
     time: float | None  # seconds since 1970 on the camera's clock
     angles: tuple[float, float] | None = None  # pitch and roll in degrees as in `up_of_gimbal`
     above_start: float | None = None  # height in metres above the place of departure
+    fix_deviation: float | None = None  # of the fix along an axis, metres
+    calibrated: Camera | None = None  # with distortion, as the drone's maker measured it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,12 +72,17 @@ def read_exif(path: Path) -> Exif | None:
     focal = _focal_pixels(details, model, max(width, height), min(width, height))
     if focal is not None and (zoom := _number(details.get(_DIGITAL_ZOOM))) and zoom > 1:
         focal *= zoom
-    # Of an image that is rotated upright the angles would have to be rotated as well.
-    angles = _angles(xmp) if orientation in (0, 1) else None
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    # Of an image that is rotated upright angles and camera would have to be rotated as well.
+    is_upright = orientation in (0, 1)
+    angles = _angles(xmp) if is_upright else None
+    calibrated = _calibrated(xmp, width, height) if is_upright else None
     if orientation in (5, 6, 7, 8):
         width, height = height, width
     above_start = _xmp_number(xmp, b"RelativeAltitude")
-    return Exif(width, height, focal, _fix(gps), _time(details), angles, above_start)
+    fix, deviation = _fix(gps), _fix_deviation(xmp)
+    time = _time(details)
+    return Exif(width, height, focal, fix, time, angles, above_start, deviation, calibrated)
 
 
 def _number(value: Any) -> float | None:
@@ -147,13 +155,51 @@ def _degrees(value: Any, reference: Any, negative: str) -> float | None:
     return -degrees if str(reference).upper().startswith(negative) else degrees
 
 
-def _xmp_number(xmp: bytes | str, name: bytes) -> float | None:
-    """A number that DJI's drones write in XMP."""
-    found = re.search(_XMP_NUMBER % name, xmp.encode() if isinstance(xmp, str) else xmp)
-    return None if found is None else float(found.group(1))
+def _xmp_value(xmp: bytes, name: bytes) -> str | None:
+    """A value that DJI's drones write in XMP."""
+    found = re.search(_XMP_VALUE % name, xmp)
+    return None if found is None else found.group(1).decode("ascii", "replace").strip()
 
 
-def _angles(xmp: bytes | str) -> tuple[float, float] | None:
+def _xmp_number(xmp: bytes, name: bytes) -> float | None:
+    return _number(_xmp_value(xmp, name))
+
+
+def _fix_deviation(xmp: bytes) -> float | None:
+    """Root mean square over the axes of the deviations that an RTK receiver states."""
+    stated = [_xmp_number(xmp, b"RtkStd" + axis) for axis in (b"Lon", b"Lat", b"Hgt")]
+    known = [deviation for deviation in stated if deviation is not None and deviation > 0]
+    return math.hypot(*known) / math.sqrt(3) if len(known) == 3 else None
+
+
+def _calibrated(xmp: bytes, width: int, height: int) -> Camera | None:
+    """The maker's calibration of an image that is not yet undistorted.
+
+    `DewarpData` is a date and fx, fy, cx, cy, k1, k2, p1, p2, k3 in OpenCV's terms; the principal
+    point counts from the designed one, which is the middle of the whole image. None where there is
+    no such data or the image is no longer whole.
+    """
+    _, _, stated = (_xmp_value(xmp, b"DewarpData") or "").partition(";")
+    numbers = [_number(value) for value in stated.split(",")]
+    if _xmp_number(xmp, b"DewarpFlag") != 0 or len(numbers) != _CALIBRATION_PARAMETERS:
+        return None
+    axes = (b"CalibratedOpticalCenterX", width), (b"CalibratedOpticalCenterY", height)
+    for name, size in axes:
+        centre = _xmp_number(xmp, name)
+        if centre is not None and abs(centre - size / 2) > 1:
+            return None
+    values = (math.nan if number is None else number for number in numbers)
+    fx, fy, cx, cy, k1, k2, p1, p2, k3 = values
+    if p1 == p2:  # some drones write one of them twice, which is worse than none
+        p1 = p2 = 0.0
+    params = (fx, fy, width / 2 + cx, height / 2 + cy, k1, k2, p1, p2, k3, 0.0, 0.0, 0.0)
+    try:
+        return Camera("FULL_OPENCV", width, height, params)
+    except ValueError:
+        return None
+
+
+def _angles(xmp: bytes) -> tuple[float, float] | None:
     """Pitch and roll of the gimbal in degrees; without a roll they are level."""
     pitch = _xmp_number(xmp, b"GimbalPitchDegree")
     return None if pitch is None else (pitch, _xmp_number(xmp, b"GimbalRollDegree") or 0.0)

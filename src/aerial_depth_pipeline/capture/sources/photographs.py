@@ -73,14 +73,22 @@ class PhotographSource(Source):
             self.warn(f"{damaged} files in {self.path} cannot be read as images and are left out.")
 
     def own_camera(self) -> tuple[Camera, str] | None:
-        """A pinhole camera with the median focal length of the photographs that have one."""
+        """The maker's calibration where the photographs state one and the same, else a pinhole
+        camera with the median focal length of those that have one."""
         size = self.width, self.height
-        alike = (exif for exif in self._exif.values() if exif.size == size)
+        alike = [exif for exif in self._exif.values() if exif.size == size]
+        calibrated = {exif.calibrated for exif in alike}
+        if len(calibrated) == 1 and (camera := calibrated.pop()) is not None:
+            return camera, "maker_calibration"
         focals = sorted(exif.focal for exif in alike if exif.focal)
         return (centred_pinhole(focals[len(focals) // 2], *size), "exif") if focals else None
 
     def fixes(self) -> dict[int, Fix]:
         return {i: exif.fix for i, exif in self._exif.items() if exif.fix is not None}
+
+    def deviations(self) -> dict[int, float]:
+        stated = ((i, exif.fix_deviation) for i, exif in self._exif.items())
+        return {i: deviation for i, deviation in stated if deviation is not None}
 
     def heights(self) -> dict[int, float]:
         stated = ((i, exif.above_start) for i, exif in self._exif.items())

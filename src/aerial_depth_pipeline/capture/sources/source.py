@@ -117,6 +117,11 @@ class Source(ABC):
         """Positions that the source itself knows, by frame."""
         return {}
 
+    def deviations(self) -> dict[int, float]:
+        """Standard deviation of the positions along an axis in metres, by frame, where the source
+        states it."""
+        return {}
+
     def angles(self) -> dict[int, tuple[float, float]]:
         """Pitch and roll of the gimbal in degrees that the source itself knows, by frame."""
         return {}
