@@ -1,10 +1,12 @@
 """Inverse depth at several scales, and its start from level ground."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
+from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork, JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -115,3 +117,47 @@ def test_mixed_precision_gives_the_gradient_of_full_precision():
     assert exact.keys() == rounded.keys()
     for name, gradient in exact.items():
         assert torch.cosine_similarity(gradient.flatten(), rounded[name].flatten(), 0) > 0.95, name
+
+
+POINTS = LEVEL.model_copy(update={"own_points": True})
+
+
+def test_an_untrained_network_predicts_the_start_and_level_ground_where_it_is_unknown():
+    torch.manual_seed(0)
+    network = DepthNetwork(POINTS).eval()
+    image, slope = torch.rand(1, 3, 64, 96), torch.tensor([[0.1, 0.7]])
+    start = torch.rand(1, 2, 64, 96) + 0.5
+    start[..., :48] = 0
+    ground = relative_inverse_depth(slope, 64, 96)
+    expected = torch.where(start[:, :1] > 0, start[:, :1], ground) / 2.0
+    torch.testing.assert_close(network(image, slope, start), expected, rtol=0.1, atol=0)
+    torch.testing.assert_close(network(image, slope), ground / 2.0, rtol=0.1, atol=0)
+
+
+def test_the_inputs_for_the_start_have_no_weight_before_training():
+    torch.manual_seed(0)
+    encoder = DepthNetwork(POINTS).eval().encoder
+    image, start = torch.rand(1, 3, 64, 96), torch.rand(1, 2, 64, 96)
+    for with_start, without in zip(encoder(image, start), encoder(image), strict=True):
+        torch.testing.assert_close(with_start, without)
+
+
+def test_depth_has_the_unit_of_the_start():
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(POINTS), POINTS, 96, 64, {"depth_scale": 5.0})
+    images = np.random.default_rng(0).integers(0, 255, (2, 80, 120, 3), np.uint8)
+    slope = np.full((2, 2), 0.1)
+    start = np.random.default_rng(1).uniform(0.01, 0.03, (2, 2, 80, 120)).astype(np.float32)
+    start[1] = 0
+    found = model.predict(images, slope, start)
+    np.testing.assert_allclose(np.median(found[0]), 1 / np.median(start[0, 0]), rtol=0.1)
+    tenth = model.predict(images, slope, 10 * start)
+    np.testing.assert_allclose(tenth[0], found[0] / 10, rtol=1e-5)
+    # Without a start the unit is that of the training.
+    np.testing.assert_allclose(found[1], model.predict(images, slope)[1], rtol=1e-5)
+    np.testing.assert_allclose(np.median(found[1]), 5.0 * 2.0, rtol=0.1)
+
+
+def test_a_start_needs_level_ground():
+    with pytest.raises(ValueError, match="own_points needs level_ground"):
+        SMALL.model_copy(update={"level_ground": False, "own_points": True})

@@ -98,8 +98,9 @@ def measure(
             " run `kedro run --pipelines=ground_truth`, or put known depth beside the video in"
             " `depth/`."
         )
-    everyone = [*([model_method(predict)] if predict is not None else []), *methods]
     tested = [reference for references in scenes.values() for reference in references]
+    ours = [] if predict is None else [model_method(predict, tested=tested)]
+    everyone = [*ours, *methods]
     everyone += [*level_ground(tested), *own_point_methods(tested)]
     everyone += trivial_baselines(training_depth(train, settings.size))
     check_names([method.name for method in everyone])

@@ -35,6 +35,7 @@ METHODS: list[MethodRow] = [
     MethodRow("model", "model", "#7e03a8"),
     MethodRow("model_picture_alone", "model"),
     MethodRow("model_mirrored", "model"),
+    MethodRow("model_without_points", "model"),
     MethodRow("level_ground", "blind"),
     MethodRow("own_points", "points", "#0b7285"),
     MethodRow("own_plane", "points", "#66b2c0"),
@@ -48,8 +49,8 @@ METHODS: list[MethodRow] = [
     ),
 ]
 
-MODEL, PICTURE_ALONE, MIRRORED, LEVEL_GROUND, OWN_POINTS, OWN_PLANE = (
-    row.name for row in METHODS[:6]
+MODEL, PICTURE_ALONE, MIRRORED, WITHOUT_POINTS, LEVEL_GROUND, OWN_POINTS, OWN_PLANE = (
+    row.name for row in METHODS[:7]
 )
 BASELINES = tuple(row.name for row in METHODS if row.baseline)
 CONVENTIONAL = tuple(row.name for row in METHODS if row.kind == "conventional")

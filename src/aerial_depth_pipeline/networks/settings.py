@@ -44,6 +44,10 @@ class NetworkSettings(Settings):
     level_ground: bool = True
     """Predict inverse depth relative to level ground, whose slope follows from the camera's
     attitude; the network estimates the slope where the attitude is unknown."""
+    own_points: bool = False
+    """Predict inverse depth relative to the smooth surface through the flight's own points where a
+    frame has them, else to level ground; surface and nearness of a point are inputs beside the
+    picture. Needs `level_ground` and `train.pose.source: two_view`."""
 
     def _rules(self) -> Rules:
         middle = self.initial_depth
@@ -55,6 +59,10 @@ class NetworkSettings(Settings):
         yield (
             middle is not None or not self.level_ground,
             "level_ground needs an initial_depth, from which the ground slopes",
+        )
+        yield (
+            self.level_ground or not self.own_points,
+            "own_points needs level_ground, which frames without points start from",
         )
         yield (
             self.scales <= len(self.decoder_channels),

@@ -40,6 +40,7 @@ from aerial_depth_pipeline.training.scene_scale import (
     with_step_lengths,
 )
 from aerial_depth_pipeline.training.settings import TrainSettings
+from aerial_depth_pipeline.training.start import starts
 from aerial_depth_pipeline.training.store import TripletBatches, TripletStore
 from aerial_depth_pipeline.training.terms import TERMS
 
@@ -86,6 +87,10 @@ def fit(
     for term in TERMS:
         if term.used(settings):
             store.fields |= term.data(triplets, scale, settings)
+    if settings.network.own_points:
+        store.fields["start"] = starts(triplets, scale.factors)
+        if validation is not None:
+            validation.fields["start"] = starts(held_out, scale.factors)
     start = [] if initial is None else [initial.fingerprint]
     kept = settings.for_fingerprint(Mark.NO_EFFECT)
     names = [(t.scene, t.image.name) for t in triplets]

@@ -18,6 +18,7 @@ from aerial_depth_pipeline.training.kernels.compiling import pays
 from aerial_depth_pipeline.training.kernels.optimizers import Adam, AdamW
 from aerial_depth_pipeline.training.objective import objective, source_depth_needed
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
+from aerial_depth_pipeline.training.start import take_start, without_attitude
 from aerial_depth_pipeline.training.store import TripletStore
 from aerial_depth_pipeline.training.terms import Context
 
@@ -164,7 +165,15 @@ class TrainingModule(L.LightningModule):
         device = images.device.type
         with torch.autocast(device, enabled=False):
             slope = ground_slope(batch["up"], batch["K"], *images.shape[-2:])
-        inverse_depths, numbers, estimated = model(seen, *frames, slope)
+            hide = settings.augmentation if augmented else None
+            if hide is not None and hide.hide_attitude > 0:
+                slope = without_attitude(slope, batch["random"], hide.hide_attitude)
+            initial = settings.network.initial_depth or 1.0
+            start, unit = take_start(batch, hide.hide_points if hide else 0.0, initial)
+        given = (slope,) if start is None else (slope, start)
+        inverse_depths, numbers, estimated = model(seen, *frames, *given)
+        if unit is not None:
+            inverse_depths = [each * unit for each in inverse_depths]
         source_inverse = self._source_inverse_depth(model, seen, batch) if with_sources else None
         with torch.autocast(device, enabled=False):
             predicted = compose_poses(numbers, batch["T"], settings.pose)

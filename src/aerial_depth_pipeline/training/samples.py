@@ -35,6 +35,8 @@ class Triplet:
         gaps_S: number of video frames between target and source.
         up_3: the upward direction in the target's axes (x right, y down, z forward), NaN where
             unknown.
+        length_factor: by what the translation is longer than as stored, which own points are in
+            proportion to.
     """
 
     scene: str
@@ -45,6 +47,7 @@ class Triplet:
     lengths_S: np.ndarray
     gaps_S: np.ndarray
     up_3: np.ndarray
+    length_factor: float = 1.0
 
     @property
     def frames(self) -> int:

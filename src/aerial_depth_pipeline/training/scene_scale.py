@@ -79,8 +79,11 @@ def with_step_lengths(triplets: Sequence[Triplet], settings: PoseSettings) -> li
             ratio = np.clip(np.where(np.isfinite(values), values / median, 1.0), 0.5, 2.0)
         T = triplet.T_S44.copy()
         norm = np.linalg.norm(T[:, :3, 3], axis=-1, keepdims=True)
-        T[:, :3, 3] *= np.where(norm > 0, ratio[:, None] / np.where(norm > 0, norm, 1), 0.0)
-        result.append(replace(triplet, T_S44=T))
+        change = np.where(norm > 0, ratio[:, None] / np.where(norm > 0, norm, 1), 0.0)
+        T[:, :3, 3] *= change
+        known = triplet.usable_S & (norm[:, 0] > 0)
+        factor = float(np.median(change[known, 0])) if known.any() else 1.0
+        result.append(replace(triplet, T_S44=T, length_factor=factor))
     return result
 
 

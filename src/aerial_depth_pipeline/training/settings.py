@@ -56,6 +56,10 @@ class AugmentationSettings(Settings):
     """Largest zoom of a random crop, 1 for none; the calibration follows."""
     rotate: float = Field(0.0, ge=0, lt=45, serialization_alias="turn")
     """Largest random rotation of the camera about each axis, degrees; 0 for none."""
+    hide_points: float = Field(1 / 3, ge=0, le=1)
+    """Share of the samples that a network with `own_points` does not see the points of."""
+    hide_attitude: float = Field(0.0, ge=0, le=1)
+    """Share of the samples whose attitude is hidden, so that the slope is estimated."""
 
 
 class PoseSettings(Settings):
@@ -203,4 +207,8 @@ class TrainSettings(Settings):
         yield (
             self.batch_size % (self.accumulate * self.devices * self.num_nodes) == 0,
             "batch_size must be a multiple of accumulate x devices x num_nodes",
+        )
+        yield (
+            self.pose.source == "two_view" or not self.network.own_points,
+            "network.own_points needs pose.source: two_view, whose unit the points have",
         )

@@ -15,7 +15,7 @@ from aerial_depth_pipeline.capture.motion.two_view import TwoView
 from aerial_depth_pipeline.geometry.poses import invert
 from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
 
-COLUMNS = ["frame", "x", "y", "inverse_depth", "deviation", "views", "metric"]
+COLUMNS = ["frame", "x", "y", "inverse_depth", "deviation", "views", "metric", "width", "height"]
 _GOAL = 0.04  # parallax of the pair that is chosen on either side, share of the width
 _MAX_RESIDUAL = 0.7  # pixels
 _POSITION_NOISE = 0.3  # metres, of smoothed positions
@@ -67,7 +67,8 @@ def own_points(
 
     Returns:
         `frame`; `x`, `y` (pixels of the frame); `inverse_depth` and its standard deviation
-        `deviation`; `views`, the other frames that agree; `metric`, whether the unit is the metre.
+        `deviation`; `views`, the other frames that agree; `metric`, whether the unit is the metre;
+        `width` and `height` of the frame in pixels.
         Lengths in the same unit, by the numbers of both frames, the earlier one first.
     """
     ways: dict[Pair, float] = {}
@@ -86,7 +87,10 @@ def own_points(
             columns["deviation"].append(found.deviation_N[rows].astype(np.float32))
             columns["views"].append(found.agrees_SN[:, rows].sum(0))
             columns["metric"].append(np.full(rows.sum(), bool(positions)))
-    whole = dict.fromkeys(("frame", "views"), np.int64) | {"metric": bool}
+            size = geometry.view(each.frame).gray.shape
+            columns["height"].append(np.full(rows.sum(), size[0]))
+            columns["width"].append(np.full(rows.sum(), size[1]))
+    whole = dict.fromkeys(("frame", "views", "width", "height"), np.int64) | {"metric": bool}
     table: dict[str, np.ndarray | list] = {
         name: np.concatenate(parts) if parts else [] for name, parts in columns.items()
     }

@@ -5,11 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tests.worlds.evaluation_scenes import HEIGHT, WIDTH, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.evaluate import measure
+from aerial_depth_pipeline.evaluation.methods.method import model_method, other_uses
 from aerial_depth_pipeline.evaluation.methods.own_points import own_point_methods
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
+from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.joint_model import DepthNetwork
+from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 DEPTHS = [relief(index) for index in range(3)]
 SETTINGS = EvaluationSettings(
@@ -64,3 +69,30 @@ def test_scenes_without_a_table_have_no_such_method(tmp_path, known):
     if known:
         references = [replace(r, triplets=tmp_path) for r in references]
     assert own_point_methods(references) == []
+
+
+def test_a_model_that_starts_from_points_is_measured_with_and_without_them(tmp_path):
+    settings = NetworkSettings(
+        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], own_points=True
+    )
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
+    references = write_flight(tmp_path)
+    methods = other_uses(model, mirrored=True)
+    wide = measure(model, {"f": references}, {}, "town", SETTINGS, methods).per_image
+    wide = wide[wide["cap"] == "none"]
+    table = wide.pivot_table(index="contestant", columns="alignment", values="abs_rel")
+    assert table.loc["model", "none"] < 0.06  # untrained: the surface itself, in metres
+    assert table.loc["model_mirrored", "median_per_image"] < 0.06
+    assert table.loc["model_without_points", "median_per_image"] > 0.1
+    assert np.isnan(table.loc["model_without_points"].get("none", np.nan))
+
+
+def test_a_model_is_not_metric_where_a_frame_lacks_points(tmp_path):
+    settings = NetworkSettings(
+        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], own_points=True
+    )
+    model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
+    references = write_flight(tmp_path, frames=2)
+    assert not model_method(model, tested=references).metric
+    assert model_method(model, tested=references[:2]).metric

@@ -3,7 +3,7 @@ other people's models."""
 
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +11,15 @@ import cv2
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.evaluation.method_table import LEVEL_GROUND, MIRRORED, PICTURE_ALONE
+from aerial_depth_pipeline.evaluation.method_table import (
+    LEVEL_GROUND,
+    MIRRORED,
+    MODEL,
+    PICTURE_ALONE,
+    WITHOUT_POINTS,
+)
 from aerial_depth_pipeline.evaluation.methods.baselines import TrainingDepth, tilted_plane
+from aerial_depth_pipeline.evaluation.methods.frame_points import all_metric, start_of_frame
 from aerial_depth_pipeline.evaluation.methods.frame_slope import slope_of
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import Output
@@ -94,20 +101,34 @@ class Method:
     metric: bool = False
 
 
-def model_method(predict: Callable[..., np.ndarray], name: str = "model") -> Method:
+def model_method(
+    predict: Callable[..., np.ndarray],
+    name: str = MODEL,
+    tested: Sequence[Reference] = (),
+    with_points: bool = True,
+) -> Method:
     """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W].
 
     A `DepthModel` that makes use of it is told how level ground slopes in frames whose attitude is
-    known.
+    known, and starts from the surface through the points of frames that have them.
+
+    Args:
+        tested: the frames; where all have points in metres the model predicts metres.
+        with_points: whether the points are used.
     """
     metric = _in_metres(predict)
     if not _takes_slope(predict):
         return Method(name, lambda frame: predict(frame.image), alone=True, metric=metric)
+    from_points = with_points and _takes_start(predict)
 
     def with_attitude(frame: Frame) -> np.ndarray:
         height, width = frame.image.shape[:2]
-        return predict(frame.image, slope_of(frame.reference, height, width))
+        slope = slope_of(frame.reference, height, width)
+        start = start_of_frame(frame.reference, frame.image) if from_points else None
+        return predict(frame.image, slope) if start is None else predict(frame.image, slope, start)
 
+    if from_points and tested:
+        metric = all_metric(tested)
     return Method(name, with_attitude, alone=True, metric=metric)
 
 
@@ -126,14 +147,19 @@ def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> l
             PICTURE_ALONE, lambda frame: predict(frame.image), alone=True, metric=metric
         )
         found.append(method)
+    if _takes_start(predict):
+        found.append(model_method(predict, WITHOUT_POINTS, with_points=False))
     if mirrored:
 
         def averaged(frame: Frame) -> np.ndarray:
-            slope = None
+            slope, start = None, None
             if _takes_slope(predict):
                 slope = slope_of(frame.reference, *frame.image.shape[:2])[None]
+            if _takes_start(predict):
+                start = start_of_frame(frame.reference, frame.image)
             one_by_one = functools.partial(_one_by_one, predict)
-            return mirrored_mean(one_by_one, frame.image[None], slope)[0]
+            starts = None if start is None else start[None]
+            return mirrored_mean(one_by_one, frame.image[None], slope, starts)[0]
 
         found.append(Method(MIRRORED, averaged, alone=True, metric=metric))
     return found
@@ -147,6 +173,10 @@ def _one_by_one(
 
 def _takes_slope(predict: Callable[..., np.ndarray]) -> bool:
     return isinstance(predict, DepthModel) and predict.takes_slope
+
+
+def _takes_start(predict: Callable[..., np.ndarray]) -> bool:
+    return isinstance(predict, DepthModel) and predict.takes_start
 
 
 def trivial_baselines(training: TrainingDepth) -> list[Method]:

@@ -2,13 +2,11 @@
 frame, and the smooth surface through them."""
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from aerial_depth_pipeline.evaluation.method_table import OWN_PLANE, OWN_POINTS
+from aerial_depth_pipeline.evaluation.methods.frame_points import points_of, points_table
 from aerial_depth_pipeline.evaluation.methods.frame_slope import slope_of
 from aerial_depth_pipeline.evaluation.methods.method import Frame, Method, PredictionError
 from aerial_depth_pipeline.evaluation.references import Reference
@@ -24,7 +22,7 @@ def own_point_methods(references: Iterable[Reference]) -> list[Method]:
     """`own_points` and `own_plane`, where triplets of a scene hold points (`own_points.parquet`);
     metric where those of all scenes are."""
     scenes = {reference.triplets for reference in references}
-    tables = [table for scene in scenes if (table := _table(scene)) is not None]
+    tables = [table for scene in scenes if (table := points_table(scene)) is not None]
     if not tables:
         return []
     metric = len(tables) == len(scenes) and all(table["metric"].all() for table in tables)
@@ -40,24 +38,9 @@ def own_point_methods(references: Iterable[Reference]) -> list[Method]:
 
 
 def _points(reference: Reference) -> FramePoints:
-    table = _table(reference.triplets)
-    if table is None:
+    points = points_of(reference)
+    if points is None:
         raise PredictionError("left out", "the triplets of its scene hold no points")
-    rows = table[table["frame"] == reference.frame]
-    if len(rows) < FEWEST_POINTS:
-        raise PredictionError("missing", f"{len(rows)} points; {FEWEST_POINTS} are needed")
-    columns = (rows[name].to_numpy(float) for name in ("inverse_depth", "deviation"))
-    return FramePoints(rows[["x", "y"]].to_numpy(float), *columns)
-
-
-def _table(triplets: Path | None) -> pd.DataFrame | None:
-    path = None if triplets is None else triplets / "own_points.parquet"
-    if path is None or not path.is_file():
-        return None
-    return _read(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path, changed: int) -> pd.DataFrame:
-    """The table; `changed` is when it was written: one that was made again is read again."""
-    return pd.read_parquet(path)
+    if (count := len(points.inverse_N)) < FEWEST_POINTS:
+        raise PredictionError("missing", f"{count} points; {FEWEST_POINTS} are needed")
+    return points

@@ -29,9 +29,8 @@ class _Bfloat16Network(nn.Module):
         super().__init__()
         network = copy.deepcopy(network).eval()
         half: Any = {"dtype": torch.bfloat16, "memory_format": torch.channels_last}
-        self.mean = nn.Buffer(network.encoder.mean, persistent=False)
-        self.std = nn.Buffer(network.encoder.std, persistent=False)
-        self.body = _without_batch_norm(network.encoder.body).to(**half)
+        self.encoder = network.encoder
+        self.encoder.body = _without_batch_norm(network.encoder.body).to(**half)
         decoder = network.decoder
         for blocks in (decoder.before, decoder.after):
             for level, block in blocks.items():
@@ -40,11 +39,14 @@ class _Bfloat16Network(nn.Module):
         decoder.heads["0"] = _InFloat32(decoder.heads["0"])
 
     def forward(
-        self, image_B3HW: torch.Tensor, slope_B2: torch.Tensor | None = None
+        self,
+        image_B3HW: torch.Tensor,
+        slope_B2: torch.Tensor | None = None,
+        start_B2HW: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        normalised = (image_B3HW - self.mean) / self.std
-        features = self.body(normalised.to(torch.bfloat16, memory_format=torch.channels_last))
-        return self.decoder(features, image_B3HW.shape[-2:], True, slope_B2)[0]
+        x = self.encoder.normalised(image_B3HW, start_B2HW)
+        features = self.encoder.body(x.to(torch.bfloat16, memory_format=torch.channels_last))
+        return self.decoder(features, image_B3HW.shape[-2:], True, slope_B2, start_B2HW)[0]
 
 
 class _InFloat32(nn.Module):
