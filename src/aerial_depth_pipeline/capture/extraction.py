@@ -31,6 +31,7 @@ from aerial_depth_pipeline.capture.selection import (
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources import Source, SourceFrame, open_source
 from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
+from aerial_depth_pipeline.capture.sources.source import Fix
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import disk_full_as_sentence
@@ -101,15 +102,10 @@ def _extract(
         paths = [out.image_file(frame) for frame in kept]
         undistort_frames(paths, undistortion, settings.jpeg_quality)
     pinhole = undistortion.camera
-    out.write_camera(pinhole)
-
-    frames, times = [row.frame for row in rows], np.array([row.time for row in rows])
-    positions, origin = footage.positions(frames, times, warnings)
-    up = footage.up(frames, times)
+    origin, up = _write_tables(footage, out, rows, pinhole, warnings)
     exact = copy_depth(source, raw, kept, out, undistortion)
     copy_poses(SceneFolder(raw), out, kept)
     source.hand_on(out.path)
-    out.write_frame_table(frame_table(rows, positions, footage.deviations(frames), up))
     exif = "exif" if origin is not None else None
     summary = {
         "source": source.path.name,
@@ -142,6 +138,34 @@ def _extract(
     message = "%s: %d of %d frames kept, camera from %s"
     logger.info(message, raw.name, len(kept), len(rows), footage.camera_origin)
     return summary
+
+
+def extract_for_points(footage: Footage, folder: Path) -> Undistortion:
+    """Choose, undistort and write frames of footage with a known camera as `extract_frames` does
+    at its defaults, with `frames.parquet` and `camera.yaml`, and nothing else.
+
+    Raises:
+        SceneError: where the camera cannot be undistorted.
+    """
+    out, settings = SceneFolder(folder), FrameExtractionSettings()
+    undistortion = _plan(footage.camera, footage.path)
+    stride = _stride(settings.stride, footage.source)
+    rows = _write_selected(footage, out, settings, stride, undistortion)
+    _write_tables(footage, out, rows, undistortion.camera, [])
+    return undistortion
+
+
+def _write_tables(
+    footage: Footage, out: SceneFolder, rows: list[FrameRecord], camera: Camera, warnings: list[str]
+) -> tuple[Fix | None, np.ndarray]:
+    """Write `camera.yaml` and `frames.parquet`; the origin of the positions and the upward
+    directions [N, 3]."""
+    frames, times = [row.frame for row in rows], np.array([row.time for row in rows])
+    positions, origin = footage.positions(frames, times, warnings)
+    up = footage.up(frames, times)
+    out.write_camera(camera)
+    out.write_frame_table(frame_table(rows, positions, footage.deviations(frames), up))
+    return origin, up
 
 
 def _recorded(source: Source) -> list[float] | None:

@@ -18,6 +18,7 @@ from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
 from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
+from aerial_depth_pipeline.prediction.film_points import FilmPoints
 from aerial_depth_pipeline.prediction.input_frames import batches, open_footage, sample_frames
 from aerial_depth_pipeline.prediction.scale import find_scale
 from aerial_depth_pipeline.prediction.settings import PredictSettings
@@ -101,6 +102,8 @@ class _Predictor:
     Attributes:
         attitude: None for a model that does not take it.
         known_attitudes: of how many of the frames of `depth` the attitude was known.
+        points: what the footage's own points tell; None where the model does not start from them
+            or the footage holds none.
     """
 
     def __init__(self, model: Model, footage: Footage, settings: PredictSettings) -> None:
@@ -108,15 +111,33 @@ class _Predictor:
         self.attitude = Attitude(footage, settings) if takes_slope else None
         self.known_attitudes = 0
         self._model, self._mirrored = model, settings.mirrored
+        self.points: FilmPoints | None = None
+        if isinstance(model, DepthModel) and model.takes_start and settings.own_points:
+            points = FilmPoints(footage)
+            self.points = points if points.metric is not None else None
+
+    @property
+    def unit(self) -> str | None:
+        """The unit of `depth`."""
+        if self.points is None:
+            return self._model.metadata.get("unit")
+        return "metres" if self.points.metric else "steps of the flight"
+
+    def restart(self) -> None:
+        """Begin with the first frame of the footage."""
+        self.known_attitudes = 0
+        if self.points is not None:
+            self.points.restart()
 
     def depth(self, frames: Sequence[SourceFrame]) -> np.ndarray:
         """Depth [B, H, W]."""
         images = np.stack([frame.image for frame in frames if frame.image is not None])
         slopes = [] if self.attitude is None else [self.attitude.slopes(frames)]
         self.known_attitudes += sum(int(np.isfinite(s_B2).all(1).sum()) for s_B2 in slopes)
+        starts = [] if self.points is None else [self.points.starts(frames, slopes[0])]
         if self._mirrored:
-            return mirrored_mean(self._model.predict, images, *slopes)
-        return self._model.predict(images, *slopes)
+            return mirrored_mean(self._model.predict, images, *slopes, *starts)
+        return self._model.predict(images, *slopes, *starts)
 
     def depth_of_one(self, frame: SourceFrame) -> np.ndarray:
         """Depth [H, W]."""
@@ -133,8 +154,10 @@ def _predict(
     if settings.colmap is not None:
         views = read_colmap_views(Path(settings.colmap).expanduser())
         colmap = compare_with_views(views, footage, predictor.depth_of_one, settings.scale_frames)
-    unit = model.metadata.get("unit")
-    scale = find_scale(settings.scale, unit, footage, samples, depths, colmap)
+    from_points = predictor.points is not None
+    scale = find_scale(
+        settings.scale, predictor.unit, footage, samples, depths, colmap, from_points
+    )
     if scale.frames is not None:
         scale.frames.start(scale.factor)
     depths = [depth * scale.of(frame, depth) for frame, depth in zip(samples, depths, strict=True)]
@@ -146,7 +169,7 @@ def _predict(
     png_step = 0.01 if scale.unit == "metres" else float(f"{2 * farthest / 65535:.3g}")
     del samples, depths
 
-    predictor.known_attitudes = 0
+    predictor.restart()
     if scale.frames is not None:
         scale.frames.start(scale.factor)
     size = footage.width, footage.height
@@ -194,6 +217,8 @@ def _predict(
     }
     if settings.png_every:
         report["png_step"] = png_step
+    if predictor.points is not None:
+        report["start"] = {"own_points": predictor.points.known / max(1, writer.count)}
     if predictor.attitude is not None:
         report["attitude"] = {
             "origin": predictor.attitude.origin or "picture",

@@ -55,6 +55,7 @@ def find_scale(
     frames: Sequence[SourceFrame],
     depths: Sequence[np.ndarray],
     colmap: ColmapRatios | None = None,
+    from_points: bool = False,
 ) -> Scale:
     """Decide where metres come from.
 
@@ -65,6 +66,8 @@ def find_scale(
         frames: some frames of it.
         depths: their predicted depth [H, W] at the footage's size.
         colmap: a COLMAP model of the footage compared with predictions, where the user names one.
+        from_points: whether the depths start from the flight's own points, whose unit
+            `model_unit` is then.
 
     Raises:
         UserError: where a source of metres is asked for by name and is not there.
@@ -79,6 +82,12 @@ def find_scale(
         return _from_colmap(colmap, footage)
     if choice == "none":
         return _without("predict.scale is 'none'")
+    if from_points and model_unit == "metres" and choice in ("auto", "model"):
+        explanation = (
+            "Depth starts from the flight's own points, which are in metres by the positions of its"
+            " telemetry."
+        )
+        return Scale(1.0, "metres", "own_points", explanation)
     # This flight's height is worth more than the heights of the flights that were trained on.
     height = _from_height(footage, frames, depths) if choice in ("auto", "height") else ""
     if isinstance(height, Scale):

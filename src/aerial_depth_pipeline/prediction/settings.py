@@ -41,6 +41,8 @@ class PredictSettings(Settings):
     attitude: Literal["auto", "telemetry", "none"] = "auto"
     """Source of the up vector. `telemetry`: gimbal angles of log or EXIF; `auto`: these, else the
     video's own motion; `none`: the model estimates it."""
+    own_points: bool = True
+    """A model that can start from the flight's own points does; the footage is read once more."""
     pitch: float | None = Field(None, ge=-90, le=30)
     """Pitch where telemetry is silent, degrees (0 horizon, -90 nadir); `null`: see `attitude`."""
     mirrored: bool = False

@@ -98,8 +98,7 @@ def _make(
         members = {target.frame: target.frames for target in admitted}
         write_triplets(members, scene, made, camera, settings, pool)
         positions = known_positions(table[table["kept"]])
-        segments = list({id(target.segment): target.segment for target in targets}.values())
-        points, lengths = own_points(segments, geometry, positions)
+        points, lengths = own_points(_segments_of(targets), geometry, positions)
         made.write_table("own_points", points)
     attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)
@@ -123,6 +122,22 @@ def _make(
         "two_view": int((poses["origin"] == "two_view").sum()) / possible,
         "colmap": int((poses["origin"] == "colmap").sum()) / possible,
     }
+
+
+def points_of_frames(frames: Path) -> pd.DataFrame:
+    """The flight's own points (`own_points.own_points`) of extracted frames, without triplets."""
+    scene, settings = SceneFolder(frames), TripletSettings()
+    table = scene.frame_table()
+    workers = max(2, os.cpu_count() or 2)
+    with ThreadPoolExecutor(workers, thread_name_prefix="two_view") as pool:
+        geometry = PairGeometry(scene, settings, pool)
+        targets = _targets(table, geometry, settings, frames.name)
+        positions = known_positions(table[table["kept"]])
+        return own_points(_segments_of(targets), geometry, positions)[0]
+
+
+def _segments_of(targets: list[Target]) -> list[Segment]:
+    return list({id(target.segment): target.segment for target in targets}.values())
 
 
 def _targets(

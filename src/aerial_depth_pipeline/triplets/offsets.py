@@ -18,6 +18,8 @@ def choose_offset(
     offset, best, closeness = 1, 1, np.inf
     while offset <= max(1, (longest - 1) // 2):
         pairs = [(s, (p, p + offset)) for s in segments for p in range(len(s.frames) - offset)]
+        if not pairs:  # no segment has a second frame
+            break
         places = np.linspace(0, len(pairs) - 1, min(_SAMPLES, len(pairs)))
         pairs = [pairs[i] for i in sorted({round(place) for place in places})]
         geometry.ensure(pairs, "frame offset")
