@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.images import read_image, scale_down
 from aerial_depth_pipeline.geometry.poses import angle_between, relative_pose, rotation_angle
 from aerial_depth_pipeline.triplets.make import make_triplets
@@ -157,3 +158,17 @@ def test_no_triplet_is_an_error_that_says_why(flight, tmp_path):
             tmp_path,
             TripletSettings(width=96, height=64, frame_offset=30, corners=100),
         )
+
+
+def test_depth_by_matching_is_written_at_the_triplets_size(flight, tmp_path):
+    chosen = 12
+    found = make_triplets(
+        flight.frames,
+        tmp_path,
+        SETTINGS,
+        sfm_points=lambda frame: np.ones((1, 3)),
+        matched_depth=lambda frame: flight.depths[frame] if frame == chosen else None,
+    )
+    files = sorted((tmp_path / "matched").iterdir())
+    assert chosen in found["targets"] and [path.stem for path in files] == [f"{chosen:06d}"]
+    assert read_depth(files[0]).shape == (SETTINGS.height, SETTINGS.width)

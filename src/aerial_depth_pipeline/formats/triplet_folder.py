@@ -57,6 +57,10 @@ class TripletFolder:
         """The calibration of each frame of a triplet."""
         return self.path / numbered(target, CALIBRATION_SUFFIX)
 
+    def matched_file(self, target: int) -> Path:
+        """z-depth of a target by matching with other views, where they confirm it."""
+        return self.path / "matched" / numbered(target, ".tiff")
+
     def targets(self) -> list[int]:
         """The target frames that have a triplet."""
         return sorted(int(path.stem) for path in self.path.glob("*.jpg"))

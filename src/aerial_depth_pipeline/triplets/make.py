@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.capture.sources.sfmlearner import FOLDER
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import bounded_map, disk_full_as_sentence
+from aerial_depth_pipeline.formats.depth_maps import write_depth
 from aerial_depth_pipeline.formats.images import scale_down, write_jpeg
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.formats.triplet_folder import TripletFolder, calibration_text
@@ -40,6 +42,7 @@ def make_triplets(
     sfm_poses: Poses | None = None,
     metric: bool = False,
     sfm_points: Callable[[int], np.ndarray] | None = None,
+    matched_depth: Callable[[int], np.ndarray | None] = lambda frame: None,
 ) -> dict:
     """Write one scene's triplets in the SfMLearner layout, with relative poses.
 
@@ -52,6 +55,8 @@ def make_triplets(
         metric: whether the unit of `sfm_poses` is the metre.
         sfm_points: gives the sparse points [N, 3] that a frame of `sfm_poses` shows, in its
             camera's axes.
+        matched_depth: gives z-depth [H, W] of a frame by matching, 0 where there is none; None for
+            a frame without any. It is written at the triplets' size.
 
     Returns:
         `targets` (frame numbers), `span` (the widest triplet, first to last source, in frame
@@ -70,6 +75,7 @@ def make_triplets(
         poses = sfm_poses or {}
         result = _make(frames, folder, settings, poses, metric)
         if sfm_points is not None:
+            write_matched(result["targets"], TripletFolder(folder), matched_depth, settings)
             placed = [frame for frame in result["targets"] if frame in poses]
             TripletFolder(folder).write_table("points", point_table(placed, sfm_points))
         return result
@@ -122,6 +128,23 @@ def _make(
         "two_view": int((poses["origin"] == "two_view").sum()) / possible,
         "colmap": int((poses["origin"] == "colmap").sum()) / possible,
     }
+
+
+def write_matched(
+    targets: list[int],
+    made: TripletFolder,
+    matched_depth: Callable[[int], np.ndarray | None],
+    settings: TripletSettings,
+) -> None:
+    """Write the depth of targets by matching, at the triplets' size."""
+    size = settings.width, settings.height
+    for target in targets:
+        depth_HW = matched_depth(target)
+        if depth_HW is not None:
+            path = made.matched_file(target)
+            path.parent.mkdir(exist_ok=True)
+            # No mean over an edge: it would be a depth that nothing has.
+            write_depth(path, cv2.resize(depth_HW, size, interpolation=cv2.INTER_NEAREST))
 
 
 def points_of_frames(frames: Path) -> pd.DataFrame:

@@ -45,6 +45,8 @@ def make_scene_triplets(
     deciding = {key: value for key, value in parameters.items() if key != "split"}
 
     def compute(name: str, folder: Path, _: Path) -> Json:
+        from aerial_depth_pipeline.formats.depth_maps import read_depth
+        from aerial_depth_pipeline.formats.scene_folder import SceneFolder
         from aerial_depth_pipeline.sfm.scene_model import read_scene_model
         from aerial_depth_pipeline.sfm.sparse_depth import points_before_camera
         from aerial_depth_pipeline.triplets.make import make_triplets
@@ -53,6 +55,7 @@ def make_scene_triplets(
         if reconstruction is None:
             return make_triplets(frames[name].path, folder, settings)
         model = read_scene_model(reconstruction.path)
+        maps = SceneFolder(reconstruction.path).depth_files()
         metric = bool(reconstruction.summary.get("metric"))
         return make_triplets(
             frames[name].path,
@@ -61,6 +64,7 @@ def make_scene_triplets(
             model.poses,
             metric,
             lambda frame: points_before_camera(model, frame),
+            lambda frame: read_depth(maps[frame]) if frame in maps else None,
         )
 
     def made_from(name: str) -> list[object]:
@@ -69,7 +73,7 @@ def make_scene_triplets(
             frames[name].fingerprint,
             None if reconstruction is None else reconstruction.fingerprint,
             deciding,
-            "own points",  # triplets from before there were any are made again
+            "own points with size, matched depth",  # triplets without them are made again
         ]
 
     yield from process_scenes(
