@@ -24,7 +24,7 @@ def test_half_the_bits_change_depth_little_and_leave_the_model_alone(encoder):
     before = model(image)
     fast = in_bfloat16(model)
     depth = fast(image)
-    assert {weight.dtype for weight in fast.network.body.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in fast.network.encoder.body.parameters()} == {torch.bfloat16}
     if encoder == "resnet10t":
         assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in fast.network.modules())
     assert before.max() / before.min() > 1.2
