@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.training.test_train import SMALL, settings
+from tests.training.test_train import SMALL, Recorder, settings
 from tests.worlds.tiny_world import World, calibration, orbit, write_domain
 
 from aerial_depth_pipeline.errors import UserError
@@ -16,7 +16,13 @@ from aerial_depth_pipeline.training.batch import crop, flip, rotate
 from aerial_depth_pipeline.training.samples import read_triplets
 from aerial_depth_pipeline.training.scene_scale import with_step_lengths
 from aerial_depth_pipeline.training.settings import PoseSettings
-from aerial_depth_pipeline.training.start import starts, take_start
+from aerial_depth_pipeline.training.start import (
+    held_out_error,
+    hold_back,
+    points_of_targets,
+    starts,
+    take_start,
+)
 from aerial_depth_pipeline.training.train import train
 
 WIDTH, HEIGHT, STEP = 96, 64, 3.0
@@ -57,7 +63,7 @@ def triplets(domain):
 
 def test_the_start_is_in_training_units(triplets):
     factors = {"tiny/world_1": 0.05}
-    found = starts(triplets, factors)
+    found = starts(points_of_targets(triplets, factors), triplets)
     step = np.linalg.norm(triplets[0].T_S44[0, :3, 3]) * 0.05
     metres = STEP_M / step
     for row, triplet in zip(found, triplets, strict=True):
@@ -74,12 +80,16 @@ def test_the_start_is_in_training_units(triplets):
 def test_poses_that_are_longer_than_the_stored_ones_bring_their_unit(triplets):
     longer = [replace(t, length_factor=4.0) for t in triplets]
     factors = {"tiny/world_1": 1.0}
-    found, expected = starts(longer, factors)[:, 0], starts(triplets, factors)[:, 0] / 4
+    found, expected = (
+        starts(points_of_targets(longer, factors), longer)[:, 0],
+        starts(points_of_targets(triplets, factors), triplets)[:, 0] / 4,
+    )
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=0)
 
 
 def batch_of(triplets):
-    start = starts(triplets[:2], {"tiny/world_1": 0.05}).float()
+    points = points_of_targets(triplets[:2], {"tiny/world_1": 0.05})
+    start = starts(points, triplets[:2]).float()
     count = len(start)
     return {
         "images": torch.rand(count, 3, 3, HEIGHT, WIDTH),
@@ -134,3 +144,25 @@ def test_it_needs_poses_of_two_views():
     network = SMALL.model_copy(update={"level_ground": True, "own_points": True})
     with pytest.raises(ValueError, match="two_view"):
         settings(network=network, pose=PoseSettings(source="colmap"))
+
+
+def test_points_that_are_held_back_tell_the_error_without_ground_truth(triplets):
+    factors = {"tiny/world_1": 0.05}
+    points = points_of_targets(triplets, factors)
+    shown, fields = hold_back(points)
+    assert [len(p.inverse_N) if p else 0 for p in shown] == [480, 480, 480, 0, 0]
+    assert (fields["held_out_inverse"] > 0).sum(1).tolist() == [120, 120, 120, 0, 0]
+    true = torch.stack([torch.tensor(1 / depth_of(f)) for f in range(1, 6)])[:, None].float()
+    assert held_out_error(7 * true, fields) < 0.01
+    tilted = true * torch.linspace(0.8, 1.25, HEIGHT)[:, None]
+    assert 0.05 < held_out_error(tilted, fields) < 0.15
+    nothing = {name: value[3:] for name, value in fields.items()}
+    assert held_out_error(true[3:], nothing).isnan()
+
+
+def test_validation_logs_the_error_at_points_for_any_network(tmp_path):
+    folder = write_domain(tmp_path / "tiny", worlds=[1], triplets=5, validation=3)
+    write_points(folder, unit=STEP_M)
+    recorder = Recorder()
+    train({"tiny": folder}, settings(pose=PoseSettings(), steps=3), tmp_path / "run", recorder)
+    assert 0 < recorder.metrics["val/points"][3] < 1

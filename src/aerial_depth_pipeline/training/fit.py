@@ -40,7 +40,12 @@ from aerial_depth_pipeline.training.scene_scale import (
     with_step_lengths,
 )
 from aerial_depth_pipeline.training.settings import TrainSettings
-from aerial_depth_pipeline.training.start import starts
+from aerial_depth_pipeline.training.start import (
+    check_points,
+    hold_back,
+    points_of_targets,
+    starts,
+)
 from aerial_depth_pipeline.training.store import TripletBatches, TripletStore
 from aerial_depth_pipeline.training.terms import TERMS
 
@@ -87,10 +92,15 @@ def fit(
     for term in TERMS:
         if term.used(settings):
             store.fields |= term.data(triplets, scale, settings)
+    shown, fields = hold_back(points_of_targets(held_out, scale.factors))
+    if validation is not None and any(shown):
+        validation.fields |= fields
     if settings.network.own_points:
-        store.fields["start"] = starts(triplets, scale.factors)
+        points = points_of_targets(triplets, scale.factors)
+        check_points(points)
+        store.fields["start"] = starts(points, triplets)
         if validation is not None:
-            validation.fields["start"] = starts(held_out, scale.factors)
+            validation.fields["start"] = starts(shown, held_out)
     start = [] if initial is None else [initial.fingerprint]
     kept = settings.for_fingerprint(Mark.NO_EFFECT)
     names = [(t.scene, t.image.name) for t in triplets]

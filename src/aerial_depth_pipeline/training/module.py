@@ -18,7 +18,7 @@ from aerial_depth_pipeline.training.kernels.compiling import pays
 from aerial_depth_pipeline.training.kernels.optimizers import Adam, AdamW
 from aerial_depth_pipeline.training.objective import objective, source_depth_needed
 from aerial_depth_pipeline.training.settings import PoseSettings, TrainSettings
-from aerial_depth_pipeline.training.start import take_start, without_attitude
+from aerial_depth_pipeline.training.start import held_out_error, take_start, without_attitude
 from aerial_depth_pipeline.training.store import TripletStore
 from aerial_depth_pipeline.training.terms import Context
 
@@ -184,7 +184,10 @@ class TrainingModule(L.LightningModule):
                 batch, settings, *where, inverse_depths, T, predicted, slope, estimated
             )
             context.source_inverse_BSHW, context.fast = source_inverse, self.fast
-            return objective(context)
+            terms = objective(context)
+            if "held_out" in batch:
+                terms["points"] = held_out_error(inverse_depths[0].detach(), batch)
+            return terms
 
     def _source_inverse_depth(
         self, model: Any, seen_BL3HW: torch.Tensor, batch: Batch

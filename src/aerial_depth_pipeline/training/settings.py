@@ -194,7 +194,8 @@ class TrainSettings(Settings):
     early_stopping: int = Field(0, ge=0)
     """Validations without a better `monitor` after which training ends; 0 for never."""
     monitor: str = "photometric"
-    """Validation metric for the best, smaller is better: `photometric`, `abs_rel`, …"""
+    """Validation metric for the best, smaller is better: `photometric`, `points` (error at the
+    flight's own points that were held back), `abs_rel`, …"""
     resume: Annotated[Literal["auto", True, False], Mark.NO_EFFECT] = "auto"
     """`auto`: a killed run of the same settings and data; `true`: insist on one; `false`: anew."""
     cache_gigabytes: Annotated[float, Mark.NO_EFFECT] = 8.0

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
@@ -15,11 +17,12 @@ from aerial_depth_pipeline.geometry.surface import (
     relative_start,
     start_of,
 )
+from aerial_depth_pipeline.geometry.warping import sample
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.training.batch import FIELDS, Batch, Crop, InverseDepth, Rotation
 from aerial_depth_pipeline.training.samples import Triplet, decode
 
-_SIZE = ["width", "height"]
+_HELD_BACK = 5  # every n-th point of a frame of validation
 
 
 class _Start(InverseDepth):
@@ -37,48 +40,94 @@ class _Start(InverseDepth):
 FIELDS["start"] = _Start()
 
 
-def starts(triplets: Sequence[Triplet], factors: dict[str, float]) -> torch.Tensor:
-    """`geometry.surface.start_of` for the targets, in training units, [N, 2, H, W] float16; 0 for
-    targets with too few points.
+def points_of_targets(
+    triplets: Sequence[Triplet], factors: dict[str, float]
+) -> list[FramePoints | None]:
+    """The flight's own points that each target shows, in pixels of the triplet's images and in
+    training units; None for targets with too few.
 
     Args:
         factors: as of `TripletStore`.
-
-    Raises:
-        UserError: where no scene has points.
     """
     tables = {folder: _points_by_frame(folder) for folder in {t.image.parent for t in triplets}}
-    if not any(tables.values()):
-        raise UserError(
-            "train.network.own_points needs the flight's own points (own_points.parquet), and no"
-            " scene has any. Make the triplets again, or set it to false."
-        )
+    found: list[FramePoints | None] = []
+    for triplet in triplets:
+        rows = tables[triplet.image.parent].get(int(triplet.image.stem))
+        if rows is None or len(rows) < FEWEST_POINTS:
+            found.append(None)
+            continue
+        shares_N2 = rows[["x", "y"]].to_numpy(float) / rows[["width", "height"]].to_numpy(float)
+        unit = triplet.length_factor * factors[triplet.scene]
+        columns = (rows[name].to_numpy(float) / unit for name in ("inverse_depth", "deviation"))
+        height, width = decode(triplet.image, triplet.frames).shape[1:3]
+        found.append(FramePoints(shares_N2 * (width, height), *columns))
+    return found
+
+
+def hold_back(points: Sequence[FramePoints | None]) -> tuple[list[FramePoints | None], Batch]:
+    """The points without a fifth of those of each frame, and the fields `held_out` [N, P, 2] (their
+    pixels) and `held_out_inverse` [N, P] (0 where there is none)."""
+    shown: list[FramePoints | None] = []
+    pixels, inverse = [], []
+    for each in points:
+        if each is None:
+            shown.append(None)
+            pixels.append(torch.zeros(0, 2))
+            inverse.append(torch.zeros(0))
+            continue
+        held_N = np.arange(len(each.inverse_N)) % _HELD_BACK == 0
+        shown.append(FramePoints(*(values[~held_N] for values in vars(each).values())))
+        pixels.append(torch.tensor(each.pixels_N2[held_N]).float())
+        inverse.append(torch.tensor(each.inverse_N[held_N]).float())
+    padded = (pad_sequence(each, batch_first=True) for each in (pixels, inverse))
+    return shown, dict(zip(("held_out", "held_out_inverse"), padded, strict=True))
+
+
+def held_out_error(inverse_B1HW: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Mean over images of the median absolute logarithm of the ratio of inverse depth to that of
+    the points that were held back (a scalar), freed of its median in each image: what validation
+    without ground truth can know. NaN where no image has any."""
+    known = batch["held_out_inverse"] > 0
+    predicted = sample(inverse_B1HW, batch["held_out"].transpose(1, 2)[:, :, None])[:, 0, 0]
+    ratio = torch.log(predicted.clamp_min(1e-9) / batch["held_out_inverse"])
+    ratio = torch.where(known, ratio, torch.nan)
+    error = (ratio - ratio.nanmedian(1, keepdim=True).values).abs()
+    return error.nanmedian(1).values.nanmean()
+
+
+def starts(points: Sequence[FramePoints | None], triplets: Sequence[Triplet]) -> torch.Tensor:
+    """`geometry.surface.start_of` for the targets, [N, 2, H, W] float16 in the points' unit; 0
+    for targets without points."""
     rows = []
-    for triplet in progress(triplets, "own points", len(triplets), "triplet"):
+    pairs = zip(points, triplets, strict=True)
+    for each, triplet in progress(pairs, "own points", len(triplets), "triplet"):
         image_HW3 = decode(triplet.image, triplet.frames)[triplet.frames // 2]
         height, width = image_HW3.shape[:2]
-        points = tables[triplet.image.parent].get(int(triplet.image.stem))
-        if points is None or len(points) < FEWEST_POINTS:
+        if each is None or len(each.inverse_N) < FEWEST_POINTS:
             rows.append(torch.zeros(2, height, width, dtype=torch.float16))
             continue
-        shares_N2 = points[["x", "y"]].to_numpy(float) / points[_SIZE].to_numpy(float)
-        unit = triplet.length_factor * factors[triplet.scene]
-        inverse_N, deviation_N = (
-            points[name].to_numpy(float) / unit for name in ("inverse_depth", "deviation")
-        )
-        frame_points = FramePoints(shares_N2 * (width, height), inverse_N, deviation_N)
         up, K = (torch.tensor(value[None]) for value in (triplet.up_3, triplet.K_33))
         slope_2 = ground_slope(up, K, height, width)[0].numpy()
-        rows.append(torch.from_numpy(start_of(frame_points, image_HW3, slope_2)).half())
+        rows.append(torch.from_numpy(start_of(each, image_HW3, slope_2)).half())
     return torch.stack(rows)
+
+
+def check_points(points: Sequence[FramePoints | None]) -> None:
+    """Raise a UserError where no target has points."""
+    if not any(points):
+        raise UserError(
+            "train.network.own_points needs the flight's own points (own_points.parquet), and no"
+            " triplet has any. Make the triplets again, or set it to false."
+        )
 
 
 def _points_by_frame(folder: Path) -> dict[int, pd.DataFrame]:
     files = TripletFolder(folder)
     if not files.table_file("own_points").is_file():
         return {}
-    groups = files.table("own_points").groupby("frame")
-    return {int(frame): rows for frame, rows in groups}
+    table = files.table("own_points")
+    # Tables from before they told the frames' size are of no use here.
+    return {int(frame): rows for frame, rows in table.groupby("frame") if "width" in rows}
 
 
 def take_start(

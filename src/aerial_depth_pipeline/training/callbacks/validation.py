@@ -47,9 +47,9 @@ class Validation(StepCallback):
         self._stop_early(trainer, module)
 
     def _figures(self, trainer: L.Trainer, module: TrainingModule) -> dict[str, float]:
-        figures = {}
+        figures: dict[str, float] = {}
         if self.store is not None:
-            figures["photometric"] = _photometric(trainer, module, self.store)
+            figures = _held_out(trainer, module, self.store)
         if self.validate_depth is not None:
             with torch.autocast(module.device.type, enabled=False):
                 depth = self.validate_depth(module.depth_model())
@@ -91,9 +91,14 @@ class Validation(StepCallback):
 
 
 @torch.no_grad()
-def _photometric(trainer: L.Trainer, module: TrainingModule, store: TripletStore) -> float:
-    """Photometric loss of the held-out triplets, without augmentation."""
-    total, size = 0.0, max(1, module.settings.batch_size // module.settings.accumulate)
+def _held_out(trainer: L.Trainer, module: TrainingModule, store: TripletStore) -> dict[str, float]:
+    """Photometric loss of the held-out triplets, without augmentation, and the error at the points
+    that were held back, where there are any."""
+    total, at_points, size = (
+        0.0,
+        list[float](),
+        max(1, module.settings.batch_size // module.settings.accumulate),
+    )
     module.evaluated.eval()
     for first in range(0, len(store), size):
         batch = store.batch(list(range(first, min(first + size, len(store)))))
@@ -101,5 +106,10 @@ def _photometric(trainer: L.Trainer, module: TrainingModule, store: TripletStore
         with trainer.precision_plugin.forward_context():
             terms = module.losses(batch, module.evaluated, augmented=False)
         total += float(terms["photometric"]) * len(batch["K"])
+        if "points" in terms and terms["points"].isfinite():
+            at_points += [float(terms["points"])] * len(batch["K"])
     module.model.train()
-    return total / len(store)
+    figures = {"photometric": total / len(store)}
+    if at_points:
+        figures["points"] = sum(at_points) / len(at_points)
+    return figures
