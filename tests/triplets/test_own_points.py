@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,22 @@ def test_without_positions_the_unit_is_the_same_along_the_flight(flight):
     flown = [np.linalg.norm(centers[b] - centers[a]) for a, b in ways]
     ratio = np.array([*ways.values()]) / flown
     assert np.std(ratio) / np.mean(ratio) < 0.02
+
+
+def test_a_pose_that_few_corners_fit_gives_no_points(flight):
+    scene = SceneFolder(flight.frames)
+    table = scene.frame_table()
+    segment = Segment(table[table["kept"]]["frame"].astype(int).tolist()[:5], [100.0] * 5)
+    with ThreadPoolExecutor(2) as pool:
+        geometry = PairGeometry(scene, SETTINGS, pool)
+        geometry.ensure([(segment, (0, 2)), (segment, (2, 4))], "pairs")
+        assert set(own_points([segment], geometry, {})[0]["frame"]) == {
+            segment.frames[p] for p in (0, 2, 4)
+        }
+        segment.pairs[0, 2] = replace(segment.pairs[0, 2], inliers=30)
+        found, ways = own_points([segment], geometry, {})
+    assert set(found["frame"]) == {segment.frames[p] for p in (2, 4)}
+    assert len(ways) == 2
 
 
 def test_relative_poses_have_these_lengths_without_telemetry(flight, tmp_path):

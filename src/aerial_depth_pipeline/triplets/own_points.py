@@ -24,6 +24,7 @@ _CHANGE_OF_SPEED = 0.03  # relative, between pairs that overlap in time
 _LEAST_RATIO_ERROR = 0.003
 _LARGEST_DEVIATION = 0.5  # relative, of a point that is kept
 _ROUNDS, _USUAL = 4, 2.0  # of least squares; residual, in deviations, up to which it counts fully
+_FEWEST_INLIERS = 60  # of a pair whose corners become points: fewer fit a wrong pose as well
 _FEWEST_SHARED = 20  # corners that tell the lengths of two pairs apart
 
 
@@ -172,7 +173,11 @@ def _way(segment: Segment, pair: Pair, positions: Mapping[int, np.ndarray]) -> f
 def _tracks_of(segment: Segment, geometry: PairGeometry) -> dict[int, Tracks]:
     """Tracks of the frames by their position in the segment, where a pair of theirs has a pose."""
     best: dict[tuple[int, int], tuple[float, Pair]] = {}
-    usable = usable_pairs(segment)
+    usable = {
+        pair: view
+        for pair, view in usable_pairs(segment).items()
+        if view.inliers >= _FEWEST_INLIERS
+    }
     for pair, two_view in usable.items():
         misfit = abs(float(np.log(max(two_view.parallax / geometry.width, 1e-4) / _GOAL)))
         for place in (0, 1):
