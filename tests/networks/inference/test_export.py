@@ -166,6 +166,15 @@ def test_graphs_of_a_model_without_level_ground_take_an_image_alone(tmp_path):
 
 
 @pytest.mark.slow
+def test_graphs_of_a_model_that_starts_from_points_start_from_level_ground(tmp_path):
+    settings = SMALL.model_copy(update={"encoder": "test_resnet", "own_points": True})
+    model = DepthModel(DepthNetwork(settings), settings, 96, 64)
+    frames = smooth_images(2, 64, 96)
+    report = export_model(model, tmp_path / "onnx", frames, [], ExportSettings(int8=False))
+    assert "level ground" in report["own_points"]
+    assert all(graph["max_relative_difference"] < 1e-3 for graph in report["graphs"].values())
+
+
 def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
     model, folder, report = exported
     stated = report["graphs"][INT8]

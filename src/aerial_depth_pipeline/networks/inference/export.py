@@ -52,6 +52,7 @@ _OPSET = 20
 _EXPORTERS = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of every internal step
 Predict = Callable[..., np.ndarray]
 Images = Sequence[np.ndarray]
+_OWN_POINTS = "only DepthModel takes them; the graphs start from level ground"
 _ATTITUDE = (
     f"{SLOPE}: float32 [B, 2], optional; by how much the inverse depth of level ground grows from"
     " the image's centre to its right and to its lower border, relative to the centre: (0, height /"
@@ -136,6 +137,7 @@ def export_model(
         "opset": _OPSET,
         "output": f"{OUTPUT}: float32 [B, H, W], z-depth in the unit above",
         "attitude": _ATTITUDE if model.takes_slope else "the model does not take it",
+        "own_points": _OWN_POINTS if model.takes_start else "the model does not take them",
         "versions": versions,
         "check_frames": len(check),
         "graphs": graphs,
