@@ -162,6 +162,20 @@ def test_depth_has_the_unit_of_the_start():
     np.testing.assert_allclose(np.median(found[1]), 5.0 * 2.0, rtol=0.1)
 
 
+def test_the_network_does_not_change_the_scale_of_the_points():
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(POINTS), POINTS, 96, 64)
+    images = np.random.default_rng(0).integers(0, 255, (1, 64, 96, 3), np.uint8)
+    start = np.random.default_rng(1).uniform(0.01, 0.03, (1, 2, 64, 96)).astype(np.float32)
+    start[:, 1] = np.linspace(0, 1, 96)
+    before = model.predict(images, None, start)
+    model.network.decoder.heads["0"].bias.data += 0.3
+    after = model.predict(images, None, start)
+    near = start[0, 1] > 0.5
+    assert np.median(after[0][near] * start[0, 0][near]) == pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(after, before, rtol=0.05)
+
+
 def test_a_start_needs_level_ground():
     with pytest.raises(ValueError, match="own_points needs level_ground"):
         SMALL.model_copy(update={"level_ground": False, "own_points": True})

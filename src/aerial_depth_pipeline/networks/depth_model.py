@@ -21,6 +21,7 @@ from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 _FORMAT = 1
+_NEAR_POINTS = 0.5
 _WEIGHTS, _DESCRIPTION = "model.safetensors", "model.json"
 
 
@@ -133,7 +134,8 @@ class DepthModel:
         start, median = relative_start(start)
         initial = self.settings.initial_depth or 1.0
         unit = torch.where(median > 0, 1 / (median * initial), unit)
-        return self.network(x_B3HW, slope, start), unit
+        inverse = self.network(x_B3HW, slope, start)
+        return inverse * _scale_at_points(initial * inverse, start), unit
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `model.json` into `folder`, all or nothing."""
@@ -183,3 +185,11 @@ class DepthModel:
                 f"The model in {folder} is damaged ({error}); train it again or copy it once more."
             ) from error
         return cls(network, settings, *size, metadata).to(device)
+
+
+def _scale_at_points(inverse_B1HW: torch.Tensor, start_B2HW: torch.Tensor) -> torch.Tensor:
+    """The median ratio [B, 1, 1, 1] of the start to a prediction near points, 1 without any: the
+    points have measured the scale, which a network changes by a few per cent without a reason."""
+    start, nearness = start_B2HW.split(1, 1)
+    ratio = torch.where((nearness > _NEAR_POINTS) & (start > 0), start / inverse_B1HW, torch.nan)
+    return ratio.flatten(1).nanmedian(1).values.nan_to_num(1.0)[:, None, None, None]
