@@ -15,6 +15,7 @@ from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.capture.undistortion import distort
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.own_points import frame_points
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.geometry.surface import FEWEST_POINTS, FramePoints, start_of
@@ -104,8 +105,7 @@ class FilmPoints:
         if not distance[nearest] <= (_FARTHEST if self._continuous else 0.0):  # also for NaN
             return None
         rows = self._points[self._frames[nearest]]
-        columns = (rows[name].to_numpy(float) for name in ("inverse_depth", "deviation"))
-        points = FramePoints(rows[["x", "y"]].to_numpy(float), *columns)
+        points = frame_points(rows)
         if distance[nearest] > 0:
             points = self._followed(points, int(self._frames[nearest]), frame)
         if len(points.inverse_N) < FEWEST_POINTS:

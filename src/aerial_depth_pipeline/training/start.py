@@ -9,6 +9,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.formats.own_points import frame_points
 from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 from aerial_depth_pipeline.geometry.ground import ground_slope
 from aerial_depth_pipeline.geometry.surface import (
@@ -56,11 +57,9 @@ def points_of_targets(
         if rows is None or len(rows) < FEWEST_POINTS:
             found.append(None)
             continue
-        shares_N2 = rows[["x", "y"]].to_numpy(float) / rows[["width", "height"]].to_numpy(float)
         unit = triplet.length_factor * factors[triplet.scene]
-        columns = (rows[name].to_numpy(float) / unit for name in ("inverse_depth", "deviation"))
         height, width = decode(triplet.image, triplet.frames).shape[1:3]
-        found.append(FramePoints(shares_N2 * (width, height), *columns))
+        found.append(frame_points(rows, (width, height), unit))
     return found
 
 

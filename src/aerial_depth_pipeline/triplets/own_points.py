@@ -12,10 +12,10 @@ from scipy.sparse.linalg import lsqr
 from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.motion.triangulation import CornerDepths, triangulate
 from aerial_depth_pipeline.capture.motion.two_view import TwoView
+from aerial_depth_pipeline.formats.own_points import COLUMNS
 from aerial_depth_pipeline.geometry.poses import invert
 from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
 
-COLUMNS = ["frame", "x", "y", "inverse_depth", "deviation", "views", "metric", "width", "height"]
 _GOAL = 0.04  # parallax of the pair that is chosen on either side, share of the width
 _MAX_RESIDUAL = 0.7  # pixels
 _POSITION_NOISE = 0.3  # metres, of smoothed positions
@@ -67,9 +67,7 @@ def own_points(
             segment is its mean step.
 
     Returns:
-        `frame`; `x`, `y` (pixels of the frame); `inverse_depth` and its standard deviation
-        `deviation`; `views`, the other frames that agree; `metric`, whether the unit is the metre;
-        `width` and `height` of the frame in pixels.
+        The columns of `formats.own_points`.
         Lengths in the same unit, by the numbers of both frames, the earlier one first.
     """
     ways: dict[Pair, float] = {}

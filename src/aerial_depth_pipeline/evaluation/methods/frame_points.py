@@ -9,6 +9,7 @@ import pandas as pd
 
 from aerial_depth_pipeline.evaluation.methods.frame_slope import slope_of
 from aerial_depth_pipeline.evaluation.references import Reference
+from aerial_depth_pipeline.formats.own_points import frame_points
 from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 from aerial_depth_pipeline.geometry.surface import FEWEST_POINTS, FramePoints, start_of
 
@@ -18,9 +19,7 @@ def points_of(reference: Reference) -> FramePoints | None:
     table = points_table(reference.triplets)
     if table is None:
         return None
-    rows = table[table["frame"] == reference.frame]
-    columns = (rows[name].to_numpy(float) for name in ("inverse_depth", "deviation"))
-    return FramePoints(rows[["x", "y"]].to_numpy(float), *columns)
+    return frame_points(table[table["frame"] == reference.frame])
 
 
 def start_of_frame(reference: Reference, image_HW3: np.ndarray) -> np.ndarray | None:
