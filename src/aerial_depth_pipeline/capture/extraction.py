@@ -51,6 +51,7 @@ _INTERIM_QUALITY = 98  # of frames that are compressed once more after self-cali
 # Flow between two calibration frames, share of the width, that matching still bridges with ease
 _CALIBRATION_STEP = 0.12
 _CANDIDATES_PER_SECOND = 15
+_STEP_FOR_POINTS = 0.02  # flow between two frames, share of the width
 
 
 def extract_frames(
@@ -141,13 +142,15 @@ def _extract(
 
 
 def extract_for_points(footage: Footage, folder: Path) -> Undistortion:
-    """Choose, undistort and write frames of footage with a known camera as `extract_frames` does
-    at its defaults, with `frames.parquet` and `camera.yaml`, and nothing else.
+    """Choose, undistort and write frames of footage with a known camera, with `frames.parquet` and
+    `camera.yaml`, and nothing else: about two for every step that triangulation needs, however
+    long the footage is.
 
     Raises:
         SceneError: where the camera cannot be undistorted.
     """
-    out, settings = SceneFolder(folder), FrameExtractionSettings()
+    out = SceneFolder(folder)
+    settings = FrameExtractionSettings(max_frames=None, min_motion=_STEP_FOR_POINTS)
     undistortion = _plan(footage.camera, footage.path)
     stride = _stride(settings.stride, footage.source)
     rows = _write_selected(footage, out, settings, stride, undistortion)
