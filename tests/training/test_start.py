@@ -166,3 +166,9 @@ def test_validation_logs_the_error_at_points_for_any_network(tmp_path):
     recorder = Recorder()
     train({"tiny": folder}, settings(pose=PoseSettings(), steps=3), tmp_path / "run", recorder)
     assert 0 < recorder.metrics["val/points"][3] < 1
+
+
+def test_a_training_without_validation_needs_no_points(tmp_path):
+    folder = write_domain(tmp_path / "tiny", worlds=[1], triplets=4, validation=0)
+    changed = settings(steps=2, pose=PoseSettings())
+    assert train({"tiny": folder}, changed, tmp_path / "run", None) is not None

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from aerial_depth_pipeline.configuration import Mark
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of
+from aerial_depth_pipeline.geometry.surface import FramePoints
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.progress import progress_bar, quiet
@@ -92,9 +93,10 @@ def fit(
     for term in TERMS:
         if term.used(settings):
             store.fields |= term.data(triplets, scale, settings)
-    shown, fields = hold_back(points_of_targets(held_out, scale.factors))
-    if validation is not None and any(shown):
-        validation.fields |= fields
+    shown: list[FramePoints | None] = []
+    if validation is not None:
+        shown, fields = hold_back(points_of_targets(held_out, scale.factors))
+        validation.fields |= fields if any(shown) else {}
     if settings.network.own_points:
         points = points_of_targets(triplets, scale.factors)
         check_points(points)
