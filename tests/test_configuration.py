@@ -16,6 +16,8 @@ class Inner(Settings):
 
 
 class Outer(Settings):
+    FORMER = {"rural": ("kind", {True: "country", False: "town"})}
+
     steps: int = Field(ge=1)
     offset: int | Literal["auto"] = "auto"
     kind: Literal["town", "country"] = "town"
@@ -74,6 +76,16 @@ def test_a_former_name_is_understood_with_a_warning_and_wins_over_the_base(caplo
     assert settings.model_dump()["inner"] == {"weight": 0.25}
     assert settings.for_fingerprint(Mark.NO_EFFECT)["inner"] == {"wt": 0.25}
     assert "on" in settings.for_fingerprint() and "on" not in settings.for_fingerprint(*Mark)
+
+
+def test_a_former_field_becomes_a_value_of_another(caplog) -> None:
+    assert read_settings(Outer, {"steps": 1, "kind": "town", "rural": True}, "train").kind == (
+        "country"
+    )
+    (record,) = caplog.records
+    assert "'train.rural' is now called 'train.kind'" in record.getMessage()
+    # A value that means nothing any more leaves the default.
+    assert read_settings(Outer, {"steps": 1, "rural": "so so"}, "train").kind == "town"
 
 
 def test_a_copy_is_checked_and_dumps_as_it_was_declared() -> None:

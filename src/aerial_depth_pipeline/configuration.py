@@ -8,7 +8,7 @@ import logging
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -50,6 +50,10 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    FORMER: ClassVar[Mapping[str, tuple[str, Mapping[Any, Any]]]] = {}
+    """Fields of an earlier version that became values of another: its name, and what each former
+    value is now; others have no meaning any more. The last one named wins."""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -154,19 +158,27 @@ def read_settings(settings_class: type[S], values: Mapping[str, Any], where: str
 
 
 def present_names(
-    settings_class: type[Settings], values: Mapping[str, Any], where: str
+    settings_class: type[Settings], values: Mapping[str, Any], where: str, warn: bool = True
 ) -> dict[str, Any]:
     """Nested values by present keys. A former key is the user's and wins over that of conf/base;
     changes of several origins are renamed before they are merged."""
     result = dict(values)
+    for former, (name, meanings) in settings_class.FORMER.items():
+        if former in result:
+            meaning = meanings.get(result.pop(former))
+            if warn:
+                _warn_of_name(f"{where}.{former}", f"{where}.{name}")
+            if meaning is not None:
+                result[name] = meaning
     for name, field in settings_class.model_fields.items():
         former, kind = field.serialization_alias, field.annotation
         if former and former in values:
-            _warn_of_name(f"{where}.{former}", f"{where}.{name}")
+            if warn:
+                _warn_of_name(f"{where}.{former}", f"{where}.{name}")
             result[name] = result.pop(former)
         inner = result.get(name)
         if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(inner, Mapping):
-            result[name] = present_names(kind, inner, f"{where}.{name}")
+            result[name] = present_names(kind, inner, f"{where}.{name}", warn)
     return result
 
 

@@ -14,7 +14,7 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 SMALL = NetworkSettings(
     encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16
 )
-LEVEL = SMALL.model_copy(update={"level_ground": True, "initial_depth": 2.0})
+LEVEL = SMALL.model_copy(update={"start": "level_ground", "initial_depth": 2.0})
 
 
 @pytest.mark.parametrize("initial", [0.2, 1.0, 7.0])
@@ -29,7 +29,7 @@ def test_the_untrained_decoder_starts_at_the_initial_depth(initial):
 
 def test_without_an_initial_depth_the_sigmoid_starts_at_one_half():
     torch.manual_seed(1)
-    settings = NetworkSettings(encoder="resnet10t", initial_depth=None, level_ground=False)
+    settings = NetworkSettings(encoder="resnet10t", initial_depth=None, start="none")
     with torch.no_grad():
         maps, *_ = JointModel(settings)(torch.rand(2, 3, 3, 64, 96), [0, 2], 1)
     middle = (1 / settings.min_depth + 1 / settings.max_depth) / 2
@@ -77,7 +77,7 @@ def test_all_scales_start_from_the_same_ground():
 
 def test_level_ground_needs_a_depth_to_start_from():
     with pytest.raises(ValueError, match="level_ground needs an initial_depth"):
-        SMALL.model_copy(update={"level_ground": True, "initial_depth": None})
+        SMALL.model_copy(update={"start": "level_ground", "initial_depth": None})
 
 
 def test_mixed_precision_leaves_depth_finer_than_a_thousandth():
@@ -120,7 +120,7 @@ def test_mixed_precision_gives_the_gradient_of_full_precision():
         assert torch.cosine_similarity(gradient.flatten(), rounded[name].flatten(), 0) > 0.95, name
 
 
-POINTS = LEVEL.model_copy(update={"own_points": True})
+POINTS = LEVEL.model_copy(update={"start": "points"})
 
 
 def test_an_untrained_network_predicts_the_start_and_level_ground_where_it_is_unknown():
@@ -174,8 +174,3 @@ def test_the_network_does_not_change_the_scale_of_the_points():
     near = start[0, 1] > 0.5
     assert np.median(after[0][near] * start[0, 0][near]) == pytest.approx(1, abs=0.01)
     np.testing.assert_allclose(after, before, rtol=0.05)
-
-
-def test_a_start_needs_level_ground():
-    with pytest.raises(ValueError, match="own_points needs level_ground"):
-        SMALL.model_copy(update={"level_ground": False, "own_points": True})

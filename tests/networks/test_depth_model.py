@@ -15,7 +15,7 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 SMALL = NetworkSettings(
     encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16
 )
-LEVEL = SMALL.model_copy(update={"level_ground": True, "initial_depth": 2.0})
+LEVEL = SMALL.model_copy(update={"start": "level_ground", "initial_depth": 2.0})
 
 
 def image_of(height, width, seed=0):
@@ -98,11 +98,23 @@ def test_level_ground_is_kept_in_files_and_in_half_the_bits(tmp_path):
 
 def test_a_model_from_before_level_ground_loads_as_it_was_trained(tmp_path):
     torch.manual_seed(0)
-    settings = SMALL.model_copy(update={"level_ground": False})
+    settings = SMALL.model_copy(update={"start": "none"})
     model = DepthModel(DepthNetwork(settings), settings, 64, 32)
     model.save(tmp_path / "m")
     description = json.loads((tmp_path / "m" / "model.json").read_text())
-    del description["network"]["level_ground"]
+    del description["network"]["start"]
     (tmp_path / "m" / "model.json").write_text(json.dumps(description))
     loaded = DepthModel.load(tmp_path / "m")
     np.testing.assert_array_equal(loaded(image_of(40, 70)), model(image_of(40, 70)))
+
+
+@pytest.mark.parametrize("start", ["none", "level_ground", "points"])
+def test_a_model_from_before_the_start_had_its_name_loads_as_it_was_trained(start, tmp_path):
+    settings = SMALL.model_copy(update={"start": start, "initial_depth": 2.0})
+    DepthModel(DepthNetwork(settings), settings, 64, 32).save(tmp_path / "m")
+    description = json.loads((tmp_path / "m" / "model.json").read_text())
+    del description["network"]["start"]
+    former = {"level_ground": start != "none", "own_points": start == "points"}
+    description["network"] |= former
+    (tmp_path / "m" / "model.json").write_text(json.dumps(description))
+    assert DepthModel.load(tmp_path / "m").settings == settings

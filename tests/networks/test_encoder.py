@@ -47,7 +47,10 @@ def test_pretrained_weights_come_from_a_package_without_any_download(monkeypatch
     monkeypatch.setattr(
         "socket.create_connection", lambda *_, **__: pytest.fail("nothing may be downloaded")
     )
-    encoder = Encoder(NetworkSettings(encoder="tf_efficientnet_lite0", pretrained=True)).eval()
+    settings = NetworkSettings(
+        encoder="tf_efficientnet_lite0", pretrained=True, start="level_ground"
+    )
+    encoder = Encoder(settings).eval()
     weights, body = packaged_weights("tf_efficientnet_lite0"), encoder.body.state_dict()
     for name in ("conv_stem.weight", "blocks.3.0.conv_pw.weight", "blocks.6.0.bn3.running_var"):
         assert torch.equal(body[name], weights[name])

@@ -86,7 +86,7 @@ def test_what_is_stated_or_said_comes_before_motion(video, tmp_path):
 
 def test_the_report_says_what_told_the_attitude(video, tmp_path):
     network = NetworkSettings(
-        encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], level_ground=True
+        encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], start="level_ground"
     )
     model = DepthModel(
         DepthNetwork(network), network, 64, 32

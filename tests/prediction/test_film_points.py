@@ -5,7 +5,17 @@ import pytest
 import torch
 from PIL import Image
 from tests.worlds.flights import flight, world
-from tests.worlds.footage import CAMERA, World, straight_flight, write_camera, write_video
+from tests.worlds.footage import (
+    CAMERA,
+    HEIGHT,
+    WIDTH,
+    World,
+    bracketed_srt,
+    flight_pose,
+    straight_flight,
+    write_camera,
+    write_video,
+)
 
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
@@ -16,6 +26,7 @@ from aerial_depth_pipeline.prediction.settings import PredictSettings
 __all__ = ["flight", "world"]
 
 FILES = PredictSettings(side_by_side=False)
+ROOFS = 0.45  # the highest above the ground, as a logarithm of depth
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +34,7 @@ def model() -> DepthModel:
     """Untrained: it leaves the start nearly as it is."""
     torch.manual_seed(0)
     settings = NetworkSettings(
-        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], own_points=True
+        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], start="points"
     )
     return DepthModel(DepthNetwork(settings), settings, 192, 112)
 
@@ -81,3 +92,80 @@ def test_the_points_can_be_left_out(flight, model, tmp_path):
     settings = FILES.model_copy(update={"own_points": False, "stride": 10})
     report = predict(flight.raw / "video.mp4", model, settings, tmp_path / "out")
     assert "start" not in report and report["scale"]["origin"] == "height"
+
+
+def painted(size: tuple[int, int], seed: int) -> np.ndarray:
+    """A pattern of its own [H, W, 3]."""
+    grain = np.random.default_rng(seed).normal(128, 60, (size[0] // 3 + 1, size[1] // 3 + 1, 3))
+    return np.kron(grain, np.ones((3, 3, 1)))[: size[0], : size[1]].clip(0, 255).astype(np.uint8)
+
+
+def crowd(images: list[np.ndarray]) -> list[np.ndarray]:
+    """A fifth of the picture walks about, each for itself."""
+    random = np.random.default_rng(1)
+    places, ways = random.uniform(0, 1, (60, 2)), random.normal(0, 1, (60, 2))
+    result = []
+    for time, image in enumerate(images):
+        shown = image.copy()
+        for number, (place, way) in enumerate(zip(places, ways, strict=True)):
+            y, x = (place * (HEIGHT - 16) + 2.5 * time * way) % (HEIGHT - 16, WIDTH - 16)
+            shown[int(y) : int(y) + 14, int(x) : int(x) + 14] = painted((14, 14), number)
+        result.append(shown)
+    return result
+
+
+def water(images: list[np.ndarray]) -> list[np.ndarray]:
+    """The lower left quarter glitters, anew in every frame."""
+    result = []
+    for time, image in enumerate(images):
+        shown = image.copy()
+        shown[HEIGHT // 2 :, : WIDTH // 2] = painted((HEIGHT // 2, WIDTH // 2), time)
+        result.append(shown)
+    return result
+
+
+def smooth_paint(images: list[np.ndarray]) -> list[np.ndarray]:
+    """Texture is left on the right third alone."""
+    result = []
+    for image in images:
+        shown = image.copy()
+        shown[:, : 2 * WIDTH // 3] = 120
+        result.append(shown)
+    return result
+
+
+@pytest.mark.parametrize("change", [crowd, water, smooth_paint])
+def test_what_moves_or_shows_nothing_makes_no_wild_surface(change, flight, model, tmp_path):
+    raw = tmp_path / "film"
+    write_video(raw / "video.mp4", change(flight.images[:20]), fps=10)
+    write_camera(raw / "camera.yaml")
+    predict(raw / "video.mp4", model, FILES, tmp_path / "out")
+    for index, true in enumerate(flight.depths[:20]):
+        depth = np.array(Image.open(tmp_path / "out" / "depth" / f"{index:06d}.tiff"))
+        error = np.abs(np.log(depth / true) - np.median(np.log(depth / true)))
+        assert np.quantile(error, 0.98) < ROOFS and error.max() < 2 * ROOFS
+
+
+def test_a_camera_that_only_turns_starts_from_level_ground(world, model, tmp_path):
+    turning = [flight_pose(0, heading=0.012 * i, pitch=60 + 0.3 * i) for i in range(20)]
+    raw = tmp_path / "turning"
+    write_video(raw / "video.mp4", [world.render(T)[0] for T in turning], fps=10)
+    write_camera(raw / "camera.yaml")
+    report = predict(raw / "video.mp4", model, FILES, tmp_path / "out")
+    assert "start" not in report
+    depth = np.array(Image.open(tmp_path / "out" / "depth" / "000010.tiff"))
+    assert depth.max() / depth.min() < 4
+
+
+def test_wrong_positions_leave_the_shape(flight, model, tmp_path):
+    raw = tmp_path / "film"
+    write_video(raw / "video.mp4", flight.images, fps=10)
+    write_camera(raw / "camera.yaml")
+    random = np.random.default_rng(0)
+    fixes = [(0.5 + a, 10.0 + b, 40 + h, 140 + h) for a, b, h in random.normal(0, 4e-4, (40, 3))]
+    (raw / "video.SRT").write_text(bracketed_srt(fixes, 10))
+    predict(raw / "video.mp4", model, FILES, tmp_path / "out")
+    for index, true in enumerate(flight.depths):
+        depth = np.array(Image.open(tmp_path / "out" / "depth" / f"{index:06d}.tiff"))
+        error = np.abs(np.log(depth / true) - np.median(np.log(depth / true)))
+        assert np.quantile(error, 0.98) < ROOFS

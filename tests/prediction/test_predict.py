@@ -195,7 +195,7 @@ def test_the_mean_with_the_mirrored_image_is_one_setting_away(flight, tmp_path):
 def test_level_ground_slopes_as_the_gimbal_says(flight, tmp_path):
     torch.manual_seed(0)
     network = NetworkSettings(
-        encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], level_ground=True
+        encoder="resnet10t", decoder_channels=[4, 4, 8, 8, 8], start="level_ground"
     )
     model = DepthModel(
         DepthNetwork(network), network, 64, 32

@@ -125,25 +125,44 @@ def test_the_share_that_hides_its_points(triplets):
 
 
 def test_a_training_starts_from_the_points_and_keeps_them(domain, tmp_path):
-    network = SMALL.model_copy(update={"level_ground": True, "own_points": True})
+    network = SMALL.model_copy(update={"start": "points"})
     changed = settings(network=network, steps=2, pose=PoseSettings())
     model = train({"tiny": domain}, changed, tmp_path, None)
-    assert model.takes_start and model.settings.own_points
+    assert model.takes_start and model.settings.start == "points"
     widened = next(iter(model.network.encoder.body.parameters()))
     assert widened.shape[1] == 5 and widened[:, 3:].abs().max() > 0
 
 
 def test_without_points_it_says_what_to_do(tmp_path):
     folder = write_domain(tmp_path / "tiny", worlds=[1], triplets=4)
-    network = SMALL.model_copy(update={"level_ground": True, "own_points": True})
+    network = SMALL.model_copy(update={"start": "points"})
     with pytest.raises(UserError, match="own_points.parquet.*Make the triplets again"):
         train({"tiny": folder}, settings(network=network, pose=PoseSettings()), tmp_path, None)
 
 
-def test_it_needs_poses_of_two_views():
-    network = SMALL.model_copy(update={"level_ground": True, "own_points": True})
-    with pytest.raises(ValueError, match="two_view"):
-        settings(network=network, pose=PoseSettings(source="colmap"))
+def test_points_have_the_unit_of_two_view_poses(tmp_path):
+    folder = write_domain(tmp_path / "tiny", worlds=[1], triplets=4)
+    write_points(folder)
+    changed = settings(
+        network=SMALL.model_copy(update={"start": "points"}), pose=PoseSettings(source="learned")
+    )
+    with pytest.raises(UserError, match="two_view"):
+        train({"tiny": folder}, changed, tmp_path / "run", None)
+
+
+@pytest.mark.parametrize("with_points", [True, False])
+def test_auto_starts_from_points_where_there_are_any(with_points, tmp_path):
+    folder = write_domain(tmp_path / "tiny", worlds=[1], triplets=4)
+    if with_points:
+        write_points(folder, unit=STEP_M)
+    network = SMALL.model_copy(update={"start": "auto"})
+    changed = settings(network=network, pose=PoseSettings(), steps=2)
+    model = train({"tiny": folder}, changed, tmp_path / "run", None)
+    assert model.settings.start == ("points" if with_points else "level_ground")
+    # Fine-tuned where there are none, it stays what it is.
+    other = write_domain(tmp_path / "other", worlds=[1], triplets=4)
+    again = train({"tiny": other}, changed, tmp_path / "again", None, initial=model)
+    assert again.settings == model.settings
 
 
 def test_points_that_are_held_back_tell_the_error_without_ground_truth(triplets):

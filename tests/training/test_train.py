@@ -37,7 +37,7 @@ from aerial_depth_pipeline.training.train import train
 from aerial_depth_pipeline.training.triplet_sweep import depth_hint
 
 SMALL = NetworkSettings(
-    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, level_ground=False
+    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, start="none"
 )
 # The plane sweeps before the first step have tests of their own.
 FIXED = PoseSettings(rescale_scenes=False, refine=True)
@@ -252,7 +252,7 @@ def test_two_ranks_train_as_one_process_with_the_same_batch(domain, tmp_path):
         decoder_channels=[8, 8, 16, 16, 32],
         decoder_norm="none",
         pose_channels=16,
-        level_ground=False,
+        start="none",
     )
     curves, models = [], []
     for devices in (1, 2):
@@ -325,7 +325,7 @@ def test_depth_is_learned_on_a_world_that_was_not_seen(tmp_path, source):
             learning_rate=5e-4,
             threads=2,
             network=NetworkSettings(
-                pose_trains_encoder=False, decoder_channels=[8, 16, 32, 64, 128], level_ground=False
+                pose_trains_encoder=False, decoder_channels=[8, 16, 32, 64, 128], start="none"
             ),
             pose=PoseSettings(source=source, refine=True),
         ),
@@ -350,7 +350,7 @@ def test_the_attitude_tells_the_slope_that_training_flights_did_not_show(tmp_pat
             steps=60,
             learning_rate=5e-4,
             threads=2,
-            network=NetworkSettings(level_ground=True),
+            network=NetworkSettings(start="level_ground"),
             pose=PoseSettings(refine=False),
         ),
         tmp_path / "checkpoints",

@@ -26,15 +26,15 @@ class DepthDecoder(nn.Module):
     The sigmoid's range is mapped to inverse depth between 1 / max_depth and 1 / min_depth, as in
     Godard et al., Digging into Self-Supervised Monocular Depth Estimation, ICCV 2019.
 
-    With `level_ground` the sigmoid's argument is relative to that of level ground, whose slope is
-    given or estimated from the deepest features; with `own_points` to that of a given start.
+    The sigmoid's argument is relative to that of level ground, whose slope is given or estimated
+    from the deepest features, or to that of a given start (`NetworkSettings.start`).
     """
 
     def __init__(
         self, channels: list[int], reductions: list[int], settings: NetworkSettings
     ) -> None:
         super().__init__()
-        self.scales, self.takes_start = settings.scales, settings.own_points
+        self.scales, self.takes_start = settings.scales, settings.from_points
         self.min_inverse, self.max_inverse = 1 / settings.max_depth, 1 / settings.min_depth
         skips = {reduction.bit_length() - 1: index for index, reduction in enumerate(reductions)}
         deepest = max(skips)
@@ -43,7 +43,7 @@ class DepthDecoder(nn.Module):
         self.skip_of_level = [skips.get(level, -1) for level in range(deepest)]
         self.before, self.after, self.heads = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         incoming, initial, norm = channels[-1], settings.initial_depth, settings.decoder_norm
-        self.initial_inverse = 1 / initial if initial and settings.level_ground else None
+        self.initial_inverse = 1 / initial if initial and settings.from_level_ground else None
         if self.initial_inverse is not None:
             self.slope = nn.Linear(incoming, 2)
             nn.init.zeros_(self.slope.weight)
@@ -73,9 +73,9 @@ class DepthDecoder(nn.Module):
         image of `size` (height, width).
 
         `only_finest` computes the first alone. `slope_B2` is that of level ground
-        (`geometry.ground.ground_slope`), NaN where it is unknown; unused without `level_ground`.
+        (`geometry.ground.ground_slope`), NaN where it is unknown; unused with `start: none`.
         `start_B2HW` is inverse depth with a median of 1, 0 where unknown, and nearness of a point
-        (`geometry.surface.start_of`); unused without `own_points`.
+        (`geometry.surface.start_of`); used with `start: points`.
         """
         maps: list[torch.Tensor] = []
         x = features[-1]
@@ -97,7 +97,7 @@ class DepthDecoder(nn.Module):
         return maps
 
     def estimated_slope(self, features: list[torch.Tensor]) -> torch.Tensor | None:
-        """Slope [B, 2] of level ground estimated from the features; None without `level_ground`."""
+        """Slope [B, 2] of level ground estimated from the features; None with `start: none`."""
         if self.initial_inverse is None:
             return None
         deepest = features[-1]

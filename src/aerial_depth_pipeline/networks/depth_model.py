@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from aerial_depth_pipeline.configuration import read_settings
+from aerial_depth_pipeline.configuration import present_names, read_settings
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import atomic_path, fingerprint_of, read_json, write_json
 from aerial_depth_pipeline.geometry.surface import relative_start
@@ -56,12 +56,12 @@ class DepthModel:
     @property
     def takes_slope(self) -> bool:
         """Whether it uses the slope of level ground where that is given."""
-        return self.settings.level_ground
+        return self.settings.from_level_ground
 
     @property
     def takes_start(self) -> bool:
         """Whether it starts from the surface through a frame's points where that is given."""
-        return self.settings.own_points
+        return self.settings.from_points
 
     @property
     def fingerprint(self) -> str:
@@ -99,10 +99,10 @@ class DepthModel:
 
         Args:
             slope_B2: slope of level ground (`geometry.ground.ground_slope`), NaN where unknown;
-                used by a network with `level_ground`, which estimates an unknown one.
+                used by a network that starts from level ground, which estimates an unknown one.
             start_B2HW: inverse depth to start from, 0 where unknown, and nearness of a point
-                (`geometry.surface.start_of`), of any size; used by a network with `own_points`.
-                Depth has the unit of the start then.
+                (`geometry.surface.start_of`), of any size; used by a network that
+                starts from points. Depth has the unit of the start then.
 
         Raises:
             ValueError: where the images are not three-channel uint8 of one size.
@@ -174,8 +174,10 @@ class DepthModel:
                     f"{description} has format {content['format']}; this version reads {_FORMAT}."
                     " Update the program."
                 )
-            # Models from before `level_ground` was a parameter do not name it.
-            values = {"level_ground": False} | content["network"]
+            # Models from before `start` was a parameter know nothing of it.
+            values = {"start": "none"} | present_names(
+                NetworkSettings, content["network"], "network", warn=False
+            )
             settings = read_settings(NetworkSettings, values, "network")
             network = DepthNetwork(settings, load_weights=False)
             network.load_state_dict(load_file(str(weights), device="cpu"))

@@ -42,9 +42,9 @@ class Encoder(nn.Module):
             replace_batch_norm(body)
         if settings.encoder_norm == "frozen":
             freeze_batch_norm(body)
-        if settings.own_points:
+        if settings.from_points:
             _widen_first_convolution(body)
-        self.takes_start = settings.own_points
+        self.takes_start = settings.from_points
         self.body = body
         self.channels: list[int] = list(body.feature_info.channels())
         self.reductions: list[int] = list(body.feature_info.reduction())

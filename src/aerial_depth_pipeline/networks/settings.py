@@ -10,6 +10,11 @@ from aerial_depth_pipeline.configuration import Rules, Settings
 class NetworkSettings(Settings):
     """The joint depth-pose network."""
 
+    FORMER = {
+        "level_ground": ("start", {True: "level_ground", False: "none"}),
+        "own_points": ("start", {True: "points"}),
+    }
+
     encoder: str = "resnet18"
     """timm feature extractor: `resnet18`, `efficientnet_b0`, `convnext_nano`, …"""
     pretrained: bool = False
@@ -41,13 +46,22 @@ class NetworkSettings(Settings):
     initial_depth: float | None = 1.0
     """Depth of the untrained decoder, training units; scenes are scaled to this median depth.
     `null` leaves the sigmoid at one half, as the original does."""
-    level_ground: bool = True
-    """Predict inverse depth relative to level ground, whose slope follows from the camera's
-    attitude; the network estimates the slope where the attitude is unknown."""
-    own_points: bool = False
-    """Predict inverse depth relative to the smooth surface through the flight's own points where a
-    frame has them, else to level ground; surface and nearness of a point are inputs beside the
-    picture. Needs `level_ground` and `train.pose.source: two_view`."""
+    start: Literal["auto", "points", "level_ground", "none"] = "auto"
+    """What inverse depth is predicted relative to. `points`: the smooth surface through the
+    flight's own points where a frame has them, else level ground; the network sees the surface and
+    how near a point is beside the picture; needs `train.pose.source: two_view`. `level_ground`:
+    slopes as the camera's attitude says; the network estimates an unknown slope. `auto`: `points`
+    where the training footage holds any, else `level_ground`."""
+
+    @property
+    def from_level_ground(self) -> bool:
+        """Whether a frame without points starts from level ground."""
+        return self.start != "none"
+
+    @property
+    def from_points(self) -> bool:
+        """Whether a frame with points starts from the surface through them."""
+        return self.start in ("auto", "points")
 
     def _rules(self) -> Rules:
         middle = self.initial_depth
@@ -57,12 +71,8 @@ class NetworkSettings(Settings):
             "initial_depth must lie between min_depth and max_depth",
         )
         yield (
-            middle is not None or not self.level_ground,
-            "level_ground needs an initial_depth, from which the ground slopes",
-        )
-        yield (
-            self.level_ground or not self.own_points,
-            "own_points needs level_ground, which frames without points start from",
+            middle is not None or not self.from_level_ground,
+            f"start: {self.start} needs an initial_depth; without one set start: none",
         )
         yield (
             self.scales <= len(self.decoder_channels),

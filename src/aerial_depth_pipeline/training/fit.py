@@ -42,10 +42,10 @@ from aerial_depth_pipeline.training.scene_scale import (
 )
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.training.start import (
-    check_points,
     hold_back,
     points_of_targets,
     starts,
+    with_start,
 )
 from aerial_depth_pipeline.training.store import TripletBatches, TripletStore
 from aerial_depth_pipeline.training.terms import TERMS
@@ -97,9 +97,12 @@ def fit(
     if validation is not None:
         shown, fields = hold_back(points_of_targets(held_out, scale.factors))
         validation.fields |= fields if any(shown) else {}
-    if settings.network.own_points:
+    points: list[FramePoints | None] = []
+    if settings.network.from_points and pose.source == "two_view":  # whose unit points have
         points = points_of_targets(triplets, scale.factors)
-        check_points(points)
+    if initial is None:
+        settings = settings.model_copy(update={"network": with_start(settings.network, points)})
+    if any(points):
         store.fields["start"] = starts(points, triplets)
         if validation is not None:
             validation.fields["start"] = starts(shown, held_out)

@@ -32,7 +32,7 @@ class LossSettings(Settings):
     """Weight of the disagreement between the target's and the sources' depth. The depth of the
     sources is predicted too: a step costs about two and a half times as much."""
     slope: float = 0.1
-    """Weight of the error of the estimated slope of level ground (`network.level_ground`)."""
+    """Weight of the error of the estimated slope of level ground (`network.start`)."""
     sparse: float = 0.0
     """Weight of the scale-free log difference from the sparse points of structure from motion, in
     scenes that have them; 0.01 to 0.1 are sensible."""
@@ -60,7 +60,8 @@ class AugmentationSettings(Settings):
     rotate: float = Field(0.0, ge=0, lt=45, serialization_alias="turn")
     """Largest random rotation of the camera about each axis, degrees; 0 for none."""
     hide_points: float = Field(1 / 3, ge=0, le=1)
-    """Share of the samples that a network with `own_points` does not see the points of."""
+    """Share of the samples whose points are hidden from a network that starts from them, so that it
+    serves single pictures too."""
     hide_attitude: float = Field(0.0, ge=0, le=1)
     """Share of the samples whose attitude is hidden, so that the slope is estimated."""
 
@@ -211,8 +212,4 @@ class TrainSettings(Settings):
         yield (
             self.batch_size % (self.accumulate * self.devices * self.num_nodes) == 0,
             "batch_size must be a multiple of accumulate x devices x num_nodes",
-        )
-        yield (
-            self.pose.source == "two_view" or not self.network.own_points,
-            "network.own_points needs pose.source: two_view, whose unit the points have",
         )

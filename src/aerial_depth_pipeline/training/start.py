@@ -19,6 +19,7 @@ from aerial_depth_pipeline.geometry.surface import (
     start_of,
 )
 from aerial_depth_pipeline.geometry.warping import sample
+from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.training.batch import FIELDS, Batch, Crop, InverseDepth, Rotation
 from aerial_depth_pipeline.training.samples import Triplet, decode
@@ -111,13 +112,21 @@ def starts(points: Sequence[FramePoints | None], triplets: Sequence[Triplet]) ->
     return torch.stack(rows)
 
 
-def check_points(points: Sequence[FramePoints | None]) -> None:
-    """Raise a UserError where no target has points."""
-    if not any(points):
+def with_start(network: NetworkSettings, points: Sequence[FramePoints | None]) -> NetworkSettings:
+    """The settings with the `start` that `auto` stands for, given the points of the targets.
+
+    Raises:
+        UserError: where points are asked for by name and no target has any.
+    """
+    if network.start == "points" and not any(points):
         raise UserError(
-            "train.network.own_points needs the flight's own points (own_points.parquet), and no"
-            " triplet has any. Make the triplets again, or set it to false."
+            "train.network.start is 'points', but no triplet has points of its flight"
+            " (own_points.parquet) in the unit of its poses. Make the triplets again with"
+            " train.pose.source: two_view, or set train.network.start: auto."
         )
+    if network.start != "auto":
+        return network
+    return network.model_copy(update={"start": "points" if any(points) else "level_ground"})
 
 
 def _points_by_frame(folder: Path) -> dict[int, pd.DataFrame]:

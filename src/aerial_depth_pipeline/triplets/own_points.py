@@ -79,6 +79,9 @@ def own_points(
         for each in tracks.values():
             found = each.depths(np.array([lengths[pair] for pair in each.pairs]), geometry.K)
             rows = found.deviation_N < _LARGEST_DEVIATION * found.inverse_N
+            # What only one of two frames agrees with moves by itself, or was not followed well.
+            followed_SN = np.isfinite(each.ends_SN2).all(-1)
+            rows &= found.agrees_SN.sum(0) == followed_SN.sum(0)
             columns["frame"].append(np.full(rows.sum(), each.frame))
             columns["x"].append(each.starts_N2[rows, 0].astype(np.float32))
             columns["y"].append(each.starts_N2[rows, 1].astype(np.float32))

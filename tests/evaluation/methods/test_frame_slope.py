@@ -21,12 +21,10 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 SETTINGS = EvaluationSettings(bootstrap_samples=0, alignments=["median_per_image"])
 
 
-def untrained_model(level_ground: bool) -> DepthModel:
+def untrained_model(start: str) -> DepthModel:
     """Predicts level ground where it knows how that slopes, and a wall elsewhere."""
     torch.manual_seed(0)
-    network = NetworkSettings(
-        encoder="test_resnet", decoder_channels=[4, 4, 8, 8, 8], level_ground=level_ground
-    )
+    network = NetworkSettings(encoder="test_resnet", decoder_channels=[4, 4, 8, 8, 8], start=start)
     return DepthModel(DepthNetwork(network), network, 64, 32)
 
 
@@ -61,7 +59,7 @@ def errors(model, references, mirrored=False):
 
 def test_the_attitude_of_each_frame_counts_and_the_picture_alone_is_measured_beside(tmp_path):
     found = errors(
-        untrained_model(level_ground=True), write_level_ground(tmp_path / "flight", [35, 50, 65])
+        untrained_model("level_ground"), write_level_ground(tmp_path / "flight", [35, 50, 65])
     )
     assert (found["model"] < 0.03).all()
     assert (found["level_ground"] < 1e-3).all()
@@ -73,7 +71,7 @@ def test_frames_without_attitude_are_predicted_from_the_picture(tmp_path):
     table = pd.read_parquet(tmp_path / "flight" / "attitude.parquet")
     table.loc[1, ["up_x", "up_y", "up_z"]] = np.nan
     table.to_parquet(tmp_path / "flight" / "attitude.parquet")
-    found = errors(untrained_model(level_ground=True), references)
+    found = errors(untrained_model("level_ground"), references)
     assert found["level_ground"].notna().tolist() == [True, False]
     assert (
         found["model"].iloc[0] < 0.03
@@ -82,16 +80,14 @@ def test_frames_without_attitude_are_predicted_from_the_picture(tmp_path):
 
 
 def test_a_model_without_level_ground_competes_once(tmp_path):
-    found = errors(
-        untrained_model(level_ground=False), write_level_ground(tmp_path / "flight", [35, 50])
-    )
+    found = errors(untrained_model("none"), write_level_ground(tmp_path / "flight", [35, 50]))
     assert "model" in found and "model_picture_alone" not in found
 
 
-@pytest.mark.parametrize("level_ground", [True, False])
-def test_the_mean_with_the_mirrored_picture_competes_where_that_is_wanted(level_ground, tmp_path):
+@pytest.mark.parametrize("start", ["level_ground", "none"])
+def test_the_mean_with_the_mirrored_picture_competes_where_that_is_wanted(start, tmp_path):
     model, references = (
-        untrained_model(level_ground),
+        untrained_model(start),
         write_level_ground(tmp_path / "flight", [35, 50]),
     )
     assert "model_mirrored" not in errors(model, references)

@@ -73,7 +73,7 @@ def test_scenes_without_a_table_have_no_such_method(tmp_path, known):
 
 def test_a_model_that_starts_from_points_is_measured_with_and_without_them(tmp_path):
     settings = NetworkSettings(
-        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], own_points=True
+        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], start="points"
     )
     torch.manual_seed(0)
     model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
@@ -90,7 +90,7 @@ def test_a_model_that_starts_from_points_is_measured_with_and_without_them(tmp_p
 
 def test_a_model_is_not_metric_where_a_frame_lacks_points(tmp_path):
     settings = NetworkSettings(
-        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], own_points=True
+        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], start="points"
     )
     model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
     references = write_flight(tmp_path, frames=2)

@@ -28,7 +28,7 @@ from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 SMALL = NetworkSettings(
-    encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, level_ground=True
+    encoder="resnet10t", decoder_channels=[8, 8, 16, 16, 32], pose_channels=16, start="level_ground"
 )
 
 
@@ -156,7 +156,7 @@ def test_torchscript_takes_the_slope_too(exported):
 
 
 def test_graphs_of_a_model_without_level_ground_take_an_image_alone(tmp_path):
-    settings = SMALL.model_copy(update={"level_ground": False})
+    settings = SMALL.model_copy(update={"start": "none"})
     model = DepthModel(DepthNetwork(settings), settings, 96, 64)
     frames = smooth_images(3, 64, 96)
     quick = ExportSettings(any_size=False, int8=False, torchscript=False)
@@ -167,7 +167,7 @@ def test_graphs_of_a_model_without_level_ground_take_an_image_alone(tmp_path):
 
 @pytest.mark.slow
 def test_graphs_of_a_model_that_starts_from_points_start_from_level_ground(tmp_path):
-    settings = SMALL.model_copy(update={"encoder": "test_resnet", "own_points": True})
+    settings = SMALL.model_copy(update={"encoder": "test_resnet", "start": "points"})
     model = DepthModel(DepthNetwork(settings), settings, 96, 64)
     frames = smooth_images(2, 64, 96)
     report = export_model(model, tmp_path / "onnx", frames, [], ExportSettings(int8=False))

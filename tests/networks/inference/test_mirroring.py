@@ -7,7 +7,7 @@ from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 
 SMALL = NetworkSettings(
-    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], level_ground=True
+    encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], start="level_ground"
 )
 
 
@@ -26,14 +26,14 @@ def test_inverse_depth_is_averaged_where_it_belongs():
 
 def test_a_mirrored_world_has_the_mirrored_depth():
     torch.manual_seed(0)
-    for known in (True, False):
-        network = DepthNetwork(SMALL.model_copy(update={"level_ground": known}))
+    for start in ("level_ground", "none"):
+        network = DepthNetwork(SMALL.model_copy(update={"start": start}))
         with torch.no_grad():
             for parameter in network.decoder.heads.parameters():
                 parameter.normal_(std=0.3)  # so that there is relief
         model = DepthModel(network, SMALL, 64, 32)
         images = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), dtype=np.uint8)
-        slope = [np.array([[0.3, 0.6], [np.nan, np.nan]], np.float32)] if known else []
+        slope = [np.array([[0.3, 0.6], [np.nan, np.nan]], np.float32)] if start != "none" else []
         mirrored = [s * np.array([-1, 1], np.float32) for s in slope]
         depth = mirrored_mean(model.predict, images, *slope)
         there = mirrored_mean(model.predict, images[:, :, ::-1], *mirrored)

@@ -111,7 +111,7 @@ def run(folder, tmp_path, **changes):
             encoder="test_resnet",
             decoder_channels=[8, 8, 16, 16, 32],
             pose_channels=16,
-            level_ground=False,
+            start="none",
         ),
         "batch_size": 4,
         "steps": 50,
@@ -163,9 +163,7 @@ FIXED = PoseSettings(rescale_scenes=False, refine=True)
             "saturated",
             _nothing,
             {
-                "network": NetworkSettings(
-                    encoder="test_resnet", initial_depth=99.9, level_ground=False
-                ),
+                "network": NetworkSettings(encoder="test_resnet", initial_depth=99.9, start="none"),
                 "pose": FIXED,
             },
         ),
