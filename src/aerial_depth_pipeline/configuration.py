@@ -163,13 +163,13 @@ def present_names(
     """Nested values by present keys. A former key is the user's and wins over that of conf/base;
     changes of several origins are renamed before they are merged."""
     result = dict(values)
-    for former, (name, meanings) in settings_class.FORMER.items():
-        if former in result:
-            meaning = meanings.get(result.pop(former))
+    for old, (present, meanings) in settings_class.FORMER.items():
+        if old in result:
+            meaning = meanings.get(result.pop(old))
             if warn:
-                _warn_of_name(f"{where}.{former}", f"{where}.{name}")
+                _warn_of_name(f"{where}.{old}", f"{where}.{present}")
             if meaning is not None:
-                result[name] = meaning
+                result[present] = meaning
     for name, field in settings_class.model_fields.items():
         former, kind = field.serialization_alias, field.annotation
         if former and former in values:

@@ -148,9 +148,15 @@ def write_matched(
 
 
 def points_of_frames(frames: Path) -> pd.DataFrame:
-    """The flight's own points (`own_points.own_points`) of extracted frames, without triplets."""
+    """The flight's own points (`own_points.own_points`) of extracted frames, without triplets.
+
+    Raises:
+        SceneError: where no frame was kept.
+    """
     scene, settings = SceneFolder(frames), TripletSettings()
     table = scene.frame_table()
+    if not table["kept"].any():
+        raise SceneError("none of its frames can be used")
     workers = max(2, os.cpu_count() or 2)
     with ThreadPoolExecutor(workers, thread_name_prefix="two_view") as pool:
         geometry = PairGeometry(scene, settings, pool)

@@ -14,7 +14,7 @@ def choose_offset(
     """The offset at which the median parallax of sampled pairs is nearest to the middle of the
     range."""
     goal = _goal(settings)
-    longest = max((len(segment.frames) for segment in segments), default=0)
+    longest = max(len(segment.frames) for segment in segments)
     offset, best, closeness = 1, 1, np.inf
     while offset <= max(1, (longest - 1) // 2):
         pairs = [(s, (p, p + offset)) for s in segments for p in range(len(s.frames) - offset)]
