@@ -5,6 +5,7 @@ without a network.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 FEWEST_POINTS = 12
+_HELD_BACK = 5
 _CELLS = 96  # of the surface, across the width
 _ROUNDS_OF_PLANE, _ROUNDS_OF_SURFACE = 15, 2
 _SLOPE_DEVIATION = 0.5  # of the slope that is expected, before the points are looked at
@@ -37,6 +39,15 @@ class FramePoints:
     pixels_N2: np.ndarray
     inverse_N: np.ndarray
     deviation_N: np.ndarray
+
+    def where(self, chosen_N: np.ndarray) -> Self:
+        """Some of the points."""
+        return type(self)(*(values[chosen_N] for values in vars(self).values()))
+
+    def hold_back(self) -> tuple[Self, Self]:
+        """All but every fifth point, and these."""
+        held_N = np.arange(len(self.inverse_N)) % _HELD_BACK == 0
+        return self.where(~held_N), self.where(held_N)
 
 
 def plane_through(
@@ -110,7 +121,7 @@ def _supported(points: FramePoints) -> FramePoints:
     kept_N = agrees_NK.sum(1) > _FEWEST_LIKE_IT  # itself counts
     if kept_N.sum() < FEWEST_POINTS:
         return points
-    return FramePoints(*(each[kept_N] for each in vars(points).values()))
+    return points.where(kept_N)
 
 
 def surface_through(

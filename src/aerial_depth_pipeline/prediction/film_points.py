@@ -2,7 +2,8 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -69,6 +70,15 @@ class FilmPoints:
         self._middle = float(np.median(first["inverse_depth"]))
         self._last: np.ndarray | None = None
 
+    def shown(
+        self, frames: Sequence[SourceFrame], slopes_B2: np.ndarray
+    ) -> Iterator[tuple[FramePoints, np.ndarray, np.ndarray]]:
+        """Points, image and slope of the frames that have points."""
+        for frame, slope_2 in zip(frames, slopes_B2, strict=True):
+            points = self._points_in(frame)
+            if points is not None and frame.image is not None:
+                yield points, frame.image, slope_2
+
     def starts(self, frames: Sequence[SourceFrame], slopes_B2: np.ndarray) -> np.ndarray:
         """`geometry.surface.start_of` [B, 2, H, W] of frames in the order of the footage.
 
@@ -110,7 +120,7 @@ class FilmPoints:
             points = self._followed(points, int(self._frames[nearest]), frame)
         if len(points.inverse_N) < FEWEST_POINTS:
             return None
-        return FramePoints(self._as_seen(points.pixels_N2), points.inverse_N, points.deviation_N)
+        return replace(points, pixels_N2=self._as_seen(points.pixels_N2))
 
     def _followed(self, points: FramePoints, chosen: int, frame: SourceFrame) -> FramePoints:
         """The points that can be followed from a chosen frame; as far away as they were there."""
@@ -123,7 +133,7 @@ class FilmPoints:
         places = np.ascontiguousarray(points.pixels_N2 - 0.5, np.float32)
         ends_N2, good_N = follow(before, now, places, _LEVELS, _TOLERANCE)
         ends_N2 = ends_N2.astype(float) + 0.5
-        return FramePoints(ends_N2[good_N], points.inverse_N[good_N], points.deviation_N[good_N])
+        return replace(points, pixels_N2=ends_N2).where(good_N)
 
     def _as_seen(self, pixels_N2: np.ndarray) -> np.ndarray:
         """From the undistorted frame into that of the footage."""

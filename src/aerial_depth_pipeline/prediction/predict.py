@@ -16,6 +16,7 @@ from aerial_depth_pipeline.files import disk_full_as_sentence, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
+from aerial_depth_pipeline.networks.residual_weight import residual_weight, weighted
 from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
 from aerial_depth_pipeline.prediction.film_points import FilmPoints
@@ -104,6 +105,7 @@ class _Predictor:
         known_attitudes: of how many of the frames of `depth` the attitude was known.
         points: what the footage's own points tell; None where the model does not start from them
             or the footage holds none.
+        weight: of what the model adds to the surface through them (`networks.residual_weight`).
     """
 
     def __init__(self, model: Model, footage: Footage, settings: PredictSettings) -> None:
@@ -115,6 +117,21 @@ class _Predictor:
         if isinstance(model, DepthModel) and model.takes_start and settings.own_points:
             points = FilmPoints(footage)
             self.points = points if points.metric is not None else None
+        self.weight = 1.0
+
+    def weigh(self, samples: Sequence[SourceFrame]) -> None:
+        """Measure the weight at points of some frames."""
+        model = self._model
+        if self.points is None or self.attitude is None or not isinstance(model, DepthModel):
+            return
+        frames = self.points.shown(samples, self.attitude.slopes(samples))
+        self.weight = residual_weight(model, frames)
+        if self.weight < 1:
+            sentence = (
+                "predict: %.0f %% of what the network adds to the surface through the flight's own"
+                " points are kept: more does not fit the points that were held back."
+            )
+            logger.info(sentence, 100 * self.weight)
 
     @property
     def unit(self) -> str | None:
@@ -136,8 +153,10 @@ class _Predictor:
         self.known_attitudes += sum(int(np.isfinite(s_B2).all(1).sum()) for s_B2 in slopes)
         starts = [] if self.points is None else [self.points.starts(frames, slopes[0])]
         if self._mirrored:
-            return mirrored_mean(self._model.predict, images, *slopes, *starts)
-        return self._model.predict(images, *slopes, *starts)
+            depth = mirrored_mean(self._model.predict, images, *slopes, *starts)
+        else:
+            depth = self._model.predict(images, *slopes, *starts)
+        return weighted(depth, starts[0], self.weight) if starts else depth
 
     def depth_of_one(self, frame: SourceFrame) -> np.ndarray:
         """Depth [H, W]."""
@@ -149,6 +168,7 @@ def _predict(
 ) -> dict[str, Any]:
     predictor, source = _Predictor(model, footage, settings), footage.source
     samples = sample_frames(footage, settings.scale_frames)
+    predictor.weigh(samples)
     depths = [predictor.depth_of_one(sample) for sample in samples]
     colmap = None
     if settings.colmap is not None:
@@ -218,7 +238,8 @@ def _predict(
     if settings.png_every:
         report["png_step"] = png_step
     if predictor.points is not None:
-        report["start"] = {"own_points": predictor.points.known / max(1, writer.count)}
+        share = predictor.points.known / max(1, writer.count)
+        report["start"] = {"own_points": share, "residual_weight": predictor.weight}
     if predictor.attitude is not None:
         report["attitude"] = {
             "origin": predictor.attitude.origin or "picture",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -23,8 +22,6 @@ from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.training.batch import FIELDS, Batch, Crop, InverseDepth, Rotation
 from aerial_depth_pipeline.training.samples import Triplet, decode
-
-_HELD_BACK = 5  # every n-th point of a frame of validation
 
 
 class _Start(InverseDepth):
@@ -75,10 +72,10 @@ def hold_back(points: Sequence[FramePoints | None]) -> tuple[list[FramePoints | 
             pixels.append(torch.zeros(0, 2))
             inverse.append(torch.zeros(0))
             continue
-        held_N = np.arange(len(each.inverse_N)) % _HELD_BACK == 0
-        shown.append(FramePoints(*(values[~held_N] for values in vars(each).values())))
-        pixels.append(torch.tensor(each.pixels_N2[held_N]).float())
-        inverse.append(torch.tensor(each.inverse_N[held_N]).float())
+        rest, held = each.hold_back()
+        shown.append(rest)
+        pixels.append(torch.tensor(held.pixels_N2).float())
+        inverse.append(torch.tensor(held.inverse_N).float())
     padded = (pad_sequence(each, batch_first=True) for each in (pixels, inverse))
     return shown, dict(zip(("held_out", "held_out_inverse"), padded, strict=True))
 

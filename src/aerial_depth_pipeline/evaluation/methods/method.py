@@ -19,7 +19,11 @@ from aerial_depth_pipeline.evaluation.method_table import (
     WITHOUT_POINTS,
 )
 from aerial_depth_pipeline.evaluation.methods.baselines import TrainingDepth, tilted_plane
-from aerial_depth_pipeline.evaluation.methods.frame_points import all_metric, start_of_frame
+from aerial_depth_pipeline.evaluation.methods.frame_points import (
+    all_metric,
+    start_of_frame,
+    weight_in_scene,
+)
 from aerial_depth_pipeline.evaluation.methods.frame_slope import slope_of
 from aerial_depth_pipeline.evaluation.references import Reference
 from aerial_depth_pipeline.evaluation.settings import Output
@@ -28,6 +32,7 @@ from aerial_depth_pipeline.formats.images import read_frame
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
+from aerial_depth_pipeline.networks.residual_weight import weighted
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +130,10 @@ def model_method(
         height, width = frame.image.shape[:2]
         slope = slope_of(frame.reference, height, width)
         start = start_of_frame(frame.reference, frame.image) if from_points else None
-        return predict(frame.image, slope) if start is None else predict(frame.image, slope, start)
+        if start is None:
+            return predict(frame.image, slope)
+        depth = predict(frame.image, slope, start)
+        return weighted(depth[None], start[None], weight_in_scene(predict, frame.reference))[0]
 
     if from_points and tested:
         metric = all_metric(tested)
@@ -158,8 +166,10 @@ def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> l
             if _takes_start(predict):
                 start = start_of_frame(frame.reference, frame.image)
             one_by_one = functools.partial(_one_by_one, predict)
-            starts = None if start is None else start[None]
-            return mirrored_mean(one_by_one, frame.image[None], slope, starts)[0]
+            if start is None:
+                return mirrored_mean(one_by_one, frame.image[None], slope)[0]
+            depth = mirrored_mean(one_by_one, frame.image[None], slope, start[None])
+            return weighted(depth, start[None], weight_in_scene(predict, frame.reference))[0]
 
         found.append(Method(MIRRORED, averaged, alone=True, metric=metric))
     return found

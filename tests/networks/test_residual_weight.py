@@ -1,0 +1,50 @@
+"""What a network adds to the surface through points is kept as far as held-back points agree."""
+
+import numpy as np
+import pytest
+
+from aerial_depth_pipeline.geometry.surface import FramePoints, start_of
+from aerial_depth_pipeline.networks.residual_weight import residual_weight, weighted
+
+HEIGHT, WIDTH = 48, 80
+IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+LEVEL = np.zeros(2)
+WAVES = 0.3 * np.sin(np.arange(WIDTH) / 1.5)[None] * np.ones((HEIGHT, 1))  # too fine for points
+
+
+def points(relief_HW: np.ndarray, count: int = 150) -> FramePoints:
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, WIDTH, count), random.integers(0, HEIGHT, count)
+    inverse = np.exp(relief_HW[y, x]) / 40
+    return FramePoints(np.stack([x, y], 1) + 0.5, inverse, 0.02 * inverse)
+
+
+def network(added_HW: np.ndarray):
+    """Multiplies the surface by a factor whose logarithm this is."""
+    return lambda image, slope, start: 1 / (start[0] * np.exp(added_HW))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 1.0), (2.0, 0.5), (-1.0, 0.0)])
+def test_it_keeps_what_the_points_confirm(share, expected):
+    shown = points(WAVES)
+    surface = start_of(shown.hold_back()[0], IMAGE, LEVEL)[0]
+    lacking = WAVES - np.log(40 * surface)
+    frames = [(shown, IMAGE, LEVEL)] * 3
+    assert residual_weight(network(share * lacking), frames) == expected
+
+
+def test_without_points_everything_is_kept():
+    assert residual_weight(network(WAVES), []) == 1.0
+    few = points(WAVES, 12)
+    assert residual_weight(network(WAVES), [(few, IMAGE, LEVEL)]) == 1.0
+
+
+def test_the_weight_is_on_the_logarithm_and_leaves_frames_without_points():
+    start = np.full((2, 2, HEIGHT, WIDTH), 0.5, np.float32)
+    start[1, 1] = 0
+    depth = np.full((2, HEIGHT, WIDTH), 8.0, np.float32)
+    half = weighted(depth, start, 0.5)
+    np.testing.assert_allclose(half[0], 4.0, rtol=1e-5)  # between 2 and 8
+    np.testing.assert_allclose(half[1], 8.0, rtol=1e-5)
+    np.testing.assert_allclose(weighted(depth, start, 1.0), depth, rtol=1e-5)
+    np.testing.assert_allclose(weighted(depth, start, 0.0)[0], 2.0, rtol=1e-5)
