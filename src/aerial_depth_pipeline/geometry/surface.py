@@ -10,10 +10,13 @@ from typing import Self
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
+from scipy.sparse import dia_array
+from scipy.spatial import cKDTree
 
 FEWEST_POINTS = 12
-_HELD_BACK = 5
+LARGEST_ERROR = 0.5
+"""Of a logarithm at points that are held back: wrong ones count no more."""
+_HELD_BACK = 5  # every fifth
 _CELLS = 96  # of the surface, across the width
 _ROUNDS_OF_PLANE, _ROUNDS_OF_SURFACE = 15, 2
 _SLOPE_DEVIATION = 0.5  # of the slope that is expected, before the points are looked at
@@ -112,9 +115,8 @@ def _least_inverse_depth(points: FramePoints) -> float:
 
 def _supported(points: FramePoints) -> FramePoints:
     """The points without those that hardly any neighbour is as far away as."""
-    pixels = torch.from_numpy(points.pixels_N2.astype(np.float32))
-    count = min(_NEIGHBOURS + 1, len(pixels))
-    nearest_NK = torch.cdist(pixels, pixels).topk(count, largest=False).indices.numpy()
+    count = min(_NEIGHBOURS + 1, len(points.inverse_N))
+    _, nearest_NK = cKDTree(points.pixels_N2).query(points.pixels_N2, count)
     log_N, noise_N = np.log(points.inverse_N), points.deviation_N / points.inverse_N
     difference_NK = np.abs(log_N[nearest_NK] - log_N[:, None])
     agrees_NK = difference_NK < np.maximum(_SAME_DEPTH, 3 * noise_N)[:, None]
@@ -148,24 +150,27 @@ def surface_through(
     rows, columns = max(1, round(_CELLS * height / width)), _CELLS
     u_N, v_N = (2 * points.pixels_N2 / (width, height) - 1).T
     on_plane_N = np.maximum(plane[0] * u_N + plane[1] * v_N + plane[2], least)
-    log_N = torch.from_numpy(np.log(points.inverse_N / on_plane_N)).float()
-    noise_N = torch.from_numpy(np.hypot(points.deviation_N / points.inverse_N, _NOISE)).float()
+    log_N = np.log(points.inverse_N / on_plane_N)
+    noise_N = np.hypot(points.deviation_N / points.inverse_N, _NOISE)
     x_N = np.clip(points.pixels_N2[:, 0] / width * columns, 0, columns - 1).astype(int)
     y_N = np.clip(points.pixels_N2[:, 1] / height * rows, 0, rows - 1).astype(int)
-    cell_N = torch.from_numpy(y_N * columns + x_N)
-    image = torch.from_numpy(np.ascontiguousarray(image_HW3)).permute(2, 0, 1)[None].float()
-    colour = F.adaptive_avg_pool2d(image, (rows, columns))
+    cell_N, size = y_N * columns + x_N, (columns, rows)
+    colour_HW3 = cv2.resize(image_HW3, size, interpolation=cv2.INTER_AREA).astype(float)
     weight_N = (_RELIEF / noise_N) ** 2
-    log = torch.zeros(1, 1, rows, columns)
+    log_HW = np.zeros((rows, columns))
     for number in range(_ROUNDS_OF_SURFACE):
-        weight = torch.zeros(rows * columns).index_add(0, cell_N, weight_N)
-        pull = torch.zeros(rows * columns).index_add(0, cell_N, weight_N * log_N)
-        maps = weight.view_as(log), pull.view_as(log)
-        log = _coarse_to_fine(*maps, colour) if number == 0 else _solve(*maps, colour, log)
-        error_N = (log.flatten()[cell_N] - log_N) / noise_N
-        weight_N = (_RELIEF / noise_N) ** 2 / torch.sqrt(1 + error_N**2)
-    ratio = torch.exp(F.interpolate(log, (height, width), mode="bilinear"))[0, 0]
-    return _on_plane(plane, height, width, least) * ratio.numpy()
+        weight_HW, pull_HW = (
+            np.bincount(cell_N, values_N, rows * columns).reshape(rows, columns)
+            for values_N in (weight_N, weight_N * log_N)
+        )
+        if number == 0:
+            log_HW = _coarse_to_fine(weight_HW, pull_HW, colour_HW3)
+        else:
+            log_HW = _solve(weight_HW, pull_HW, colour_HW3, log_HW)
+        error_N = (log_HW.flat[cell_N] - log_N) / noise_N
+        weight_N = (_RELIEF / noise_N) ** 2 / np.sqrt(1 + error_N**2)
+    ratio_HW = np.exp(cv2.resize(log_HW, (width, height), interpolation=cv2.INTER_LINEAR))
+    return _on_plane(plane, height, width, least) * ratio_HW
 
 
 def start_of(
@@ -195,45 +200,47 @@ def relative_start(start_B2HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return torch.cat([start_B2HW[:, :1] / unit, start_B2HW[:, 1:]], 1), median
 
 
-def _coarse_to_fine(weight: torch.Tensor, pull: torch.Tensor, colour: torch.Tensor) -> torch.Tensor:
+def _coarse_to_fine(
+    weight_HW: np.ndarray, pull_HW: np.ndarray, colour_HW3: np.ndarray
+) -> np.ndarray:
     """Solve at an eighth, a quarter, half and the whole of the size, each from the one before."""
-    log = None
+    log_HW = np.zeros((1, 1))
     for level in reversed(range(_LEVELS)):
-        height, width = (max(1, -(-length // 2**level)) for length in weight.shape[-2:])
-        size = height, width
-        share = weight[0, 0].numel() / (height * width)
-        sums = [F.adaptive_avg_pool2d(each, size) * share for each in (weight, pull)]
-        start = torch.zeros_like(sums[0])
-        if log is not None:
-            start = F.interpolate(log, size, mode="bilinear")
-        log = _solve(sums[0], sums[1], F.adaptive_avg_pool2d(colour, size), start)
-    assert log is not None
-    return log
+        height, width = (max(1, -(-length // 2**level)) for length in weight_HW.shape)
+        share = weight_HW.size / (height * width)
+        weight, pull, colour = (
+            cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA)
+            for each in (weight_HW, pull_HW, colour_HW3)
+        )
+        log_HW = cv2.resize(log_HW, (width, height), interpolation=cv2.INTER_LINEAR)
+        log_HW = _solve(share * weight, share * pull, colour, log_HW)
+    return log_HW
 
 
 def _solve(
-    weight: torch.Tensor, pull: torch.Tensor, colour: torch.Tensor, start: torch.Tensor
-) -> torch.Tensor:
+    weight_HW: np.ndarray, pull_HW: np.ndarray, colour_HW3: np.ndarray, start_HW: np.ndarray
+) -> np.ndarray:
     """Conjugate gradients with Jacobi's preconditioner for (weight + Laplacian) x = pull."""
-    across = torch.exp(-colour.diff(dim=3).norm(dim=1, keepdim=True) / _EDGE)
-    down = torch.exp(-colour.diff(dim=2).norm(dim=1, keepdim=True) / _EDGE)
-
-    def spread(towards_right: torch.Tensor, towards_below: torch.Tensor) -> torch.Tensor:
-        return F.pad(towards_right, (1, 0)) + F.pad(towards_below, (0, 0, 1, 0))
-
-    def apply(x: torch.Tensor) -> torch.Tensor:
-        right, below = across * x.diff(dim=3), down * x.diff(dim=2)
-        return weight * x + spread(right, below) - F.pad(right, (0, 1)) - F.pad(below, (0, 0, 0, 1))
-
-    diagonal = weight + spread(across, down) + F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
-    x, residual = start, pull - apply(start)
+    size = height, width = weight_HW.shape
+    right_HW, below_HW = np.zeros(size), np.zeros(size)  # how stiff a cell's bond to the next is
+    for axis, bond in ((1, right_HW[:, : width - 1]), (0, below_HW[: height - 1])):
+        bond[:] = np.exp(-np.linalg.norm(np.diff(colour_HW3, axis=axis), axis=2) / _EDGE)
+    diagonal_HW = weight_HW + right_HW + below_HW
+    diagonal_HW[:, 1:] += right_HW[:, : width - 1]
+    diagonal_HW[1:] += below_HW[: height - 1]
+    right, below, diagonal = right_HW.ravel(), below_HW.ravel(), diagonal_HW.ravel()
+    bands = np.stack([diagonal, -np.roll(right, 1), -right, -np.roll(below, width), -below])
+    cells = weight_HW.size
+    matrix = dia_array((bands, [0, 1, -1, width, -width]), shape=(cells, cells))
+    x = start_HW.ravel()
+    residual = pull_HW.ravel() - matrix @ x
     direction = residual / diagonal
-    fit = (residual * direction).sum()
+    fit = residual @ direction
     for _ in range(_ITERATIONS):
-        image = apply(direction)
-        step = fit / (direction * image).sum().clamp_min(1e-30)
+        image = matrix @ direction
+        step = fit / max(direction @ image, 1e-30)
         x, residual = x + step * direction, residual - step * image
         improved = residual / diagonal
-        fit, before = (residual * improved).sum(), fit
-        direction = improved + fit / before.clamp_min(1e-30) * direction
-    return x
+        fit, before = residual @ improved, fit
+        direction = improved + fit / max(before, 1e-30) * direction
+    return x.reshape(size)

@@ -9,13 +9,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from aerial_depth_pipeline.geometry.surface import FEWEST_POINTS, FramePoints, start_of
+from aerial_depth_pipeline.geometry.surface import (
+    FEWEST_POINTS,
+    LARGEST_ERROR,
+    FramePoints,
+    start_of,
+)
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 
 FRAMES = 12
 """So many of a flight's frames are enough."""
 _WEIGHTS = np.linspace(0, 1, 5)
-_LARGEST_ERROR = 0.5  # of a logarithm: wrong points count no more than this
 
 
 def residual_weight(
@@ -44,7 +48,7 @@ def residual_weight(
     error_N5 = np.concatenate(errors_N5)
     if not len(error_N5):
         return 1.0
-    return float(_WEIGHTS[np.minimum(error_N5, _LARGEST_ERROR).mean(0).argmin()])
+    return float(_WEIGHTS[np.minimum(error_N5, LARGEST_ERROR).mean(0).argmin()])
 
 
 def weighted(depth_BHW: np.ndarray, start_B2HW: np.ndarray, weight: float) -> np.ndarray:
