@@ -157,7 +157,7 @@ def surface_through(
     cell_N, size = y_N * columns + x_N, (columns, rows)
     colour_HW3 = cv2.resize(image_HW3, size, interpolation=cv2.INTER_AREA).astype(float)
     weight_N = (_RELIEF / noise_N) ** 2
-    log_HW = np.zeros((rows, columns))
+    log_HW: np.ndarray = np.zeros((rows, columns))
     for number in range(_ROUNDS_OF_SURFACE):
         weight_HW, pull_HW = (
             np.bincount(cell_N, values_N, rows * columns).reshape(rows, columns)
@@ -204,7 +204,7 @@ def _coarse_to_fine(
     weight_HW: np.ndarray, pull_HW: np.ndarray, colour_HW3: np.ndarray
 ) -> np.ndarray:
     """Solve at an eighth, a quarter, half and the whole of the size, each from the one before."""
-    log_HW = np.zeros((1, 1))
+    log_HW: np.ndarray = np.zeros((1, 1))
     for level in reversed(range(_LEVELS)):
         height, width = (max(1, -(-length // 2**level)) for length in weight_HW.shape)
         share = weight_HW.size / (height * width)
