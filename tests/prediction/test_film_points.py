@@ -58,6 +58,21 @@ def test_a_film_with_telemetry_has_metres_in_every_frame(flight, model, tmp_path
     assert np.abs(np.diff(ratios)).max() < 0.04  # no jump from one frame to the next
 
 
+def test_the_stated_error_covers_about_two_thirds(flight, model, tmp_path):
+    settings = FILES.model_copy(update={"uncertainty_every": 1})
+    report = predict(flight.raw / "video.mp4", model, settings, tmp_path / "out")
+    assert report["start"]["error_at_points"] < 0.05
+    covered = []
+    for index, true in enumerate(flight.depths):
+        depth, stated = (
+            np.array(Image.open(tmp_path / "out" / kind / f"{index:06d}.tiff"))
+            for kind in ("depth", "uncertainty")
+        )
+        error = np.abs(depth / true / np.median(depth / true) - 1)
+        covered.append((error <= stated).mean())
+    assert 0.6 < np.mean(covered) < 0.9
+
+
 def test_without_telemetry_the_unit_is_one_for_the_film(flight, model, tmp_path):
     raw = tmp_path / "silent"
     write_video(raw / "video.mp4", flight.images[:20], fps=10)

@@ -26,7 +26,8 @@ _RELIEF = 0.1  # relative change of depth between neighbouring cells, standard d
 _NEIGHBOURS, _FEWEST_LIKE_IT = 8, 4
 _SAME_DEPTH = 0.25  # relative, of neighbours that lie on one surface
 _LEVELS, _ITERATIONS = 4, 8
-_NEAR = 0.05  # of the width, to a point, where nearness has fallen to a third
+NEAR = 0.05
+"""Distance to a point, in widths, at which nearness has fallen to a third."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def start_of(
     column_N, row_N = (points.pixels_N2.T).astype(int)
     away_HW[row_N.clip(0, height - 1), column_N.clip(0, width - 1)] = 0
     distance_HW = cv2.distanceTransform(away_HW, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    nearness_HW = np.exp(-distance_HW / (_NEAR * width))
+    nearness_HW = np.exp(-distance_HW / (NEAR * width))
     surface_HW = surface_through(points, image_HW3, slope_2)
     return np.stack([surface_HW, nearness_HW]).astype(np.float32)
 

@@ -14,9 +14,14 @@ from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import disk_full_as_sentence, write_json
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.held_back_points import (
+    HeldBackPoints,
+    expected_error,
+    look_at_points,
+    weighted,
+)
 from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
-from aerial_depth_pipeline.networks.residual_weight import residual_weight, weighted
 from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
 from aerial_depth_pipeline.prediction.film_points import FilmPoints
@@ -60,8 +65,10 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
         settings: see `PredictSettings`; its `source` is not read here.
         output: an empty or new local folder. It receives `prediction.json` and, as the settings
             say, `side_by_side.mp4` (of images `side_by_side/*.jpg`), `depth/*.tiff` (float32
-            z-depth), `depth_png/*.png` (16 bit, in steps of `png_step`), `points/*.ply`. Files are
-            named after the frame's index in the source, images also after the file.
+            z-depth), `uncertainty/*.tiff` (float32 relative error that about 68 % of the pixels are
+            within, where the flight's own points tell it), `depth_png/*.png` (16 bit, in steps of
+            `png_step`), `points/*.ply`. Files are named after the frame's index in the source,
+            images also after the file.
 
     Returns:
         The content of `prediction.json`: unit and its origin, camera, attitude (of a model that
@@ -105,7 +112,7 @@ class _Predictor:
         known_attitudes: of how many of the frames of `depth` the attitude was known.
         points: what the footage's own points tell; None where the model does not start from them
             or the footage holds none.
-        weight: of what the model adds to the surface through them (`networks.residual_weight`).
+        held_back: what those of them tell that were held back.
     """
 
     def __init__(self, model: Model, footage: Footage, settings: PredictSettings) -> None:
@@ -117,21 +124,20 @@ class _Predictor:
         if isinstance(model, DepthModel) and model.takes_start and settings.own_points:
             points = FilmPoints(footage)
             self.points = points if points.metric is not None else None
-        self.weight = 1.0
+        self.held_back = HeldBackPoints()
 
-    def weigh(self, samples: Sequence[SourceFrame]) -> None:
-        """Measure the weight at points of some frames."""
+    def look_at_points(self, samples: Sequence[SourceFrame]) -> None:
+        """Hold some points of some frames back."""
         model = self._model
         if self.points is None or self.attitude is None or not isinstance(model, DepthModel):
             return
         frames = self.points.shown(samples, self.attitude.slopes(samples))
-        self.weight = residual_weight(model, frames)
-        if self.weight < 1:
-            sentence = (
-                "predict: %.0f %% of what the network adds to the surface through the flight's own"
-                " points are kept: more does not fit the points that were held back."
-            )
-            logger.info(sentence, 100 * self.weight)
+        self.held_back = look_at_points(model, frames)
+        sentence = (
+            "predict: at points of the flight that were held back 68 %% of the errors are below"
+            " %.1f %%; %.0f %% of what the network adds to the surface through the others are kept."
+        )
+        logger.info(sentence, 100 * self.held_back.error, 100 * self.held_back.weight)
 
     @property
     def unit(self) -> str | None:
@@ -146,8 +152,8 @@ class _Predictor:
         if self.points is not None:
             self.points.restart()
 
-    def depth(self, frames: Sequence[SourceFrame]) -> np.ndarray:
-        """Depth [B, H, W]."""
+    def depth(self, frames: Sequence[SourceFrame]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Depth [B, H, W], and its expected relative error where points tell it."""
         images = np.stack([frame.image for frame in frames if frame.image is not None])
         slopes = [] if self.attitude is None else [self.attitude.slopes(frames)]
         self.known_attitudes += sum(int(np.isfinite(s_B2).all(1).sum()) for s_B2 in slopes)
@@ -156,11 +162,14 @@ class _Predictor:
             depth = mirrored_mean(self._model.predict, images, *slopes, *starts)
         else:
             depth = self._model.predict(images, *slopes, *starts)
-        return weighted(depth, starts[0], self.weight) if starts else depth
+        if not starts:
+            return depth, None
+        error = [expected_error(start, self.held_back.error) for start in starts[0]]
+        return weighted(depth, starts[0], self.held_back.weight), np.stack(error)
 
     def depth_of_one(self, frame: SourceFrame) -> np.ndarray:
         """Depth [H, W]."""
-        return self.depth([frame])[0]
+        return self.depth([frame])[0][0]
 
 
 def _predict(
@@ -168,7 +177,7 @@ def _predict(
 ) -> dict[str, Any]:
     predictor, source = _Predictor(model, footage, settings), footage.source
     samples = sample_frames(footage, settings.scale_frames)
-    predictor.weigh(samples)
+    predictor.look_at_points(samples)
     depths = [predictor.depth_of_one(sample) for sample in samples]
     colmap = None
     if settings.colmap is not None:
@@ -197,8 +206,10 @@ def _predict(
     frames = progress(frames, f"depth of {footage.path.name}", unit="frame")
     with FrameWriter(footage, settings, output, (near, far), png_step) as writer:
         for group in batches(frames, settings.batch_size):
-            for frame, depth in zip(group, predictor.depth(group), strict=True):
-                writer.write(frame, depth * scale.of(frame, depth))
+            depths_BHW, errors_BHW = predictor.depth(group)
+            for place, (frame, depth) in enumerate(zip(group, depths_BHW, strict=True)):
+                error = None if errors_BHW is None else errors_BHW[place]
+                writer.write(frame, depth * scale.of(frame, depth), error)
     for warning in source.warnings:
         logger.warning("predict: %s", warning)
     how: dict[str, object] = {
@@ -239,7 +250,11 @@ def _predict(
         report["png_step"] = png_step
     if predictor.points is not None:
         share = predictor.points.known / max(1, writer.count)
-        report["start"] = {"own_points": share, "residual_weight": predictor.weight}
+        report["start"] = {
+            "own_points": share,
+            "network_share": predictor.held_back.weight,
+            "error_at_points": predictor.held_back.error,
+        }
     if predictor.attitude is not None:
         report["attitude"] = {
             "origin": predictor.attitude.origin or "picture",

@@ -23,6 +23,9 @@ class PredictSettings(Settings):
     """Write input and coloured depth side by side: a video, JPEG for images."""
     tiff_every: int = Field(1, ge=0)
     """A float32 TIFF of every n-th predicted frame; 0 for none."""
+    uncertainty_every: int = Field(0, ge=0)
+    """A float32 TIFF of the expected relative error of every n-th predicted frame of footage with
+    points of its own; 0 for none."""
     png_every: int = Field(0, ge=0)
     """A 16-bit PNG of every n-th predicted frame; 0 for none."""
     points_every: int = Field(0, ge=0)

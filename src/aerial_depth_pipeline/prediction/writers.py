@@ -40,6 +40,7 @@ class FrameWriter:
         folders = {
             "side_by_side": settings.side_by_side and not footage.is_video,
             "depth": settings.tiff_every,
+            "uncertainty": settings.uncertainty_every,
             "depth_png": settings.png_every,
             "points": settings.points_every,
         }
@@ -61,8 +62,10 @@ class FrameWriter:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)  # type: ignore[arg-type]
 
-    def write(self, frame: SourceFrame, depth_HW: np.ndarray) -> None:
-        """Write what the settings want of this frame."""
+    def write(
+        self, frame: SourceFrame, depth_HW: np.ndarray, error_HW: np.ndarray | None = None
+    ) -> None:
+        """Write what the settings want of this frame; `error_HW` is its expected relative error."""
         settings, number, output = self._settings, self.count, self._output
         self.count += 1
         name = numbered(frame.index) + (f"_{Path(frame.name).stem}" if frame.name else "")
@@ -70,6 +73,10 @@ class FrameWriter:
             self._in_order.submit(self._write_side_by_side, name, frame.image, depth_HW)
         if settings.tiff_every and number % settings.tiff_every == 0:
             self._files.submit(write_depth, output / "depth" / f"{name}.tiff", depth_HW)
+        if error_HW is not None and settings.uncertainty_every:
+            if number % settings.uncertainty_every == 0:
+                path = output / "uncertainty" / f"{name}.tiff"
+                self._files.submit(write_depth, path, error_HW)
         if settings.png_every and number % settings.png_every == 0:
             path = output / "depth_png" / f"{name}.png"
             self._files.submit(write_depth_png, path, depth_HW, self._png_step)

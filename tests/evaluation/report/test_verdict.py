@@ -1,5 +1,6 @@
 """The first sentences: is the model worth more than what costs nothing, and can that be told."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_the_flights_own_points_are_named_where_they_are_better(tmp_path):
     assert "the flight's own points, nothing learned, is better: 0.012" in verdict(
         report, ALIGNMENT
     )
+
+
+@pytest.mark.parametrize(
+    ("surface", "words"),
+    [(0.2, "It takes 7[0-9] % off the error of its start"), (0.012, "is as good or better: 0.012")],
+)
+def test_a_model_that_starts_from_them_is_measured_against_its_start(tmp_path, surface, words):
+    report = report_of(tmp_path, 0.05)
+    table, rows = report.measured.table, []
+    for name, value in (("own_points", surface), ("model_without_points", 0.123)):
+        row = table[table["contestant"] == "constant"].assign(contestant=name)
+        row.loc[row["metric"] == "abs_rel", "value"] = value
+        rows.append(row)
+    report.measured = replace(report.measured, table=pd.concat([table, *rows]))
+    said = verdict(report, ALIGNMENT)
+    assert re.search(words, said) and said.endswith("From one picture it has 0.123.")
 
 
 @pytest.mark.parametrize(("scenes", "enough"), [(1, False), (2, True)])

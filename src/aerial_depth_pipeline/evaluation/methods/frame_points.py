@@ -17,7 +17,7 @@ from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 from aerial_depth_pipeline.geometry.surface import FEWEST_POINTS, FramePoints, start_of
 from aerial_depth_pipeline.networks.depth_model import DepthModel
-from aerial_depth_pipeline.networks.residual_weight import FRAMES, residual_weight
+from aerial_depth_pipeline.networks.held_back_points import FRAMES, look_at_points
 
 
 def points_of(reference: Reference) -> FramePoints | None:
@@ -38,14 +38,14 @@ def start_of_frame(reference: Reference, image_HW3: np.ndarray) -> np.ndarray | 
 
 def weight_in_scene(model: Callable[..., np.ndarray], reference: Reference) -> float:
     """The share of what a model adds to the surface that is kept in the scene of a frame
-    (`networks.residual_weight`)."""
+    (`networks.held_back_points`)."""
     table, file = points_table(reference.triplets), _file(reference.triplets)
     if table is None or file is None or not isinstance(model, DepthModel):
         return 1.0
     known = _WEIGHTS.setdefault(model, {})
     if file not in known:
         frames = [replace(reference, frame=int(frame)) for frame in table["frame"].unique()]
-        known[file] = residual_weight(model, _shown(evenly(frames, FRAMES)))
+        known[file] = look_at_points(model, _shown(evenly(frames, FRAMES))).weight
     return known[file]
 
 

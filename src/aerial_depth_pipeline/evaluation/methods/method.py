@@ -31,8 +31,8 @@ from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.images import read_frame
 from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.held_back_points import weighted
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
-from aerial_depth_pipeline.networks.residual_weight import weighted
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,12 @@ import numpy as np
 import pandas as pd
 
 from aerial_depth_pipeline.evaluation.measuring.aggregate import FEWEST_IMAGES
-from aerial_depth_pipeline.evaluation.method_table import METHODS, MODEL, OWN_POINTS
+from aerial_depth_pipeline.evaluation.method_table import (
+    METHODS,
+    MODEL,
+    OWN_POINTS,
+    WITHOUT_POINTS,
+)
 from aerial_depth_pipeline.evaluation.report.domain_report import DomainReport
 from aerial_depth_pipeline.evaluation.report.tables import cell, pivot
 
@@ -63,13 +68,25 @@ def how_split(domain: DomainReport) -> list[str]:
 
 
 def _points(wide: pd.DataFrame) -> str:
-    """A sentence where the points of the flight itself are better than the model."""
-    found = wide["abs_rel"].get(OWN_POINTS, np.inf)
-    if not found < wide.loc[MODEL, "abs_rel"]:
+    """What the model adds to the surface through the flight's own points, its start; of a model
+    that does not start from it a sentence where the surface is better."""
+    found, own = wide["abs_rel"].get(OWN_POINTS, np.nan), wide.loc[MODEL, "abs_rel"]
+    if not np.isfinite(found):
+        return ""
+    surface = "the surface through the flight's own points, nothing learned"
+    if WITHOUT_POINTS in wide.index:
+        alone = f" From one picture it has {cell('abs_rel', wide.loc[WITHOUT_POINTS, 'abs_rel'])}."
+        if found <= own:
+            return f" Its start, {surface}, is as good or better: {cell('abs_rel', found)}.{alone}"
+        return (
+            f" It takes {100 * (1 - own / found):.0f} % off the error of its start, {surface}"
+            f" ({cell('abs_rel', found)}).{alone}"
+        )
+    if not found < own:
         return ""
     return (
-        " The surface through the flight's own points, nothing learned, is better:"
-        f" {cell('abs_rel', found)}; it needs the frames before and after."
+        f" {surface.capitalize()}, is better: {cell('abs_rel', found)}; it needs the frames before"
+        " and after."
     )
 
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from aerial_depth_pipeline.geometry.surface import FramePoints, start_of
-from aerial_depth_pipeline.networks.residual_weight import residual_weight, weighted
+from aerial_depth_pipeline.networks.held_back_points import (
+    HeldBackPoints,
+    expected_error,
+    look_at_points,
+    weighted,
+)
 
 HEIGHT, WIDTH = 48, 80
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -30,13 +35,13 @@ def test_it_keeps_what_the_points_confirm(share, expected):
     surface = start_of(shown.hold_back()[0], IMAGE, LEVEL)[0]
     lacking = WAVES - np.log(40 * surface)
     frames = [(shown, IMAGE, LEVEL)] * 3
-    assert residual_weight(network(share * lacking), frames) == expected
+    assert look_at_points(network(share * lacking), frames).weight == expected
 
 
 def test_without_points_everything_is_kept():
-    assert residual_weight(network(WAVES), []) == 1.0
+    assert repr(look_at_points(network(WAVES), [])) == repr(HeldBackPoints(1.0))
     few = points(WAVES, 12)
-    assert residual_weight(network(WAVES), [(few, IMAGE, LEVEL)]) == 1.0
+    assert look_at_points(network(WAVES), [(few, IMAGE, LEVEL)]).weight == 1.0
 
 
 def test_the_weight_is_on_the_logarithm_and_leaves_frames_without_points():
@@ -48,3 +53,17 @@ def test_the_weight_is_on_the_logarithm_and_leaves_frames_without_points():
     np.testing.assert_allclose(half[1], 8.0, rtol=1e-5)
     np.testing.assert_allclose(weighted(depth, start, 1.0), depth, rtol=1e-5)
     np.testing.assert_allclose(weighted(depth, start, 0.0)[0], 2.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.06])
+def test_the_stated_error_covers_two_thirds_of_a_noisy_flight(noise):
+    random = np.random.default_rng(1)
+    relief = np.linspace(0, 0.4, WIDTH)[None] * np.ones((HEIGHT, 1))
+    relief = relief + random.normal(0, noise, relief.shape)
+    shown = points(relief)
+    found = look_at_points(network(np.zeros((HEIGHT, WIDTH))), [(shown, IMAGE, LEVEL)])
+    start = start_of(shown, IMAGE, LEVEL)
+    stated = expected_error(start, found.error)
+    error = np.abs(np.log(start[0] * 40) - relief)
+    assert 0.6 < (error <= stated).mean() < 0.85
+    assert np.isnan(expected_error(np.zeros((2, HEIGHT, WIDTH)), found.error)).all()
