@@ -11,7 +11,7 @@ from scipy.sparse.linalg import lsqr
 
 from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.motion.triangulation import CornerDepths, triangulate
-from aerial_depth_pipeline.capture.motion.two_view import TwoView
+from aerial_depth_pipeline.capture.motion.two_view import TwoView, prepare
 from aerial_depth_pipeline.formats.own_points import COLUMNS
 from aerial_depth_pipeline.geometry.poses import invert
 from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
@@ -201,7 +201,9 @@ def _track(
     position: int, poses: Mapping[Pair, np.ndarray], segment: Segment, geometry: PairGeometry
 ) -> Tracks:
     """Follow a frame's corners to the other frame of each pair."""
-    view = geometry.view(segment.frames[position])
+    # Two frames confirm a point: corners too weak for a pose are good enough.
+    gray_HW = geometry.view(segment.frames[position]).gray
+    view = prepare(gray_HW, geometry.corners, with_weak=True)
     ends, T_S44 = [], []
     for pair, T_44 in poses.items():
         is_first = pair[0] == position

@@ -76,7 +76,7 @@ class PairGeometry:
         self, scene: SceneFolder, settings: TripletSettings, pool: ThreadPoolExecutor
     ) -> None:
         camera = scene.camera()
-        self.width, self.K = camera.width, camera.K
+        self.width, self.K, self.corners = camera.width, camera.K, settings.corners
         self._scene, self._settings, self.pool = scene, settings, pool
         self._views: OrderedDict[int, View] = OrderedDict()
         self._lock = threading.Lock()
@@ -110,7 +110,7 @@ class PairGeometry:
                 self._views.move_to_end(frame)
                 return self._views[frame]
         gray = cv2.cvtColor(self._scene.image(frame), cv2.COLOR_RGB2GRAY)
-        view = prepare(gray, self._settings.corners)
+        view = prepare(gray, self.corners)
         with self._lock:
             self._views[frame] = view
             while len(self._views) > _VIEWS_IN_MEMORY:

@@ -112,3 +112,17 @@ def test_nothing_to_follow_is_no_pose(world):
     assert estimate(prepare(flat, 1000), prepare(flat, 1000), CAMERA.K, 0.4) is None
     lost = estimate(prepare(one, 1000), prepare(other, 1000), CAMERA.K, 0.4)
     assert lost is None or lost.inliers < 100
+
+
+def test_few_strong_corners_are_joined_by_weak_ones(world):
+    """Faint fields beside one bright roof: the roof alone does not tell the motion."""
+    poses = [flight_pose(0, 0, 40), flight_pose(2.5, 0, 40)]
+    grays = []
+    for gray in _see(world, poses, noise=0):
+        faint = (128 + 0.06 * (gray.astype(float) - 128)).round().astype(np.uint8)
+        faint[90:100, 150:160] = 255
+        grays.append(faint)
+    first, second = (prepare(gray, 1000) for gray in grays)
+    assert len(first.corners) >= 240
+    found = estimate(first, second, CAMERA.K, 0.4)
+    assert found is not None and _errors(found, poses)[1] < 10

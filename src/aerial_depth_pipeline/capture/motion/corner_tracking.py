@@ -10,10 +10,13 @@ _FROM_GUESS = cv2.OPTFLOW_USE_INITIAL_FLOW
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
 
 
-def corners_of(gray_HW: np.ndarray, count: int, spacing: float) -> np.ndarray:
-    """Up to `count` corners at least `spacing` pixels apart, [N, 2] float32 in OpenCV's pixels
-    (first centre at 0)."""
-    corners = cv2.goodFeaturesToTrack(gray_HW, count, 0.005, spacing, blockSize=5)
+def corners_of(
+    gray_HW: np.ndarray, count: int, spacing: float, weakest: float = 0.005
+) -> np.ndarray:
+    """Up to `count` corners at least `spacing` pixels apart, the strongest first, [N, 2] float32 in
+    OpenCV's pixels (first centre at 0); the weakest has this share of the strongest one's
+    strength."""
+    corners = cv2.goodFeaturesToTrack(gray_HW, count, weakest, spacing, blockSize=5)
     return np.zeros((0, 2), np.float32) if corners is None else corners.reshape(-1, 2)
 
 

@@ -13,6 +13,8 @@ _LEVELS = 5  # of the pyramid: flow of a tenth of the width is found
 _RETURN_TOLERANCE = 0.7  # pixels between a corner and where the way forwards and back ends
 _ROUNDS = 8  # of refinement
 _MINIMUM_TRACKS = 20
+_FEWEST = 0.25  # of the corners; up to here weak ones fill up
+_WEAKEST = 2e-4  # strength of a weak corner, as a share of the strongest one's
 # Share of the corners on one plane from which on its two-fold ambiguity is looked into
 _PLANAR = 0.8
 _APART = np.radians(15)  # directions of two motions that are not the same one
@@ -37,12 +39,21 @@ class View:
     corners: np.ndarray
 
 
-def prepare(gray_HW: np.ndarray, corners: int) -> View:
+def prepare(gray_HW: np.ndarray, corners: int, with_weak: bool = False) -> View:
     """Find corners that cover the image: a spacing that would fill it with twice as many keeps them
-    from gathering in one place."""
+    from gathering in one place.
+
+    Weak ones, which compressed video moves along with what is around them, are left out unless they
+    are wanted or there are few others.
+    """
     height, width = gray_HW.shape
     spacing = max(2.0, (width * height / (2 * corners)) ** 0.5)
-    return View(gray_HW, corners_of(gray_HW, corners, spacing))
+    if with_weak:
+        return View(gray_HW, corners_of(gray_HW, corners, spacing, _WEAKEST))
+    found, fewest = corners_of(gray_HW, corners, spacing), round(_FEWEST * corners)
+    if len(found) < fewest:
+        found = corners_of(gray_HW, fewest, spacing, _WEAKEST)
+    return View(gray_HW, found)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def make_scene_triplets(
             frames[name].fingerprint,
             None if reconstruction is None else reconstruction.fingerprint,
             deciding,
-            "own points that both sides confirm, matched depth",  # others are made again
+            "own points at weak corners too, matched depth",  # others are made again
         ]
 
     yield from process_scenes(
