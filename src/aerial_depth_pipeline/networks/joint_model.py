@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from aerial_depth_pipeline.geometry.ground import relative_inverse_depth
 from aerial_depth_pipeline.networks.depth_decoder import DepthDecoder
 from aerial_depth_pipeline.networks.encoder import Encoder
 from aerial_depth_pipeline.networks.pose_decoder import PoseDecoder
@@ -29,8 +30,28 @@ class DepthNetwork(nn.Module):
     ) -> torch.Tensor:
         """Inverse depth [B, 1, H, W] at full size of RGB images in 0..1; `slope_B2` and
         `start_B2HW` as in `DepthDecoder`."""
-        features = self.encoder(image_B3HW, start_B2HW)
+        features = self.encoder(image_B3HW, self.seen_start(image_B3HW, slope_B2, start_B2HW))
         return self.decoder(features, image_B3HW.shape[-2:], True, slope_B2, start_B2HW)[0]
+
+
+    def seen_start(
+        self,
+        image_B3HW: torch.Tensor,
+        slope_B2: torch.Tensor | None,
+        start_B2HW: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """The start as the encoder sees it: level ground of known slope where there are no points,
+        so that frames with and without them look alike. None where it sees the picture alone."""
+        if not self.encoder.takes_start:
+            return None
+        start = torch.zeros_like(image_B3HW[:, :2]) if start_B2HW is None else start_B2HW
+        if slope_B2 is None:
+            return start
+        inverse, nearness = start.split(1, 1)
+        is_known = slope_B2.isfinite().all(1)[:, None, None, None]
+        ground = relative_inverse_depth(slope_B2.nan_to_num(), *image_B3HW.shape[-2:])
+        ground = torch.where(is_known, ground, torch.zeros_like(ground))
+        return torch.cat([torch.where(inverse > 0, inverse, ground), nearness], 1)
 
 
 class JointModel(nn.Module):
@@ -85,11 +106,12 @@ class JointModel(nn.Module):
         shares = self.pose_encoder is None and self.settings.pose_trains_encoder
         one_pass = self.pose_decoder is not None and shares
         # One pass over all frames: a large batch uses the machine better than several small ones.
+        seen = self.depth.seen_start(of_target, slope_B2, start_B2HW)
         if one_pass:
-            start = None if start_B2HW is None else _for_target_alone(start_B2HW, len(of_sources))
-            encoded = self.depth.encoder(torch.cat([of_target, *of_sources]), start)
+            seen = None if seen is None else _for_target_alone(seen, len(of_sources))
+            encoded = self.depth.encoder(torch.cat([of_target, *of_sources]), seen)
         else:
-            encoded = self.depth.encoder(of_target, start_B2HW)
+            encoded = self.depth.encoder(of_target, seen)
         features = [feature[:batch] for feature in encoded] if one_pass else encoded
         maps = self.depth.decoder(features, size, slope_B2=slope_B2, start_B2HW=start_B2HW)
         slope = self.depth.decoder.estimated_slope(features)
