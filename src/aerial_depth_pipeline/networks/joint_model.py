@@ -33,7 +33,6 @@ class DepthNetwork(nn.Module):
         features = self.encoder(image_B3HW, self.seen_start(image_B3HW, slope_B2, start_B2HW))
         return self.decoder(features, image_B3HW.shape[-2:], True, slope_B2, start_B2HW)[0]
 
-
     def seen_start(
         self,
         image_B3HW: torch.Tensor,

@@ -36,9 +36,10 @@ class LossSettings(Settings):
     sparse: float = 0.0
     """Weight of the scale-free log difference from the sparse points of structure from motion, in
     scenes that have them; 0.01 to 0.1 are sensible."""
-    matching: float = Field(0.0, ge=0)
+    matching: float = Field(10.0, ge=0)
     """Weight of the scale-free log difference from, and gradients of, depth by matching of the
-    training footage (ground truth's dense depth of targets), where other views confirm it."""
+    training footage (ground truth's dense depth of targets), where there is any and other views
+    confirm it; 0 for the photometric error alone."""
     robust: float = Field(0.0, ge=0)
     """Pixels with this multiple of the median error count half, worse ones less (moving objects); 2
     to 4 are sensible, 0 counts all alike."""

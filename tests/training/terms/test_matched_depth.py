@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.training.test_train import settings
+from tests.training.test_train import Recorder, settings
 from tests.worlds.tiny_world import World, calibration, orbit, write_domain
 
-from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.depth_maps import write_depth
 from aerial_depth_pipeline.training.samples import read_triplets
 from aerial_depth_pipeline.training.scene_scale import SceneScale
@@ -65,9 +64,13 @@ def test_maps_are_read_at_the_images_size_in_any_unit(domain):
     assert np.median(np.abs(product / np.median(product) - 1)) < 0.02
 
 
-def test_it_takes_part_in_a_training_and_says_what_it_needs(domain, tmp_path):
+def test_it_takes_part_in_a_training_and_says_where_it_cannot(domain, tmp_path, caplog):
+    recorder = Recorder()
     with_teacher = settings(steps=2, loss=LossSettings(matching=1.0))
-    assert train({"tiny": domain}, with_teacher, tmp_path / "run", None) is not None
+    train({"tiny": domain}, with_teacher, tmp_path / "run", recorder)
+    assert "train/matching" in recorder.metrics
     (domain / "world_1" / "matched" / "000002.tiff").unlink()
-    with pytest.raises(UserError, match="loss.matching needs depth by matching.*ground_truth"):
-        train({"tiny": domain}, with_teacher, tmp_path / "again", None)
+    alone = Recorder()
+    train({"tiny": domain}, with_teacher, tmp_path / "again", alone)
+    assert "No target has depth by matching" in caplog.text
+    assert "train/matching" not in alone.metrics

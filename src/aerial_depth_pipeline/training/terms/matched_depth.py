@@ -1,12 +1,12 @@
 """Depth by matching as teacher: dense depth that other views of the training footage confirm."""
 
+import logging
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 
-from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.depth_maps import read_depth
 from aerial_depth_pipeline.formats.triplet_folder import TripletFolder
 from aerial_depth_pipeline.training.batch import InverseDepth
@@ -15,6 +15,8 @@ from aerial_depth_pipeline.training.samples import Triplet, decode
 from aerial_depth_pipeline.training.scene_scale import SceneScale
 from aerial_depth_pipeline.training.settings import TrainSettings
 from aerial_depth_pipeline.training.terms.term import Context, Term
+
+log = logging.getLogger(__name__)
 
 _STEPS = (1, 2, 4, 8)  # pixels between which gradients are compared
 
@@ -46,10 +48,11 @@ class MatchedDepth(Term):
                 inverse_HW = np.divide(median, depth_HW, out=np.zeros_like(depth_HW), where=known)
                 row[0] = torch.from_numpy(inverse_HW)
         if not maps.any():
-            raise UserError(
-                "train.loss.matching needs depth by matching, and no target has any. Run the"
-                " pipelines ground_truth and triplets first, or set train.loss.matching to 0."
+            log.warning(
+                "No target has depth by matching (train.loss.matching): the photometric error"
+                " teaches alone. The pipelines ground_truth and triplets bring it."
             )
+            return {}
         return {"matched": maps}
 
     def __call__(self, context: Context) -> torch.Tensor:
