@@ -38,6 +38,18 @@ def test_it_keeps_what_the_points_confirm(share, expected):
     assert look_at_points(network(share * lacking), frames).weight == expected
 
 
+def test_what_helps_in_some_frames_and_harms_in_others_is_left_out():
+    shown = points(WAVES)
+    lacking = WAVES - np.log(40 * start_of(shown.hold_back()[0], IMAGE, LEVEL)[0])
+    frames = [(shown, IMAGE + np.uint8(value), LEVEL) for value in (0, 0, 0, 1, 1)]
+
+    def unsteady(image, slope, start):
+        return network(lacking if image.max() == 0 else -0.9 * lacking)(image, slope, start)
+
+    assert look_at_points(unsteady, frames).weight == 0
+    assert look_at_points(network(lacking), frames).weight == 1
+
+
 def test_without_points_everything_is_kept():
     assert repr(look_at_points(network(WAVES), [])) == repr(HeldBackPoints(1.0))
     few = points(WAVES, 12)

@@ -23,6 +23,7 @@ FRAMES = 12
 """So many of a flight's frames are enough."""
 _WEIGHTS = np.linspace(0, 1, 5)
 _COVERED = 0.68
+_CERTAIN = 1.5  # standard deviations
 # Of the flights of docs/training.md: where the distance to a point, in widths, doubles the square
 # of the error, and the error of poses, which bends all points alike.
 _DISTANCE, _BENT = 0.02, 0.015
@@ -33,7 +34,8 @@ class HeldBackPoints:
     """What they tell.
 
     Attributes:
-        weight: share of the logarithm of the network's factor, from 0 to 1, with the least error.
+        weight: share of the logarithm of the network's factor, from 0 to 1, with the least error; 0
+            unless that is less than the surface's in most frames.
         error: relative error of depth at a point, which 68 % are within; NaN where no point tells.
     """
 
@@ -67,9 +69,18 @@ def look_at_points(
     error_NW, growth_N = np.concatenate(errors_NW), np.concatenate(growths_N)
     if not len(error_NW):
         return HeldBackPoints()
-    best = int(np.minimum(error_NW, LARGEST_ERROR).mean(0).argmin())
+    best = _best([np.minimum(each, LARGEST_ERROR).mean(0) for each in errors_NW[1:]])
     within = float(np.quantile(error_NW[:, best] / growth_N, _COVERED))
     return HeldBackPoints(float(_WEIGHTS[best]), within)
+
+
+def _best(errors_FW: list[np.ndarray]) -> int:
+    """Which weight has the least error over the frames, the first unless it is certainly less."""
+    error_FW = np.array(errors_FW)
+    best = int(error_FW.mean(0).argmin())
+    gain_F = error_FW[:, 0] - error_FW[:, best]
+    doubt = gain_F.std(ddof=1) / len(gain_F) ** 0.5 if len(gain_F) > 1 else 0.0
+    return best if gain_F.mean() > _CERTAIN * doubt else 0
 
 
 def weighted(depth_BHW: np.ndarray, start_B2HW: np.ndarray, weight: float) -> np.ndarray:
