@@ -88,8 +88,12 @@ def test_a_camera_that_stands_still_keeps_what_it_saw_while_it_flew(flight, mode
     hovering = flight.images[:20] + [flight.images[19]] * 25
     write_video(raw / "video.mp4", hovering, fps=10)
     write_camera(raw / "camera.yaml")
-    report = predict(raw / "video.mp4", model, FILES, tmp_path / "out")
+    settings = FILES.model_copy(update={"uncertainty_every": 1})
+    report = predict(raw / "video.mp4", model, settings, tmp_path / "out")
     assert 0.5 < report["start"]["own_points"] < 1
+    # Only frames with points state an error.
+    stated = len(list((tmp_path / "out" / "uncertainty").iterdir()))
+    assert stated == round(45 * report["start"]["own_points"])
     ratios = np.array(errors(tmp_path / "out", flight.depths[:20] + [flight.depths[19]] * 25))
     assert np.abs(np.diff(np.log(ratios))).max() < 0.08
 

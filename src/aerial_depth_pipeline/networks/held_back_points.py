@@ -96,11 +96,12 @@ def weighted(depth_BHW: np.ndarray, start_B2HW: np.ndarray, weight: float) -> np
     return (surface_BHW * (depth_BHW / surface_BHW) ** weight).astype(np.float32)
 
 
-def expected_error(start_2HW: np.ndarray, error: float) -> np.ndarray:
+def expected_error(start_2HW: np.ndarray, error: float) -> np.ndarray | None:
     """Relative error of depth [H, W] that about 68 % of the pixels are within: that at points,
-    growing with the distance to the nearest one. NaN in a frame without points."""
-    if not start_2HW[1].any():
-        return np.full(start_2HW.shape[1:], np.nan, np.float32)
+    growing with the distance to the nearest one. None for a frame without points, or where the
+    error at points is not known."""
+    if not start_2HW[1].any() or not np.isfinite(error):
+        return None
     return np.hypot(error * _growth(start_2HW[1]), _BENT).astype(np.float32)
 
 

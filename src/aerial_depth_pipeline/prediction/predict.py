@@ -152,8 +152,8 @@ class _Predictor:
         if self.points is not None:
             self.points.restart()
 
-    def depth(self, frames: Sequence[SourceFrame]) -> tuple[np.ndarray, np.ndarray | None]:
-        """Depth [B, H, W], and its expected relative error where points tell it."""
+    def depth(self, frames: Sequence[SourceFrame]) -> tuple[np.ndarray, list[np.ndarray | None]]:
+        """Depth [B, H, W], and the expected relative error [H, W] where points tell it."""
         images = np.stack([frame.image for frame in frames if frame.image is not None])
         slopes = [] if self.attitude is None else [self.attitude.slopes(frames)]
         self.known_attitudes += sum(int(np.isfinite(s_B2).all(1).sum()) for s_B2 in slopes)
@@ -163,9 +163,9 @@ class _Predictor:
         else:
             depth = self._model.predict(images, *slopes, *starts)
         if not starts:
-            return depth, None
+            return depth, [None] * len(depth)
         error = [expected_error(start, self.held_back.error) for start in starts[0]]
-        return weighted(depth, starts[0], self.held_back.weight), np.stack(error)
+        return weighted(depth, starts[0], self.held_back.weight), error
 
     def depth_of_one(self, frame: SourceFrame) -> np.ndarray:
         """Depth [H, W]."""
@@ -206,9 +206,7 @@ def _predict(
     frames = progress(frames, f"depth of {footage.path.name}", unit="frame")
     with FrameWriter(footage, settings, output, (near, far), png_step) as writer:
         for group in batches(frames, settings.batch_size):
-            depths_BHW, errors_BHW = predictor.depth(group)
-            for place, (frame, depth) in enumerate(zip(group, depths_BHW, strict=True)):
-                error = None if errors_BHW is None else errors_BHW[place]
+            for frame, depth, error in zip(group, *predictor.depth(group), strict=True):
                 writer.write(frame, depth * scale.of(frame, depth), error)
     for warning in source.warnings:
         logger.warning("predict: %s", warning)
