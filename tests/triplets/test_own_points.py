@@ -65,7 +65,7 @@ def test_without_positions_the_unit_is_the_same_along_the_flight(flight):
         geometry = PairGeometry(scene, SETTINGS, pool)
         pairs = [(segment, (p, p + 2)) for p in range(len(frames) - 2)]
         geometry.ensure(pairs, "pairs")
-        found, ways = own_points([segment], geometry, {})
+        found, ways = own_points([segment], geometry, {}, table)
     assert not found["metric"].any()
     scale = [np.median(ratios(flight, rows)) for _, rows in found.groupby("frame")]
     assert np.std(scale) / np.mean(scale) < 0.02
@@ -82,11 +82,11 @@ def test_a_pose_that_few_corners_fit_gives_no_points(flight):
     with ThreadPoolExecutor(2) as pool:
         geometry = PairGeometry(scene, SETTINGS, pool)
         geometry.ensure([(segment, (0, 2)), (segment, (2, 4))], "pairs")
-        assert set(own_points([segment], geometry, {})[0]["frame"]) == {
+        assert set(own_points([segment], geometry, {}, table)[0]["frame"]) == {
             segment.frames[p] for p in (0, 2, 4)
         }
         segment.pairs[0, 2] = replace(segment.pairs[0, 2], inliers=30)
-        found, ways = own_points([segment], geometry, {})
+        found, ways = own_points([segment], geometry, {}, table)
     assert set(found["frame"]) == {segment.frames[p] for p in (2, 4)}
     assert len(ways) == 2
 
@@ -159,3 +159,42 @@ def test_lengths_without_positions_are_in_proportion():
     ratio = np.array([lengths[a, b] / (flown[b] - flown[a]) for a, b in lengths])
     assert np.std(ratio) / np.mean(ratio) < 0.03
     assert np.exp(np.mean(np.log(list(lengths.values())))) == pytest.approx(1.0)
+
+
+def photographs(flight, **columns) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+    """The flight's table as that of photographs, and positions with a fix every frame."""
+    kept = SceneFolder(flight.frames).frame_table().query("kept").assign(motion=np.nan, **columns)
+    positions = kept[["east", "north", "up"]].to_numpy(float)
+    return kept, dict(zip(kept["frame"].astype(int), positions, strict=True))
+
+
+def points_of(flight, count: int, kept, positions, spoil=None):
+    segment = Segment(kept["frame"].astype(int).tolist()[:count], [100.0] * count)
+    with ThreadPoolExecutor(2) as pool:
+        geometry = PairGeometry(SceneFolder(flight.frames), SETTINGS, pool)
+        geometry.ensure([(segment, (p, p + 2)) for p in range(count - 2)], "pairs")
+        if spoil is not None:
+            view = segment.pairs[spoil]
+            turned = view.T.copy()
+            turned[:3, 3] = np.roll(turned[:3, 3], 1)  # another direction of travel
+            segment.pairs[spoil] = replace(view, T=turned)
+        return segment, own_points([segment], geometry, positions, kept)[0]
+
+
+@pytest.mark.parametrize(("deviation", "metric"), [(np.nan, False), (0.02, True), (2.0, False)])
+def test_photographs_are_metric_where_their_positions_are_accurate(flight, deviation, metric):
+    kept, positions = photographs(flight, position_deviation=deviation)
+    _, found = points_of(flight, 7, kept, positions)
+    assert len(found) and (found["metric"] == metric).all()
+    if metric:
+        assert np.median(ratios(flight, found)) == pytest.approx(1, abs=0.1)
+
+
+def test_a_pair_of_photographs_needs_another_that_agrees(flight):
+    kept, positions = photographs(flight)
+    segment, found = points_of(flight, 6, kept, positions)
+    assert set(found["frame"]) == set(segment.frames)
+    # Frame 5 has only the spoilt pair, and the points of frame 3 contradict it.
+    _, found = points_of(flight, 6, kept, positions, spoil=(3, 5))
+    assert segment.frames[5] not in set(found["frame"])
+    assert segment.frames[0] in set(found["frame"])

@@ -104,7 +104,9 @@ def _make(
         members = {target.frame: target.frames for target in admitted}
         write_triplets(members, scene, made, camera, settings, pool)
         positions = known_positions(table[table["kept"]])
-        points, lengths = own_points(_segments_of(targets), geometry, positions)
+        points, lengths = own_points(
+            _segments_of(targets), geometry, positions, table[table["kept"]]
+        )
         made.write_table("own_points", points)
     attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)
@@ -161,8 +163,8 @@ def points_of_frames(frames: Path) -> pd.DataFrame:
     with ThreadPoolExecutor(workers, thread_name_prefix="two_view") as pool:
         geometry = PairGeometry(scene, settings, pool)
         targets = _targets(table, geometry, settings, frames.name)
-        positions = known_positions(table[table["kept"]])
-        return own_points(_segments_of(targets), geometry, positions)[0]
+        kept = table[table["kept"]]
+        return own_points(_segments_of(targets), geometry, known_positions(kept), kept)[0]
 
 
 def _segments_of(targets: list[Target]) -> list[Segment]:

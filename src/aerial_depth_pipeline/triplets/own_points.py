@@ -19,6 +19,7 @@ from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
 _GOAL = 0.04  # parallax of the pair that is chosen on either side, share of the width
 _MAX_RESIDUAL = 0.7  # pixels
 _POSITION_NOISE = 0.3  # metres, of smoothed positions
+_SINGLE_FIX = 1.5  # metres, of a photograph's position
 _UNKNOWN_SPEED = 3.0  # standard deviation of a length's logarithm where only the time is known
 _CHANGE_OF_SPEED = 0.03  # relative, between pairs that overlap in time
 _LEAST_RATIO_ERROR = 0.003
@@ -55,7 +56,10 @@ class Tracks:
 
 
 def own_points(
-    segments: Iterable[Segment], geometry: PairGeometry, positions: Mapping[int, np.ndarray]
+    segments: Iterable[Segment],
+    geometry: PairGeometry,
+    positions: Mapping[int, np.ndarray],
+    kept: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[Pair, float]]:
     """Triangulated corners of all frames of the segments, one row a point, and the length of the
     way between the frames of every pair.
@@ -65,19 +69,30 @@ def own_points(
         geometry: gives the frames' images and the calibration.
         positions: of all frames in metres; empty where they are not known, and then the unit of a
             segment is its mean step.
+        kept: rows of `frames.parquet`. Photographs are metric only where their positions are
+            stated to be accurate: single fixes are off by a tenth of a step and more.
 
     Returns:
         The columns of `formats.own_points`.
         Lengths in the same unit, by the numbers of both frames, the earlier one first.
     """
     ways: dict[Pair, float] = {}
+    noise = _position_noise(kept)
+    metric = bool(positions) and (noise is None or noise <= _POSITION_NOISE)
     columns: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
     for segment in segments:
         tracks = _tracks_of(segment, geometry)
-        lengths = pair_lengths(segment, tracks, geometry.K, positions)
+        lengths = pair_lengths(segment, tracks, geometry.K, positions, noise)
         ways |= {(segment.frames[a], segment.frames[b]): way for (a, b), way in lengths.items()}
-        for each in tracks.values():
-            found = each.depths(np.array([lengths[pair] for pair in each.pairs]), geometry.K)
+        depths = {
+            position: each.depths(np.array([lengths[pair] for pair in each.pairs]), geometry.K)
+            for position, each in tracks.items()
+        }
+        confirmed = None if noise is None else _confirmed_pairs(tracks, depths)
+        for position, each in tracks.items():
+            if confirmed is not None and confirmed.isdisjoint(each.pairs):
+                continue
+            found = depths[position]
             rows = found.deviation_N < _LARGEST_DEVIATION * found.inverse_N
             # What only one of two frames agrees with moves by itself, or was not followed well.
             followed_SN = np.isfinite(each.ends_SN2).all(-1)
@@ -88,7 +103,7 @@ def own_points(
             columns["inverse_depth"].append(found.inverse_N[rows].astype(np.float32))
             columns["deviation"].append(found.deviation_N[rows].astype(np.float32))
             columns["views"].append(found.agrees_SN[:, rows].sum(0))
-            columns["metric"].append(np.full(rows.sum(), bool(positions)))
+            columns["metric"].append(np.full(rows.sum(), metric))
             size = geometry.view(each.frame).gray.shape
             columns["height"].append(np.full(rows.sum(), size[0]))
             columns["width"].append(np.full(rows.sum(), size[1]))
@@ -110,6 +125,7 @@ def pair_lengths(
     tracks: Mapping[int, Tracks],
     K_33: np.ndarray,
     positions: Mapping[int, np.ndarray],
+    noise: float | None = None,
 ) -> dict[Pair, float]:
     """Lengths of the translations of all pairs, by one smooth scale along the segment: in metres
     where positions are known, else in proportion, with a geometric mean of 1.
@@ -117,6 +133,9 @@ def pair_lengths(
     Least squares over their logarithms: the corners that both pairs of a frame see give the ratio
     of the pairs' lengths, pairs that overlap in time have nearly the same speed, and each length is
     that between the positions, up to their noise; what is far off counts little.
+
+    Args:
+        noise: of the positions of photographs, metres, whose steps have no speed; None for a film.
     """
     pairs = sorted(usable_pairs(segment))
     if not pairs:
@@ -128,10 +147,13 @@ def pair_lengths(
     for column, pair in enumerate(pairs):
         measured, deviation = float(time_P[column]), _UNKNOWN_SPEED
         if positions:
-            length = max(_way(segment, pair, positions), 0.1 * _POSITION_NOISE)
-            measured, deviation = float(np.log(length)), _POSITION_NOISE / length
+            doubt = _POSITION_NOISE if noise is None else noise
+            length = _way(segment, pair, positions, along=noise is None)
+            length = max(length, 0.1 * doubt)
+            measured, deviation = float(np.log(length)), doubt / length
         equations.append(({column: 1.0}, measured, deviation))
-    for column in np.flatnonzero(first_P[1:] < last_P[:-1]).tolist():
+    overlap_P = first_P[1:] < last_P[:-1] if noise is None else np.zeros(0, bool)
+    for column in np.flatnonzero(overlap_P).tolist():
         change = float(time_P[column + 1] - time_P[column])
         equations.append(({column + 1: 1.0, column: -1.0}, change, _CHANGE_OF_SPEED))
     for each in tracks.values():
@@ -161,10 +183,37 @@ def pair_lengths(
     return dict(zip(pairs, np.exp(log_P).tolist(), strict=True))
 
 
-def _way(segment: Segment, pair: Pair, positions: Mapping[int, np.ndarray]) -> float:
-    """Distance in metres between the frames of a pair, along the direction of the flight about
-    them: noise across it would make every step longer."""
+def _confirmed_pairs(tracks: Mapping[int, Tracks], depths: Mapping[int, CornerDepths]) -> set[Pair]:
+    """The pairs that share a frame with another pair which most corners agree with in both: two
+    photographs far apart have a wrong pose more easily than neighbours of a film."""
+    confirmed: set[Pair] = set()
+    for position, each in tracks.items():
+        in_both_N = np.isfinite(each.ends_SN2).all((0, 2)) & (len(each.pairs) == 2)
+        agrees_N = np.asarray(depths[position].agrees_SN.all(0))
+        if in_both_N.sum() >= _FEWEST_SHARED and agrees_N[in_both_N].mean() > 0.5:
+            confirmed |= set(each.pairs)
+    return confirmed
+
+
+def _position_noise(kept: pd.DataFrame) -> float | None:
+    """Of the positions of photographs, metres, as stated or as usual; None for a film."""
+    if kept["motion"].notna().any():
+        return None
+    if "position_deviation" not in kept or kept["position_deviation"].isna().all():
+        return _SINGLE_FIX
+    return float(kept["position_deviation"].median())
+
+
+def _way(
+    segment: Segment, pair: Pair, positions: Mapping[int, np.ndarray], along: bool = True
+) -> float:
+    """Distance in metres between the frames of a pair, `along` the direction of the flight about
+    them: noise across it would make every short step longer."""
     first, last = pair
+    if not along:
+        return float(
+            np.linalg.norm(positions[segment.frames[last]] - positions[segment.frames[first]])
+        )
     beyond = min(2 * (last - first), first, len(segment.frames) - 1 - last)
     places = (first, last, first - beyond, last + beyond)
     start, end, before, after = (positions[segment.frames[place]] for place in places)
