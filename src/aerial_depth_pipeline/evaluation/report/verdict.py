@@ -76,10 +76,11 @@ def _points(wide: pd.DataFrame) -> str:
     surface = "the surface through the flight's own points, nothing learned"
     if WITHOUT_POINTS in wide.index:
         alone = f" From one picture it has {cell('abs_rel', wide.loc[WITHOUT_POINTS, 'abs_rel'])}."
-        if found <= own:
+        gain = round(100 * (1 - own / found))
+        if gain <= 0:
             return f" Its start, {surface}, is as good or better: {cell('abs_rel', found)}.{alone}"
         return (
-            f" It takes {100 * (1 - own / found):.0f} % off the error of its start, {surface}"
+            f" It takes {gain} % off the error of its start, {surface}"
             f" ({cell('abs_rel', found)}).{alone}"
         )
     if not found < own:
