@@ -18,6 +18,7 @@ from tests.worlds.footage import (
 )
 
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.held_back_points import HeldBackPoints
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
 from aerial_depth_pipeline.prediction.predict import predict
@@ -188,3 +189,14 @@ def test_wrong_positions_leave_the_shape(flight, model, tmp_path):
         depth = np.array(Image.open(tmp_path / "out" / "depth" / f"{index:06d}.tiff"))
         error = np.abs(np.log(depth / true) - np.median(np.log(depth / true)))
         assert np.quantile(error, 0.98) < ROOFS
+
+
+def test_a_network_that_adds_nothing_is_not_asked(flight, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "aerial_depth_pipeline.prediction.predict.look_at_points",
+        lambda model, frames: HeldBackPoints(0.0, 0.02),
+    )
+    monkeypatch.setattr(model, "predict", lambda *_: pytest.fail("the network was asked"))
+    report = predict(flight.raw / "video.mp4", model, FILES, tmp_path / "out")
+    assert report["start"]["network_share"] == 0
+    assert np.abs(np.array(errors(tmp_path / "out", flight.depths)) - 1).max() < 0.06

@@ -90,6 +90,8 @@ def weighted(depth_BHW: np.ndarray, start_B2HW: np.ndarray, weight: float) -> np
         depth_BHW: as predicted.
         start_B2HW: what the network started from (`geometry.surface.start_of`), of the same size.
     """
+    if weight == 1:
+        return depth_BHW
     inverse_BHW, nearness_BHW = start_B2HW[:, 0], start_B2HW[:, 1]
     has_points_B11 = nearness_BHW.max((1, 2), keepdims=True) > 0
     surface_BHW = 1 / np.where(has_points_B11, inverse_BHW, 1 / depth_BHW)

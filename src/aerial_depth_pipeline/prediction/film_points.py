@@ -41,6 +41,7 @@ class FilmPoints:
         self.metric: bool | None = None
         self._footage = footage
         self._continuous = footage.source.continuous
+        self._followed_from: tuple[int, np.ndarray] = -1, np.zeros((1, 1), np.uint8)
         self._folder = tempfile.TemporaryDirectory(prefix="film_points")
         folder = Path(self._folder.name) / footage.path.stem
         folder.mkdir()
@@ -127,9 +128,10 @@ class FilmPoints:
         image = frame.image if frame.image is not None else np.zeros((1, 1, 3), np.uint8)
         if self._undistortion.moves_pixels:
             image = self._undistortion.image(image)
-        before, now = (
-            cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (self._scene.image(chosen), image)
-        )
+        if chosen != self._followed_from[0]:
+            before = cv2.cvtColor(self._scene.image(chosen), cv2.COLOR_RGB2GRAY)
+            self._followed_from = chosen, before
+        before, now = self._followed_from[1], cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         places = np.ascontiguousarray(points.pixels_N2 - 0.5, np.float32)
         ends_N2, good_N = follow(before, now, places, _LEVELS, _TOLERANCE)
         ends_N2 = ends_N2.astype(float) + 0.5

@@ -120,6 +120,7 @@ class _Predictor:
         self.attitude = Attitude(footage, settings) if takes_slope else None
         self.known_attitudes = 0
         self._model, self._mirrored = model, settings.mirrored
+        self._states_error = settings.uncertainty_every > 0
         self.points: FilmPoints | None = None
         if isinstance(model, DepthModel) and model.takes_start and settings.own_points:
             points = FilmPoints(footage)
@@ -153,19 +154,23 @@ class _Predictor:
             self.points.restart()
 
     def depth(self, frames: Sequence[SourceFrame]) -> tuple[np.ndarray, list[np.ndarray | None]]:
-        """Depth [B, H, W], and the expected relative error [H, W] where points tell it."""
+        """Depth [B, H, W], and the expected relative error [H, W] where it is wanted and points
+        tell it."""
         images = np.stack([frame.image for frame in frames if frame.image is not None])
         slopes = [] if self.attitude is None else [self.attitude.slopes(frames)]
         self.known_attitudes += sum(int(np.isfinite(s_B2).all(1).sum()) for s_B2 in slopes)
         starts = [] if self.points is None else [self.points.starts(frames, slopes[0])]
+        errors: list[np.ndarray | None] = [None] * len(images)
+        if starts and self._states_error:
+            errors = [expected_error(start, self.held_back.error) for start in starts[0]]
+        weight = self.held_back.weight
+        if starts and weight == 0 and starts[0][:, 1].any((1, 2)).all():
+            return 1 / starts[0][:, 0], errors  # the network has nothing to say
         if self._mirrored:
             depth = mirrored_mean(self._model.predict, images, *slopes, *starts)
         else:
             depth = self._model.predict(images, *slopes, *starts)
-        if not starts:
-            return depth, [None] * len(depth)
-        error = [expected_error(start, self.held_back.error) for start in starts[0]]
-        return weighted(depth, starts[0], self.held_back.weight), error
+        return weighted(depth, starts[0], weight) if starts else depth, errors
 
     def depth_of_one(self, frame: SourceFrame) -> np.ndarray:
         """Depth [H, W]."""
