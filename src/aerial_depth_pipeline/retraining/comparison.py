@@ -70,9 +70,10 @@ def measure_hold_out(
     alignments = list(dict.fromkeys([settings.main_alignment, "none"]))
     plain = {"alignments": alignments, "caps": [], "bootstrap_samples": 0}
     settings = settings.model_copy(update=plain)
-    methods, incumbent = [method.model_method(challenger, CHALLENGER)], baseline
+    tested = [r for scenes in hold_out.values() for frames in scenes.values() for r in frames]
+    methods, incumbent = [method.model_method(challenger, CHALLENGER, tested)], baseline
     if champion is not None:
-        methods.append(method.model_method(champion, CHAMPION))
+        methods.append(method.model_method(champion, CHAMPION, tested))
         incumbent = CHAMPION
     tables: dict[str, list[pd.DataFrame]] = {alignment: [] for alignment in alignments}
     for domain, scenes in hold_out.items():

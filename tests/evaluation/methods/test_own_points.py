@@ -9,7 +9,7 @@ import torch
 from tests.worlds.evaluation_scenes import HEIGHT, WIDTH, relief, write_scene
 
 from aerial_depth_pipeline.evaluation.evaluate import measure
-from aerial_depth_pipeline.evaluation.methods.method import model_method, other_uses
+from aerial_depth_pipeline.evaluation.methods.method import Frame, model_method, other_uses
 from aerial_depth_pipeline.evaluation.methods.own_points import own_point_methods
 from aerial_depth_pipeline.evaluation.settings import EvaluationSettings
 from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -96,3 +96,19 @@ def test_a_model_is_not_metric_where_a_frame_lacks_points(tmp_path):
     references = write_flight(tmp_path, frames=2)
     assert not model_method(model, tested=references).metric
     assert model_method(model, tested=references[:2]).metric
+
+
+def test_a_network_that_harms_is_measured_as_its_start_unless_it_is_to_be_seen(tmp_path):
+    settings = NetworkSettings(
+        encoder="test_resnet", decoder_channels=[8, 8, 16, 16, 32], start="points"
+    )
+    torch.manual_seed(0)
+    model = DepthModel(DepthNetwork(settings), settings, WIDTH, HEIGHT)
+    torch.nn.init.normal_(model.network.decoder.heads["0"].weight, std=2.0)  # random relief
+    frame = Frame("f", write_flight(tmp_path)[0])
+    surface = own_point_methods([frame.reference])[0].predict(frame)
+    checked, unchecked = (
+        model_method(model, checked=choice).predict(frame) for choice in (True, False)
+    )
+    np.testing.assert_allclose(checked, 1 / surface, rtol=1e-4)
+    assert np.abs(np.log(unchecked * surface)).mean() > 0.05

@@ -111,6 +111,7 @@ def model_method(
     name: str = MODEL,
     tested: Sequence[Reference] = (),
     with_points: bool = True,
+    checked: bool = True,
 ) -> Method:
     """Our own model: a function from an image [H, W, 3] uint8 RGB to z-depth [H, W].
 
@@ -120,6 +121,8 @@ def model_method(
     Args:
         tested: the frames; where all have points in metres the model predicts metres.
         with_points: whether the points are used.
+        checked: whether only so much of what the network adds to the surface is kept as points that
+            are held back confirm.
     """
     metric = _in_metres(predict)
     if not _takes_slope(predict):
@@ -133,6 +136,8 @@ def model_method(
         if start is None:
             return predict(frame.image, slope)
         depth = predict(frame.image, slope, start)
+        if not checked:
+            return depth
         return weighted(depth[None], start[None], weight_in_scene(predict, frame.reference))[0]
 
     if from_points and tested:
