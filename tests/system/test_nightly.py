@@ -43,6 +43,8 @@ PARAMETERS = {
         "learning_rate": 3e-4,
         "threads": 1,
         "pose": {"minimum_inliers": 8},
+        # The surface through a flight's own points needs no night to learn it.
+        "network": {"start": "level_ground"},
     },
 }
 

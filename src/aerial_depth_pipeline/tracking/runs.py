@@ -3,6 +3,7 @@ off."""
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Metric
+
+_REFUSED = re.compile(r"[^\w/.\- :]")
 
 
 def is_tracking() -> bool:
@@ -19,9 +22,13 @@ def is_tracking() -> bool:
 
 def log_metrics(metrics: Mapping[str, float], step: int | None = None, run_id: str = "") -> None:
     """Log metrics of the open run, or of another one; values that are not finite are left out,
-    since the UI cannot plot them."""
+    since the UI cannot plot them, and signs that MLflow refuses are left out of names."""
     now, values = int(time.time() * 1000), {name: float(metrics[name]) for name in metrics}
-    records = [Metric(k, v, now, step or 0) for k, v in values.items() if math.isfinite(v)]
+    records = [
+        Metric(_REFUSED.sub("", name), value, now, step or 0)
+        for name, value in values.items()
+        if math.isfinite(value)
+    ]
     run = None if run_id else mlflow.active_run()
     run_id = run.info.run_id if run else run_id
     if run_id:
