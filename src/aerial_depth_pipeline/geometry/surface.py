@@ -192,6 +192,11 @@ def start_of(
     return np.stack([surface_HW, nearness_HW]).astype(np.float32)
 
 
+def has_points(start_B2HW: np.ndarray) -> np.ndarray:
+    """Which of the starts [B] show a point."""
+    return np.asarray(start_B2HW[:, 1].any((1, 2)))
+
+
 def relative_start(start_B2HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Starts with their inverse depth divided by its median, and the medians [B], 0 where a start
     is unknown everywhere."""

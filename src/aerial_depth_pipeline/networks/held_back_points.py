@@ -15,6 +15,7 @@ from aerial_depth_pipeline.geometry.surface import (
     LARGEST_ERROR,
     NEAR,
     FramePoints,
+    has_points,
     start_of,
 )
 from aerial_depth_pipeline.networks.depth_model import DepthModel
@@ -35,7 +36,7 @@ class HeldBackPoints:
 
     Attributes:
         weight: share of the logarithm of the network's factor, from 0 to 1, with the least error; 0
-            unless that is less than the surface's in most frames.
+            unless that is certainly less than the surface's.
         error: relative error of depth at a point, which 68 % are within; NaN where no point tells.
     """
 
@@ -52,7 +53,7 @@ def look_at_points(
         model: starts from points.
         frames: points, image [H, W, 3] and slope [2] of level ground of some frames of a flight.
     """
-    errors_NW, growths_N = [np.zeros((0, len(_WEIGHTS)))], [np.zeros(0)]
+    errors_NW, growths_N = [], []
     for points, image_HW3, slope_2 in frames:
         shown, held = points.hold_back()
         if len(shown.inverse_N) < FEWEST_POINTS:
@@ -66,17 +67,16 @@ def look_at_points(
         error_N = surface_N - np.log(held.inverse_N)
         errors_NW.append(np.abs(error_N[:, None] + residual_N[:, None] * _WEIGHTS))
         growths_N.append(_growth(start_2HW[1][place]))
-    error_NW, growth_N = np.concatenate(errors_NW), np.concatenate(growths_N)
-    if not len(error_NW):
+    if not errors_NW:
         return HeldBackPoints()
-    best = _best([np.minimum(each, LARGEST_ERROR).mean(0) for each in errors_NW[1:]])
-    within = float(np.quantile(error_NW[:, best] / growth_N, _COVERED))
+    best = _best(np.array([np.minimum(each, LARGEST_ERROR).mean(0) for each in errors_NW]))
+    error_N = np.concatenate(errors_NW)[:, best]
+    within = float(np.quantile(error_N / np.concatenate(growths_N), _COVERED))
     return HeldBackPoints(float(_WEIGHTS[best]), within)
 
 
-def _best(errors_FW: list[np.ndarray]) -> int:
+def _best(error_FW: np.ndarray) -> int:
     """Which weight has the least error over the frames, the first unless it is certainly less."""
-    error_FW = np.array(errors_FW)
     best = int(error_FW.mean(0).argmin())
     gain_F = error_FW[:, 0] - error_FW[:, best]
     doubt = gain_F.std(ddof=1) / len(gain_F) ** 0.5 if len(gain_F) > 1 else 0.0
@@ -92,9 +92,8 @@ def weighted(depth_BHW: np.ndarray, start_B2HW: np.ndarray, weight: float) -> np
     """
     if weight == 1:
         return depth_BHW
-    inverse_BHW, nearness_BHW = start_B2HW[:, 0], start_B2HW[:, 1]
-    has_points_B11 = nearness_BHW.max((1, 2), keepdims=True) > 0
-    surface_BHW = 1 / np.where(has_points_B11, inverse_BHW, 1 / depth_BHW)
+    known_B11 = has_points(start_B2HW)[:, None, None]
+    surface_BHW = 1 / np.where(known_B11, start_B2HW[:, 0], 1 / depth_BHW)
     return (surface_BHW * (depth_BHW / surface_BHW) ** weight).astype(np.float32)
 
 
@@ -102,7 +101,7 @@ def expected_error(start_2HW: np.ndarray, error: float) -> np.ndarray | None:
     """Relative error of depth [H, W] that about 68 % of the pixels are within: that at points,
     growing with the distance to the nearest one. None for a frame without points, or where the
     error at points is not known."""
-    if not start_2HW[1].any() or not np.isfinite(error):
+    if not has_points(start_2HW[None])[0] or not np.isfinite(error):
         return None
     return np.hypot(error * _growth(start_2HW[1]), _BENT).astype(np.float32)
 

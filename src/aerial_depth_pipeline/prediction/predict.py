@@ -13,6 +13,7 @@ from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import disk_full_as_sentence, write_json
+from aerial_depth_pipeline.geometry.surface import has_points
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.held_back_points import (
     HeldBackPoints,
@@ -164,7 +165,7 @@ class _Predictor:
         if starts and self._states_error:
             errors = [expected_error(start, self.held_back.error) for start in starts[0]]
         weight = self.held_back.weight
-        if starts and weight == 0 and starts[0][:, 1].any((1, 2)).all():
+        if starts and weight == 0 and has_points(starts[0]).all():
             return 1 / starts[0][:, 0], errors  # the network has nothing to say
         if self._mirrored:
             depth = mirrored_mean(self._model.predict, images, *slopes, *starts)

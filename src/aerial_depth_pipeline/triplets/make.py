@@ -103,10 +103,9 @@ def _make(
             )
         members = {target.frame: target.frames for target in admitted}
         write_triplets(members, scene, made, camera, settings, pool)
-        positions = known_positions(table[table["kept"]])
-        points, lengths = own_points(
-            _segments_of(targets), geometry, positions, table[table["kept"]]
-        )
+        kept = table[table["kept"]]
+        positions = known_positions(kept)
+        points, lengths = own_points(_segments_of(targets), geometry, positions, kept)
         made.write_table("own_points", points)
     attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)

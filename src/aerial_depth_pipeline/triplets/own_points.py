@@ -140,6 +140,7 @@ def pair_lengths(
     pairs = sorted(usable_pairs(segment))
     if not pairs:
         return {}
+    doubt = _POSITION_NOISE if noise is None else noise
     number = {pair: column for column, pair in enumerate(pairs)}
     first_P, last_P = (np.array([segment.frames[pair[i]] for pair in pairs]) for i in (0, 1))
     time_P = np.log(last_P - first_P)
@@ -147,9 +148,7 @@ def pair_lengths(
     for column, pair in enumerate(pairs):
         measured, deviation = float(time_P[column]), _UNKNOWN_SPEED
         if positions:
-            doubt = _POSITION_NOISE if noise is None else noise
-            length = _way(segment, pair, positions, along=noise is None)
-            length = max(length, 0.1 * doubt)
+            length = max(_way(segment, pair, positions, along=noise is None), 0.1 * doubt)
             measured, deviation = float(np.log(length)), doubt / length
         equations.append(({column: 1.0}, measured, deviation))
     overlap_P = first_P[1:] < last_P[:-1] if noise is None else np.zeros(0, bool)

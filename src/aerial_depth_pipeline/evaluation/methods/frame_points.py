@@ -39,12 +39,12 @@ def start_of_frame(reference: Reference, image_HW3: np.ndarray) -> np.ndarray | 
 def weight_in_scene(model: Callable[..., np.ndarray], reference: Reference) -> float:
     """The share of what a model adds to the surface that is kept in the scene of a frame
     (`networks.held_back_points`)."""
-    table, file = points_table(reference.triplets), _file(reference.triplets)
-    if table is None or file is None or not isinstance(model, DepthModel):
+    file = _file(reference.triplets)
+    if file is None or not isinstance(model, DepthModel):
         return 1.0
     known = _WEIGHTS.setdefault(model, {})
     if file not in known:
-        frames = [replace(reference, frame=int(frame)) for frame in table["frame"].unique()]
+        frames = [replace(reference, frame=int(frame)) for frame in _read(*file)["frame"].unique()]
         known[file] = look_at_points(model, _shown(evenly(frames, FRAMES))).weight
     return known[file]
 
