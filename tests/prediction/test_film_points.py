@@ -1,5 +1,7 @@
 """Depth of a film that starts from its own points, against the depth it was rendered with."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.held_back_points import HeldBackPoints
 from aerial_depth_pipeline.networks.joint_model import DepthNetwork
 from aerial_depth_pipeline.networks.settings import NetworkSettings
+from aerial_depth_pipeline.prediction.film_points import FilmPoints
 from aerial_depth_pipeline.prediction.predict import predict
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 
@@ -207,3 +210,18 @@ def test_a_network_that_adds_nothing_is_not_asked(flight, model, tmp_path, monke
     report = predict(flight.raw / "video.mp4", model, FILES, tmp_path / "out")
     assert report["start"]["network_share"] == 0
     assert np.abs(np.array(errors(tmp_path / "out", flight.depths)) - 1).max() < 0.06
+
+
+def test_a_report_without_an_error_at_points_is_still_json(flight, model, tmp_path, monkeypatch):
+    """None of the frames that are looked at first shows points, as in a film that hovers long."""
+    monkeypatch.setattr(FilmPoints, "shown", lambda points, frames, slopes: iter(()))
+    settings = FILES.model_copy(update={"uncertainty_every": 1, "stride": 10})
+    predict(flight.raw / "video.mp4", model, settings, tmp_path / "out")
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    text = (tmp_path / "out" / "prediction.json").read_text()
+    start = json.loads(text, parse_constant=refuse)["start"]
+    assert (start["network_share"], start["error_at_points"]) == (1.0, None)
+    assert not any((tmp_path / "out" / "uncertainty").iterdir())

@@ -37,11 +37,11 @@ class HeldBackPoints:
     Attributes:
         weight: share of the logarithm of the network's factor, from 0 to 1, with the least error; 0
             unless that is certainly less than the surface's.
-        error: relative error of depth at a point, which 68 % are within; NaN where no point tells.
+        error: relative error of depth at a point, which 68 % are within; None where no point tells.
     """
 
     weight: float = 1.0
-    error: float = float("nan")
+    error: float | None = None
 
 
 def look_at_points(
@@ -97,11 +97,11 @@ def weighted(depth_BHW: np.ndarray, start_B2HW: np.ndarray, weight: float) -> np
     return (surface_BHW * (depth_BHW / surface_BHW) ** weight).astype(np.float32)
 
 
-def expected_error(start_2HW: np.ndarray, error: float) -> np.ndarray | None:
+def expected_error(start_2HW: np.ndarray, error: float | None) -> np.ndarray | None:
     """Relative error of depth [H, W] that about 68 % of the pixels are within: that at points,
     growing with the distance to the nearest one. None for a frame without points, or where the
     error at points is not known."""
-    if not has_points(start_2HW[None])[0] or not np.isfinite(error):
+    if error is None or not has_points(start_2HW[None])[0]:
         return None
     return np.hypot(error * _growth(start_2HW[1]), _BENT).astype(np.float32)
 

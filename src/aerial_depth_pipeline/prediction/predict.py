@@ -135,6 +135,8 @@ class _Predictor:
             return
         frames = self.points.shown(samples, self.attitude.slopes(samples))
         self.held_back = look_at_points(model, frames)
+        if self.held_back.error is None:
+            return
         sentence = (
             "predict: at points of the flight that were held back 68 %% of the errors are below"
             " %.1f %%; %.0f %% of what the network adds to the surface through the others are kept."
