@@ -130,15 +130,7 @@ def model_method(
     from_points = with_points and _takes_start(predict)
 
     def with_attitude(frame: Frame) -> np.ndarray:
-        height, width = frame.image.shape[:2]
-        slope = slope_of(frame.reference, height, width)
-        start = start_of_frame(frame.reference, frame.image) if from_points else None
-        if start is None:
-            return predict(frame.image, slope)
-        depth = predict(frame.image, slope, start)
-        if not checked:
-            return depth
-        return weighted(depth[None], start[None], weight_in_scene(predict, frame.reference))[0]
+        return _with_what_is_known(predict, predict, frame, from_points, checked)
 
     if from_points and tested:
         metric = all_metric(tested)
@@ -164,20 +156,35 @@ def other_uses(predict: Callable[[np.ndarray], np.ndarray], mirrored: bool) -> l
         found.append(model_method(predict, WITHOUT_POINTS, with_points=False))
     if mirrored:
 
-        def averaged(frame: Frame) -> np.ndarray:
-            slope, start = None, None
-            if _takes_slope(predict):
-                slope = slope_of(frame.reference, *frame.image.shape[:2])[None]
-            if _takes_start(predict):
-                start = start_of_frame(frame.reference, frame.image)
+        def averaged(image_HW3: np.ndarray, *known: np.ndarray) -> np.ndarray:
             one_by_one = functools.partial(_one_by_one, predict)
-            if start is None:
-                return mirrored_mean(one_by_one, frame.image[None], slope)[0]
-            depth = mirrored_mean(one_by_one, frame.image[None], slope, start[None])
-            return weighted(depth, start[None], weight_in_scene(predict, frame.reference))[0]
+            return mirrored_mean(one_by_one, image_HW3[None], *(each[None] for each in known))[0]
 
-        found.append(Method(MIRRORED, averaged, alone=True, metric=metric))
+        def of_frame(frame: Frame) -> np.ndarray:
+            if not _takes_slope(predict):
+                return averaged(frame.image)
+            return _with_what_is_known(averaged, predict, frame, _takes_start(predict), True)
+
+        found.append(Method(MIRRORED, of_frame, alone=True, metric=metric))
     return found
+
+
+def _with_what_is_known(
+    predict: Callable[..., np.ndarray],
+    model: Callable[..., np.ndarray],
+    frame: Frame,
+    from_points: bool,
+    checked: bool,
+) -> np.ndarray:
+    """Depth [H, W] by `predict`, a use of `model`, given the frame's slope and points."""
+    slope = slope_of(frame.reference, *frame.image.shape[:2])
+    start = start_of_frame(frame.reference, frame.image) if from_points else None
+    if start is None:
+        return predict(frame.image, slope)
+    depth = predict(frame.image, slope, start)
+    if not checked:
+        return depth
+    return weighted(depth[None], start[None], weight_in_scene(model, frame.reference))[0]
 
 
 def _one_by_one(
