@@ -222,6 +222,17 @@ def bounded_map(
         yield waiting.popleft().result()
 
 
+def made_ahead(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
+    """The items in order, made on another thread while those before are used; at most `ahead` of
+    them wait."""
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        waiting: deque[Future[Any]] = deque(pool.submit(next, iterator, end) for _ in range(ahead))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(pool.submit(next, iterator, end))
+            yield item
+
+
 def evenly(items: Sequence[Item], count: int) -> list[Item]:
     """At most `count` of the items, evenly spread from the first to the last, in their order."""
     if count >= len(items):

@@ -34,7 +34,7 @@ from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
 from aerial_depth_pipeline.capture.sources.source import Fix
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import disk_full_as_sentence
+from aerial_depth_pipeline.files import disk_full_as_sentence, made_ahead
 from aerial_depth_pipeline.formats.images import fit_width
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -208,9 +208,8 @@ def _write_selected(
     if footage.known_camera is not None:
         focal, quality = footage.camera.K[0, 0] / footage.width, settings.jpeg_quality
     with_depth = set(depth_files(footage.path)) | source.depth_frames()
-    stream = _without_zoomed(
-        source.frames(footage.width, footage.height, lambda index: index % stride == 0), footage
-    )
+    frames = source.frames(footage.width, footage.height, lambda index: index % stride == 0)
+    stream = _without_zoomed(made_ahead(frames), footage)
     rows: list[FrameRecord] = []
     selected = select(stream, settings, focal, source.continuous, with_depth)
     with writers() as writer:

@@ -2,6 +2,7 @@
 what the video's motion tells."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -19,31 +20,38 @@ from aerial_depth_pipeline.sfm.self_calibration import DETERMINED
 
 class Attitude:
     """The attitude of the camera that took some footage; a video without stated angles is read once
-    for it, and twice more where its camera is assumed: it may be calibrated then.
+    for it, on another thread, and twice before where its camera is assumed: it may be calibrated
+    then.
 
     Attributes:
-        origin: what it is known from: `telemetry`, `photographs`, `setting`, `motion`, or None.
         doubt: by how many degrees it may be off because of the camera's focal length.
     """
 
     def __init__(self, footage: Footage, settings: PredictSettings) -> None:
         self._footage, self._pitch = footage, settings.pitch
-        self._motion = UpOverTime(())
-        self.origin = None if settings.attitude == "none" else footage.attitude_origin
-        if self.origin is None and settings.pitch is not None:
-            self.origin = "setting"
-        moves = self.origin is None and settings.attitude == "auto" and footage.is_video
+        self._motion: Future[UpOverTime] | None = None
+        self._stated = None if settings.attitude == "none" else footage.attitude_origin
+        if self._stated is None and settings.pitch is not None:
+            self._stated = "setting"
+        moves = self._stated is None and settings.attitude == "auto" and footage.is_video
         off = FOCAL_DOUBT.get(footage.camera_origin, 0.0)
-        if footage.camera_origin == "assumed" and (moves or self.origin):
+        if footage.camera_origin == "assumed" and (moves or self._stated):
             off, is_harmless = self._calibrated()
             moves &= is_harmless
         # What the ground shows is where the horizon lies in the image. The angle from there to the
         # optical axis changes by its sine times its cosine times the focal length's error.
         self.doubt = float(np.degrees(off / 2))
         if moves:
-            self._motion = footage.up_from_motion()
-            if any(stretch.up_M3 is not None for stretch in self._motion.stretches):
-                self.origin = "motion"
+            pool = ThreadPoolExecutor(1, thread_name_prefix="attitude")
+            self._motion = pool.submit(footage.up_from_motion)
+            pool.shutdown(wait=False)
+
+    @property
+    def origin(self) -> str | None:
+        """What it is known from: `telemetry`, `photographs`, `setting`, `motion`, or None."""
+        stretches = () if self._motion is None else self._motion.result().stretches
+        moves = any(stretch.up_M3 is not None for stretch in stretches)
+        return "motion" if moves else self._stated
 
     def _calibrated(self) -> tuple[float, bool]:
         """By what share the focal length is off after calibration, and whether an attitude from
@@ -74,10 +82,10 @@ class Attitude:
         footage = self._footage
         times = np.array([frame.time for frame in frames])
         up_B3 = np.full((len(frames), 3), np.nan)
-        if self.origin in ("telemetry", "photographs"):
+        if self._stated in ("telemetry", "photographs"):
             up_B3 = footage.up([frame.index for frame in frames], times)
-        elif self.origin == "motion":
-            up_B3 = self._motion.at(times)
+        elif self._motion is not None:
+            up_B3 = self._motion.result().at(times)
         if self._pitch is not None:
             stated = up_of_gimbal(np.float64(self._pitch), np.float64(0))
             up_B3 = np.where(np.isfinite(up_B3), up_B3, stated)

@@ -60,15 +60,14 @@ class FilmPoints:
         self._moments = self._frames.astype(float)
         if self._continuous:
             self._moments = rows.loc[self._frames, "time"].to_numpy(float)
-        self._points = dict(iter(points.groupby("frame")))
+        self._points = {frame: frame_points(rows) for frame, rows in points.groupby("frame")}
         self.metric = bool(points["metric"].all())
         self.restart()
 
     def restart(self) -> None:
         """Begin with the first frame of the footage."""
         self.known = 0
-        first = self._points[self._frames[0]]
-        self._middle = float(np.median(first["inverse_depth"]))
+        self._middle = float(np.median(self._points[self._frames[0]].inverse_N))
         self._last: np.ndarray | None = None
 
     def shown(
@@ -115,8 +114,7 @@ class FilmPoints:
         nearest = int(np.argmin(distance))
         if not distance[nearest] <= (_FARTHEST if self._continuous else 0.0):  # also for NaN
             return None
-        rows = self._points[self._frames[nearest]]
-        points = frame_points(rows)
+        points = self._points[self._frames[nearest]]
         if distance[nearest] > 0:
             points = self._followed(points, int(self._frames[nearest]), frame)
         if len(points.inverse_N) < FEWEST_POINTS:

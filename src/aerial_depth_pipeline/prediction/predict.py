@@ -4,7 +4,7 @@ clouds."""
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import torch
 from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.sources import SourceFrame
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.files import disk_full_as_sentence, write_json
+from aerial_depth_pipeline.files import disk_full_as_sentence, made_ahead, write_json
 from aerial_depth_pipeline.geometry.surface import has_points
 from aerial_depth_pipeline.networks.depth_model import DepthModel
 from aerial_depth_pipeline.networks.held_back_points import (
@@ -105,6 +105,19 @@ def _device(choice: str) -> str:
     return "cuda" if choice != "cpu" and torch.cuda.is_available() else "cpu"
 
 
+class _KnownBefore(NamedTuple):
+    """What is known of frames before the network sees them.
+
+    Attributes:
+        slopes, starts: [slope_B2] and [start_B2HW], or empty where the model takes none.
+    """
+
+    frames: Sequence[SourceFrame]
+    images_BHW3: np.ndarray
+    slopes: list[np.ndarray]
+    starts: list[np.ndarray]
+
+
 class _Predictor:
     """Depth of frames in the model's units, with the attitude where the model takes it.
 
@@ -156,13 +169,18 @@ class _Predictor:
         if self.points is not None:
             self.points.restart()
 
-    def depth(self, frames: Sequence[SourceFrame]) -> tuple[np.ndarray, list[np.ndarray | None]]:
-        """Depth [B, H, W], and the expected relative error [H, W] where it is wanted and points
-        tell it."""
+    def known_before(self, frames: Sequence[SourceFrame]) -> _KnownBefore:
+        """What is known of frames, in the order of the footage, before the network sees them."""
         images = np.stack([frame.image for frame in frames if frame.image is not None])
         slopes = [] if self.attitude is None else [self.attitude.slopes(frames)]
         self.known_attitudes += sum(int(np.isfinite(s_B2).all(1).sum()) for s_B2 in slopes)
         starts = [] if self.points is None else [self.points.starts(frames, slopes[0])]
+        return _KnownBefore(frames, images, slopes, starts)
+
+    def depth(self, known: _KnownBefore) -> tuple[np.ndarray, list[np.ndarray | None]]:
+        """Depth [B, H, W], and the expected relative error [H, W] where it is wanted and points
+        tell it."""
+        images, slopes, starts = known.images_BHW3, known.slopes, known.starts
         errors: list[np.ndarray | None] = [None] * len(images)
         if starts and self._states_error:
             errors = [expected_error(start, self.held_back.error) for start in starts[0]]
@@ -177,7 +195,7 @@ class _Predictor:
 
     def depth_of_one(self, frame: SourceFrame) -> np.ndarray:
         """Depth [H, W]."""
-        return self.depth([frame])[0][0]
+        return self.depth(self.known_before([frame]))[0][0]
 
 
 def _predict(
@@ -213,8 +231,9 @@ def _predict(
     frames = source.frames(*size, lambda index: index % settings.stride == 0)
     frames = progress(frames, f"depth of {footage.path.name}", unit="frame")
     with FrameWriter(footage, settings, output, (near, far), png_step) as writer:
-        for group in batches(frames, settings.batch_size):
-            for frame, depth, error in zip(group, *predictor.depth(group), strict=True):
+        groups = map(predictor.known_before, batches(made_ahead(frames), settings.batch_size))
+        for known in made_ahead(groups):
+            for frame, depth, error in zip(known.frames, *predictor.depth(known), strict=True):
                 writer.write(frame, depth * scale.of(frame, depth), error)
     for warning in source.warnings:
         logger.warning("predict: %s", warning)
