@@ -21,7 +21,7 @@ from aerial_depth_pipeline.networks.held_back_points import (
     look_at_points,
     weighted,
 )
-from aerial_depth_pipeline.networks.inference.bfloat16 import in_bfloat16
+from aerial_depth_pipeline.networks.inference.bfloat16 import has_bfloat16, in_bfloat16
 from aerial_depth_pipeline.networks.inference.mirroring import mirrored_mean
 from aerial_depth_pipeline.prediction.attitude_lookup import Attitude
 from aerial_depth_pipeline.prediction.colmap_scale import compare_with_views, read_colmap_views
@@ -90,8 +90,10 @@ def predict(source: Path, model: Model, settings: PredictSettings, output: Path)
         )
     footage = open_footage(Path(source), settings.max_width, settings.focal_35mm)
     if isinstance(model, DepthModel):
-        model = in_bfloat16(model) if settings.precision == "bfloat16" else model
-        model.to(_device(settings.device))
+        device = _device(settings.device)
+        in_half = settings.precision == "auto" and has_bfloat16(device)
+        model = in_bfloat16(model) if in_half or settings.precision == "bfloat16" else model
+        model.to(device)
     advice = "free some space, or write less (predict.tiff_every, max_width)."
     with disk_full_as_sentence(output, advice):
         return _predict(footage, model, settings, output)

@@ -18,6 +18,7 @@ from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import fingerprint_of
 from aerial_depth_pipeline.geometry.surface import FramePoints
 from aerial_depth_pipeline.networks.depth_model import DepthModel
+from aerial_depth_pipeline.networks.inference.bfloat16 import has_bfloat16
 from aerial_depth_pipeline.networks.joint_model import JointModel
 from aerial_depth_pipeline.progress import progress_bar, quiet
 from aerial_depth_pipeline.training.adaptation import restrict
@@ -169,10 +170,8 @@ def uses_bf16(settings: TrainSettings) -> bool:
     instructions for it."""
     if settings.precision != "auto":
         return settings.precision == "bf16"
-    if torch.cuda.is_available() and settings.accelerator in ("auto", "gpu", "cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    on_gpu = torch.cuda.is_available() and settings.accelerator in ("auto", "gpu", "cuda")
+    return has_bfloat16("cuda" if on_gpu else "cpu")
 
 
 def _to_continue(path: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:

@@ -13,6 +13,14 @@ from aerial_depth_pipeline.networks.depth_model import DepthModel
 logger = logging.getLogger(__name__)
 
 
+def has_bfloat16(device: str) -> bool:
+    """Whether a device ("cpu" or "cuda") has instructions for bfloat16."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
 def in_bfloat16(model: DepthModel) -> DepthModel:
     """A copy of the model that computes in bfloat16, about twice as fast on processors and GPUs
     that have instructions for it.
