@@ -108,10 +108,8 @@ def fingerprint_of_files(folder: Path) -> str:
     the fingerprint.
     """
     digest = hashlib.blake2b(digest_size=12)
-    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+    for path in sorted(p for p in files_below(Path(folder)) if p.is_file()):
         name = path.relative_to(folder).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):
-            continue
         size = path.stat().st_size
         digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
         with path.open("rb") as stream:
@@ -249,8 +247,31 @@ def visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     if not folder.is_dir():
         return []
     files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    chosen = [p for p in files if p.suffix.lower() in suffixes]
-    return sorted(chosen, key=lambda p: _natural_order(p.name))
+    return in_natural_order((p for p in files if p.suffix.lower() in suffixes), folder)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The visible files below a folder, and links that lead nowhere. Links to folders are followed,
+    but no folder is entered twice, so that a circle of links ends."""
+    entered = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place) / name for name in names if not name.startswith("."))
+
+
+def in_natural_order(files: Iterable[Path], folder: Path) -> list[Path]:
+    """Files at or below a folder in natural order, 2 before 10; a folder's own before those of the
+    folders in it."""
+
+    def key(path: Path) -> list[tuple[int, list[tuple[int, int, str]]]]:
+        *folders, name = path.relative_to(folder).parts
+        return [*((1, _natural_order(part)) for part in folders), (0, _natural_order(name))]
+
+    return sorted(files, key=key)
 
 
 def _natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -30,7 +30,7 @@ from aerial_depth_pipeline.capture.selection import (
 )
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.capture.sources import Source, SourceFrame, open_source
-from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
+from aerial_depth_pipeline.capture.sources.focal_length import camera_from_35mm
 from aerial_depth_pipeline.capture.sources.source import Fix
 from aerial_depth_pipeline.capture.undistortion import Undistortion, plan_undistortion
 from aerial_depth_pipeline.errors import SceneError

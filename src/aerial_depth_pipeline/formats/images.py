@@ -6,14 +6,31 @@ import cv2
 import numpy as np
 
 from aerial_depth_pipeline.errors import SceneError
+from aerial_depth_pipeline.formats.deep_images import Range, stretch
 
 
-def read_image(path: Path) -> np.ndarray | None:
+def read_image(path: Path, limits: Range | None = None) -> np.ndarray | None:
     """Read an image of a user as [H, W, 3] uint8 RGB, turned upright by its EXIF orientation; None
+    where it does not decode. Of one with more than 8 bits `limits` become black and white."""
+    if limits is None:
+        return _decoded(path, cv2.IMREAD_COLOR)
+    image = read_deep_image(path)
+    return None if image is None else stretch(image, limits)
+
+
+def read_deep_image(path: Path) -> np.ndarray | None:
+    """Read an image of a user with the numbers that it has, [H, W] or RGB [H, W, 3], upright; None
     where it does not decode."""
-    data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on every system
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return _decoded(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+
+
+def _decoded(path: Path, flags: int) -> np.ndarray | None:
+    try:
+        data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on every system
+        image = cv2.imdecode(data, flags) if data.size else None
+    except (OSError, cv2.error):
+        return None
+    return image if image is None or image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
 
 
 def read_frame(path: Path) -> np.ndarray:

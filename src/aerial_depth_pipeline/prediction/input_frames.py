@@ -6,7 +6,7 @@ from pathlib import Path
 from aerial_depth_pipeline.capture.camera_lookup import resize_camera
 from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.sources import Source, SourceFrame, open_source
-from aerial_depth_pipeline.capture.sources.exif import camera_from_35mm
+from aerial_depth_pipeline.capture.sources.focal_length import camera_from_35mm
 from aerial_depth_pipeline.capture.sources.photographs import PhotographSource
 from aerial_depth_pipeline.capture.sources.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from aerial_depth_pipeline.capture.sources.video import VideoSource

@@ -35,10 +35,12 @@ def test_photographs_of_several_sizes_keep_the_majority(flight, raw, out):
     assert any("2 of 8 photographs" in w for w in summary["warnings"])
 
 
-def test_photographs_without_a_majority_are_refused(flight, raw, out):
+def test_of_as_many_photographs_of_two_sizes_the_larger_are_taken(flight, raw, out):
     _photographs(flight, raw / "images", 3)
     _photographs(flight, raw / "images", 3, (160, 96), first=3)
-    refused(raw, out, "images", "several sizes", "3 of 320x192", "scene of their own")
+    summary, table = extract(raw, out)
+    assert table["reason"].tolist() == [""] * 3 + ["size 160x96"] * 3
+    assert any("3 of 6" in w and "3 size 160x96" in w for w in summary["warnings"])
 
 
 def test_photographs_that_are_none(raw, out):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from aerial_depth_pipeline.capture.sources.gta import GtaExport
 from aerial_depth_pipeline.capture.sources.kitti_folder import PreparedFolder
+from aerial_depth_pipeline.capture.sources.leftovers import besides, elsewhere, unread
 from aerial_depth_pipeline.capture.sources.photographs import PhotographSource
 from aerial_depth_pipeline.capture.sources.sfmlearner import SfmLearnerDump
 from aerial_depth_pipeline.capture.sources.source import Fix, Source, SourceFrame
@@ -32,10 +33,18 @@ def open_source(raw: Path) -> Source:
         raise SceneError(
             f"{raw} is not a folder; a scene is a folder with a video or a folder images/ in it."
         )
+    images = raw / "images"
     for kind in SOURCES:
         if (source := kind.find(raw)) is not None:
+            taken = source.path.relative_to(raw).as_posix()
+            leftovers = [*unread(raw, False, source.path), *unread(images, True, source.path)]
+            if isinstance(source, VideoSource) or source.kind == "photographs":
+                leftovers += besides(raw, taken)
+            for sentence in leftovers:
+                source.warn(sentence)
             return source
+    found = "".join(f" {s}" for s in [*unread(raw, False, None), *unread(images, True, None)])
     raise SceneError(
         f"{raw} holds no footage; put a video (video.mp4) or a folder images/ with photographs"
-        " there."
+        f" there.{found}{elsewhere(raw)}"
     )

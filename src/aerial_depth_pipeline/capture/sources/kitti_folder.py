@@ -30,7 +30,7 @@ class PreparedFolder(PhotographSource):
                 f"{raw} has a {CALIBRATION} but no numbered images (000000.png, ...); put them"
                 " beside it."
             )
-        super().__init__(files[0].parent, files)
+        super().__init__(files[0].parent, files, by_time=False)
         self.kind, self.continuous = "prepared", True
         self._numbers = [int(path.stem) for path in files]
         self._calibration = raw / CALIBRATION

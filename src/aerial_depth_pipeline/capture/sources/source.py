@@ -16,7 +16,7 @@ VIDEO_SUFFIXES = frozenset(
     ".mp4 .mov .mkv .avi .m4v .webm .ts .mts .m2ts .mpg .mpeg .wmv .flv .3gp .ogv .h264"
     " .hevc".split()
 )
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .tif .tiff .webp .bmp .jp2".split())
 
 Wanted = Callable[[int], bool]
 """Whether the frame of an index is to be read."""
