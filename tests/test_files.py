@@ -12,6 +12,7 @@ from aerial_depth_pipeline.files import (
     disk_full_as_sentence,
     evenly,
     fingerprint_of,
+    fingerprint_of_files,
     write_json,
 )
 
@@ -70,3 +71,14 @@ def test_work_in_the_background_is_bounded_and_its_errors_come_back():
         for number in range(100):
             executor.submit(work, number)
     assert max(most) <= 2 and len(most) < 20
+
+
+def test_a_fingerprint_sees_what_links_lead_to(tmp_path):
+    scene, card = tmp_path / "scene", tmp_path / "card"
+    scene.mkdir(), card.mkdir()
+    (scene / "images").symlink_to(card)
+    (card / "circle").symlink_to(card)
+    (card / "gone").symlink_to(tmp_path / "nowhere")
+    before = fingerprint_of_files(scene)
+    (card / "a.jpg").write_bytes(b"a")
+    assert fingerprint_of_files(scene) != before

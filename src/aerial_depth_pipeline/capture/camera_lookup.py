@@ -26,7 +26,7 @@ def look_up_camera(folder: Path, source: Source, choice: str) -> tuple[Camera, s
     if choice == "self_calibration":
         return None
     path = SceneFolder(folder).camera_file
-    if choice in ("auto", "file") and path.is_file():
+    if choice in ("auto", "file") and (path.is_file() or path.is_symlink()):
         try:
             camera = read_camera(path)
         except (ValueError, OSError) as error:

@@ -18,6 +18,7 @@ from aerial_depth_pipeline.capture.frame_writer import (
     depth_files,
     frame_table,
     undistort_frames,
+    unread_depth,
     write_frame,
     writers,
 )
@@ -104,6 +105,7 @@ def _extract(
         undistort_frames(paths, undistortion, settings.jpeg_quality)
     pinhole = undistortion.camera
     origin, up = _write_tables(footage, out, rows, pinhole, warnings)
+    warnings += unread_depth(raw, rows[-1].frame + stride - 1)
     exact = copy_depth(source, raw, kept, out, undistortion)
     copy_poses(SceneFolder(raw), out, kept)
     source.hand_on(out.path)

@@ -10,13 +10,16 @@ from aerial_depth_pipeline.capture.selection import FrameRecord
 from aerial_depth_pipeline.capture.sources import Source
 from aerial_depth_pipeline.capture.undistortion import Undistortion
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.files import BoundedExecutor
+from aerial_depth_pipeline.files import BoundedExecutor, visible_files
 from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN, UP_COLUMNS
 from aerial_depth_pipeline.formats.depth_maps import read_known_depth
+from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_frame, write_jpeg
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 
 _DEPTH_SUFFIXES = (".png", ".tif", ".tiff")
+# What other programs write depth as
+_MAYBE_DEPTH = {*_DEPTH_SUFFIXES, *".npy .npz .exr .pfm .jpg .jpeg .bin .dpt .h5 .mat".split()}
 
 
 def writers() -> BoundedExecutor:
@@ -47,6 +50,24 @@ def depth_files(raw: Path) -> dict[int, Path]:
     files = sorted((raw / "depth").glob("*"))
     known = [p for p in files if p.suffix.lower() in _DEPTH_SUFFIXES and p.stem.isdecimal()]
     return {int(p.stem): p for p in known}
+
+
+def unread_depth(raw: Path, last: int) -> list[str]:
+    """Sentences on files of known depth that belong to no frame, of which `last` is the last."""
+    known = depth_files(raw)
+    others = [p for p in visible_files(raw / "depth", _MAYBE_DEPTH) if p not in known.values()]
+    beyond = [path for frame, path in known.items() if frame > last]
+    name = f"name each by the frame's number from 0, {numbered(0, '.png')} (16-bit, centimetres) or"
+    name += f" {numbered(0, '.tif')} (32-bit float, metres)"
+    return [
+        f"{len(paths)} files in {raw / 'depth'} are not used as depth because {why}"
+        f" ({', '.join(path.name for path in paths[:3])}{', …' * (len(paths) > 3)}); {name}."
+        for paths, why in (
+            (others, "their names or endings are others"),
+            (beyond, f"the last frame is {last}"),
+        )
+        if paths
+    ]
 
 
 def copy_depth(

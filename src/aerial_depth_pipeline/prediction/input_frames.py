@@ -7,6 +7,7 @@ from aerial_depth_pipeline.capture.camera_lookup import resize_camera
 from aerial_depth_pipeline.capture.footage import Footage
 from aerial_depth_pipeline.capture.sources import Source, SourceFrame, open_source
 from aerial_depth_pipeline.capture.sources.focal_length import camera_from_35mm
+from aerial_depth_pipeline.capture.sources.leftovers import advice_for
 from aerial_depth_pipeline.capture.sources.photographs import PhotographSource
 from aerial_depth_pipeline.capture.sources.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from aerial_depth_pipeline.capture.sources.video import VideoSource
@@ -70,13 +71,14 @@ def _open(path: Path) -> Source:
         return VideoSource(path)
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(sorted(s.lstrip(".") for s in VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+        if (advice := advice_for(path)) is not None:
+            raise UserError(f"{path} cannot be predicted: {advice}.")
         raise UserError(f"{path} is neither a video nor an image by its ending; known are {known}.")
     try:
         return PhotographSource(path.parent, [path])
     except SceneError as error:
-        raise UserError(
-            f"{path} cannot be read as an image; it is damaged or no image at all: copy it again."
-        ) from error
+        advice = advice_for(path) or "it is damaged or no image at all: copy it again"
+        raise UserError(f"{path} cannot be read as an image; {advice}.") from error
 
 
 def sample_frames(footage: Footage, count: int) -> list[SourceFrame]:

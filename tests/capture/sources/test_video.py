@@ -4,6 +4,7 @@ import struct
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,3 +133,44 @@ def test_embedded_thumbnail_is_not_the_video(flight, tmp_path):
     source = VideoSource(path)
     assert (source.width, source.height) == (320, 192)
     assert len(list(source.frames(320, 192, lambda index: True))) == 40
+
+
+@pytest.mark.parametrize(("aspect", "width"), [("4/3", 320), ("8/9", 213), ("1/100", 240)])
+def test_pixels_that_are_not_square(flight, tmp_path, aspect, width):
+    path = tmp_path / "video.mp4"
+    narrow = [cv2.resize(image, (240, 192)) for image in flight.images[:4]]
+    write_video(path, narrow, **{"x264-params": f"sar={aspect}"})
+    source = VideoSource(path)
+    assert (source.width, source.height) == (width, 192)
+    frame = next(source.frames(width, 192, lambda index: True))
+    expected = cv2.resize(narrow[0], (width, 192)).astype(int)
+    assert np.abs(frame.image - expected).mean() < 8
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("layout", ["gray", "gbrp"])
+def test_a_sensor_s_own_numbers_are_stretched_by_one_range(flight, tmp_path, bits, layout):
+    layout = f"{layout}{bits}le"
+    with av.open(str(tmp_path / "video.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 192, layout
+        for place, image in enumerate(flight.images[:6]):
+            # A tenth of the range is used, brighter from frame to frame
+            values = (image[..., 1].astype(float) + 10 * place) * 2**8 / 20 + 2**14
+            deep = av.VideoFrame.from_ndarray(values.astype(np.uint16), format="gray16le")
+            container.mux(stream.encode(deep.reformat(format=layout)))
+        container.mux(stream.encode())
+    frames = _frames(tmp_path / "video.mkv")
+    assert max(frame.image.max() for frame in frames) > 245
+    assert min(frame.image.min() for frame in frames) < 10
+    for frame, image in zip(frames, flight.images, strict=False):
+        assert np.corrcoef(frame.image[..., 1].ravel(), image[..., 1].ravel())[0, 1] > 0.9
+    means = [frame.image.mean() for frame in frames]
+    assert np.diff(means).min() > 0
+
+
+def test_ten_bits_for_the_eye_are_not_stretched(flight, tmp_path):
+    path = tmp_path / "video.mkv"
+    dark = [image // 4 for image in flight.images[:4]]
+    write_video(path, dark, codec="ffv1", pixel_format="yuv420p10le")
+    assert np.abs(_frames(path)[0].image.astype(int) - dark[0]).mean() < 4

@@ -4,6 +4,7 @@ import logging
 import math
 import re
 import struct
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,7 +79,9 @@ def read_exif(path: Path) -> Exif | None:
     """Read a photograph's header; None where the file is not an image. Damaged or absent tags are
     left out."""
     try:
-        header = _read_header(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own on damaged tags and large images
+            header = _read_header(path)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     xmp, details, width, height = header.xmp, header.details, header.width, header.height

@@ -24,7 +24,7 @@ _KINDS = (
         "export them as 16-bit TIFF or as a film from the camera maker's program",
     ),
     (
-        ".braw .r3d .crm .ari .mxf",
+        ".braw .r3d .crm .ari",
         "films in a format of cinema cameras",
         "convert them to MP4 with the maker's program",
     ),

@@ -14,7 +14,7 @@ from aerial_depth_pipeline.geometry.cameras import Camera
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .mov .mkv .avi .m4v .webm .ts .mts .m2ts .mpg .mpeg .wmv .flv .3gp .ogv .h264"
-    " .hevc".split()
+    " .hevc .264 .265 .h265 .mxf .qt".split()
 )
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .tif .tiff .webp .bmp .jp2".split())
 

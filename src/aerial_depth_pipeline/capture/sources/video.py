@@ -12,6 +12,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
+from aerial_depth_pipeline.capture.sources.mp4_index import why_without_index
 from aerial_depth_pipeline.capture.sources.source import (
     VIDEO_SUFFIXES,
     Recording,
@@ -21,8 +22,11 @@ from aerial_depth_pipeline.capture.sources.source import (
 )
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import visible_files
+from aerial_depth_pipeline.formats.deep_images import Range, stretch, value_range
 
 _PACKETS_FOR_RATE = 60
+_SAMPLED = 12  # frames that tell the range of values
+_MOST_STRETCHED = 4.0  # pixels, whichever way; beyond it the statement is wrong
 
 
 class VideoSource(Source):
@@ -39,8 +43,12 @@ class VideoSource(Source):
         first = self._first_frame()
         self._decoded_size = first.width, first.height
         on_its_side = first.rotation % 180 == 90
-        self.width, self.height = self._decoded_size[:: -1 if on_its_side else 1]
+        shown = round(first.width * self._pixel_aspect), first.height
+        self.width, self.height = shown[:: -1 if on_its_side else 1]
         self.rotated = round(first.rotation / 90) % 4 != 0
+        self._limits: Range | None = None
+        if _deep_format(first) is not None:
+            self._limits = value_range(self._samples(first))
 
     @property
     def recording(self) -> Recording:
@@ -50,7 +58,7 @@ class VideoSource(Source):
             duration = None if container.duration is None else container.duration / av.time_base
         try:
             start = None if stated is None else datetime.fromisoformat(stated).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError, OSError):
             start = None
         return Recording(self.fps, start, duration)
 
@@ -62,7 +70,7 @@ class VideoSource(Source):
 
     def _open(self) -> tuple["av.container.InputContainer", "av.VideoStream"]:
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise self._unreadable(_why(error)) from error
         cover = av.stream.Disposition.attached_pic
@@ -75,6 +83,9 @@ class VideoSource(Source):
             raise SceneError(
                 f"{self.path} has no images, only {others}; put the video itself there."
             )
+        if streams[0].codec_context is None:
+            container.close()
+            raise self._unreadable("its codec is not known to FFmpeg")
         streams[0].thread_type = "AUTO"
         # Say so where data are damaged, instead of patching the image up silently.
         streams[0].codec_context.options = {"err_detect": "explode"}
@@ -82,9 +93,28 @@ class VideoSource(Source):
 
     def _unreadable(self, reason: str) -> SceneError:
         return SceneError(
-            f"{self.path} cannot be opened as a video ({reason}); it is damaged or incomplete: copy"
-            f" it again, or repair it with 'ffmpeg -i {self.path.name} -c copy repaired.mkv'."
+            why_without_index(self.path)
+            or f"{self.path} cannot be opened as a video ({reason}); it is damaged, incomplete or"
+            " something else: copy it again from the camera."
         )
+
+    def _samples(self, first: av.VideoFrame) -> Iterator[np.ndarray]:
+        """Frames with more than 8 bits, spread over the video, with the numbers that they have."""
+        yield _deep_pixels(first, first.width, first.height)
+        container, stream = self._open()
+        with container:
+            length = stream.duration or 0
+            if not length and container.duration and stream.time_base:
+                length = round(container.duration / av.time_base / stream.time_base)
+            for part in range(1, _SAMPLED):
+                try:
+                    start = stream.start_time or 0
+                    container.seek(start + length * part // _SAMPLED, stream=stream)
+                    frame = next(_decode(container, stream, []), None)
+                except (av.FFmpegError, OSError):
+                    return  # decoding will say what is wrong
+                if frame is not None:
+                    yield _deep_pixels(frame, frame.width, frame.height)
 
     def _first_frame(self) -> av.VideoFrame:
         nominal = self._measure_rate()
@@ -94,6 +124,9 @@ class VideoSource(Source):
             steady = bool(nominal and self.fps and abs(nominal / self.fps - 1) < 0.05)
             if not self._expected and nominal and steady and stream.duration and stream.time_base:
                 self._expected = round(float(stream.duration * stream.time_base) * nominal)
+            aspect = float(stream.sample_aspect_ratio or 1)
+            # Of pixels that are not square the width is scaled, as players do.
+            self._pixel_aspect = aspect if 1 / _MOST_STRETCHED <= aspect <= _MOST_STRETCHED else 1.0
             for frame in _decode(container, stream, []):
                 return frame
         raise SceneError(
@@ -170,7 +203,7 @@ class VideoSource(Source):
                 if not smeared and (frame.width, frame.height) != self._decoded_size:
                     reason = f"size {frame.width}x{frame.height}"
                 if wanted(index):
-                    image = None if reason else _upright_rgb(frame, width, height)
+                    image = None if reason else _upright_rgb(frame, width, height, self._limits)
                     yield SourceFrame(index, time, image, reason)
         if damaged or torn:
             kind = damaged[0] if damaged else "frames are lost or patched up by the decoder"
@@ -202,7 +235,7 @@ class VideoSource(Source):
                 start = frame.time if start is None else start
                 time = float("nan") if frame.time is None else frame.time - start
                 if wanted(index) and (frame.width, frame.height) == self._decoded_size:
-                    yield SourceFrame(index, time, _upright_rgb(frame, width, height))
+                    yield SourceFrame(index, time, _upright_rgb(frame, width, height, self._limits))
 
 
 def _decode(container, stream, damaged: list[str]) -> Iterator[av.VideoFrame]:
@@ -253,12 +286,38 @@ class _Numbering:
         return self.index, now
 
 
-def _upright_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+def _upright_rgb(
+    frame: av.VideoFrame, width: int, height: int, limits: Range | None = None
+) -> np.ndarray:
+    """A frame [H, W, 3] uint8 as it is to be seen; `limits` are the values that become black and
+    white in one with more than 8 bits."""
     quarters = round(frame.rotation / 90) % 4
     columns, rows = (height, width) if quarters % 2 else (width, height)
-    scaling = Interpolation.AREA if columns < frame.width else Interpolation.BILINEAR
-    image = frame.reformat(columns, rows, format="rgb24", interpolation=scaling).to_ndarray()
+    if limits is not None and _deep_format(frame) is not None:
+        image = stretch(_deep_pixels(frame, columns, rows), limits)
+    else:
+        image = _scaled(frame, columns, rows, "rgb24")
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def _scaled(frame: av.VideoFrame, columns: int, rows: int, layout: str) -> np.ndarray:
+    scaling = Interpolation.AREA if columns < frame.width else Interpolation.BILINEAR
+    return frame.reformat(columns, rows, format=layout, interpolation=scaling).to_ndarray()
+
+
+def _deep_pixels(frame: av.VideoFrame, columns: int, rows: int) -> np.ndarray:
+    """A frame with more than 8 bits, [H, W] or [H, W, 3] uint16."""
+    return _scaled(frame, columns, rows, _deep_format(frame) or "gray16le")
+
+
+def _deep_format(frame: av.VideoFrame) -> str | None:
+    """The layout of 16 bits that holds a frame of a sensor's own numbers, gray or RGB; None where
+    8 bits do, as in films for the eye, which use the whole range whatever their depth."""
+    if max(component.bits for component in frame.format.components) <= 8:
+        return None
+    if frame.format.name.startswith("gray"):
+        return "gray16le"
+    return "rgb48le" if frame.format.is_rgb or frame.format.is_bayer else None
 
 
 def _why(error: Exception) -> str:
