@@ -42,6 +42,6 @@ def stretch(image: np.ndarray, limits: Range) -> np.ndarray:
     """An image [H, W] or [H, W, 3] of any numbers as [H, W, 3] uint8, `limits` at black and
     white; what is no number is black."""
     low, high = limits
-    scaled = (np.nan_to_num(image.astype(np.float32), nan=low) - low) * (255.0 / (high - low))
-    eight = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    known = np.clip(np.where(np.isnan(image), low, image), low, high)
+    eight = np.rint((known - low) * (255.0 / (high - low))).astype(np.uint8)
     return np.repeat(eight[..., None], 3, axis=2) if eight.ndim == 2 else eight

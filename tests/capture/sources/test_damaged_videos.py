@@ -111,3 +111,31 @@ def test_interlaced_video_is_refused_with_the_way_out(flight, raw, out):
         raw / "video.mp4", flight.images[:10], **{"flags": "+ildct+ilme", "x264-params": "tff=1"}
     )
     refused(raw, out, "video.mp4", "interlaced", "yadif")
+
+
+def _box(kind: bytes, content: bytes = b"", size: int | None = None) -> bytes:
+    return (len(content) + 8 if size is None else size).to_bytes(4, "big") + kind + content
+
+
+_START = _box(b"ftyp", b"isom\0\0\2\0isom")
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (_START + _box(b"mdat", bytes(500)), "before the camera wrote it"),
+        (_START + _box(b"mdat", bytes(500), 0), "before the camera wrote it"),
+        (_START + _box(b"mdat", bytes(500), 9000), "ends 8492 bytes too early"),
+        (_START + _box(b"mdat", (9000).to_bytes(8, "big") + bytes(500), 1), "bytes too early"),
+        (_box(b"wide") + _box(b"mdat", bytes(500)), "before the camera wrote it"),
+        (_START + _box(b"free", bytes(99)), "before the camera wrote it"),
+    ],
+)
+def test_a_film_without_its_index_is_told_from_a_damaged_one(raw, out, content, cause):
+    (raw / "video.mov").write_bytes(content)
+    refused(raw, out, "video.mov", "no index (moov)", cause, "untrunc whole.mp4 video.mov")
+
+
+def test_a_film_with_a_damaged_index_is_no_film_without_one(raw, out):
+    (raw / "video.mp4").write_bytes(_START + _box(b"moov", bytes(500)))
+    assert "untrunc" not in refused(raw, out, "video.mp4", "copy it again")
