@@ -1,8 +1,9 @@
 """A camera.yaml for other images, or for none."""
 
+import cv2
 import pytest
 from tests.worlds.flights import extract, refused
-from tests.worlds.footage import CAMERA, write_camera
+from tests.worlds.footage import CAMERA, write_camera, write_video
 
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.geometry.cameras import Camera
@@ -63,3 +64,11 @@ def test_camera_file_that_no_camera_fits(flight, raw, out, text):
     (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
     (raw / "camera.yaml").write_text(text)
     refused(raw, out, "camera.yaml", "remove it")
+
+
+def test_camera_of_pixels_that_are_not_square(flight, raw, out):
+    narrow = [cv2.resize(image, (240, 192)) for image in flight.images[:10]]
+    write_video(raw / "video.mp4", narrow, **{"x264-params": "sar=4/3"})
+    write_camera(raw / "camera.yaml", Camera.pinhole(240, 192, 195, 260, 120, 96))
+    summary, _ = extract(raw, out)
+    assert summary["width"] == 320 and summary["focal_length"] == pytest.approx(260)

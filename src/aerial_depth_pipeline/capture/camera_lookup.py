@@ -35,7 +35,7 @@ def look_up_camera(folder: Path, source: Source, choice: str) -> tuple[Camera, s
                 f"{reason} Mend it or remove it; without it the camera is calibrated from the"
                 " frames."
             ) from error
-        return _fit(camera, source.width, source.height, path), "camera.yaml"
+        return _fit(camera, source, path), "camera.yaml"
     if choice == "file":
         raise SceneError(
             f"{path} is not there, but the settings ask for it; add it or set camera: auto."
@@ -49,9 +49,13 @@ def look_up_camera(folder: Path, source: Source, choice: str) -> tuple[Camera, s
     return own
 
 
-def _fit(camera: Camera, width: int, height: int, path: Path) -> Camera:
+def _fit(camera: Camera, source: Source, path: Path) -> Camera:
     """The camera rescaled to the source's size; an error for another shape, since it is not known
     what was cropped."""
+    width, height = source.width, source.height
+    has_two_focals = camera.K[0, 0] != camera.K[1, 1]
+    if (camera.width, camera.height) == source.stored_size and has_two_focals:
+        return camera.resized(width, height)
     if (camera.width, camera.height) == (width, height):
         return camera
     of_file = f"{path} is for {camera.width}x{camera.height}"

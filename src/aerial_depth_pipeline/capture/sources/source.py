@@ -65,6 +65,7 @@ class Source(ABC):
     kind: str = ""  # `video`, `photographs`, `prepared`, `gta` or `dump`
     width: int = 0  # pixels of the upright source image
     height: int = 0
+    stored_size: tuple[int, int] | None = None  # where pixels are not square, before they are
     fps: float | None = None
     continuous: bool = True  # whether neighbours are close enough in time to be tracked
     # Whether the images were rotated upright: the gimbal's angles are not theirs then

@@ -45,6 +45,8 @@ class VideoSource(Source):
         on_its_side = first.rotation % 180 == 90
         shown = round(first.width * self._pixel_aspect), first.height
         self.width, self.height = shown[:: -1 if on_its_side else 1]
+        if shown != self._decoded_size and not on_its_side:
+            self.stored_size = self._decoded_size
         self.rotated = round(first.rotation / 90) % 4 != 0
         self._limits: Range | None = None
         if _deep_format(first) is not None:
