@@ -105,7 +105,8 @@ class Footage:
     def has_heights(self) -> bool:
         """Whether telemetry or the photographs state heights above the place of departure."""
         if self.telemetry is not None:
-            return self.telemetry.datum == "start"
+            heights = self.telemetry.position_N3[:, 2]
+            return self.telemetry.datum == "start" and bool(np.isfinite(heights).any())
         return bool(self._heights)
 
     def heights(self, frames: Sequence[int], times_N: np.ndarray) -> np.ndarray:
@@ -162,7 +163,8 @@ class Footage:
                     yield frame.time, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
         K_33 = camera.K if undistortion is None else undistortion.camera.K
-        if (telemetry := self.telemetry) is None:
+        telemetry = self.telemetry
+        if telemetry is None or not telemetry.has_places:
             return up_over_time(grays(), K_33)
         metres, _ = _metres(telemetry.position_N3, telemetry.position_N3)
         smooth = replace(telemetry, position_N3=smooth_positions(telemetry.time_N, metres))
@@ -180,7 +182,7 @@ class Footage:
         else:
             positions = np.array([fixes.get(frame, (np.nan,) * 3) for frame in frames], float)
         known = np.isfinite(positions[:, 0])
-        if not known.all() and telemetry is not None:
+        if telemetry is not None and telemetry.has_places and not known.all():
             warnings.append(
                 f"{telemetry.source} covers {known.sum()} of {len(frames)} frames; the others have"
                 " no position."
@@ -211,7 +213,7 @@ def _metres(position_N3: np.ndarray, all_M3: np.ndarray) -> tuple[np.ndarray, Fi
     """East, north, up [N, 3] in metres about the first place of `all_M3` and the first height that
     is known there; up is NaN where the height is."""
     heights = all_M3[np.isfinite(all_M3[:, 2]), 2]
-    latitude, longitude = all_M3[0, :2].tolist()
+    latitude, longitude = all_M3[np.isfinite(all_M3[:, 0]), :2][0].tolist()
     origin = Fix(latitude, longitude, float(heights[0]) if len(heights) else 0.0)
     known = np.isfinite(position_N3[:, 2])
     metres = local_metres(

@@ -38,12 +38,13 @@ def up_of_gimbal(pitch: ArrayLike, roll: ArrayLike) -> np.ndarray:
     return np.stack([-np.sin(r) * np.cos(p), -np.cos(r) * np.cos(p), np.sin(p) + 0 * r], -1)
 
 
-def known_angles(angles_N2: np.ndarray) -> np.ndarray | None:
+def known_angles(angles_N2: np.ndarray, yaw_N: np.ndarray | None = None) -> np.ndarray | None:
     """Pitch and roll [N, 2] of a log, level where only the roll is missing; None where nothing is
-    known: a pitch of 0 throughout was never set."""
+    known: angles that are 0 throughout, the heading's `yaw_N` included, were never set."""
     pitch, roll = np.asarray(angles_N2, float).reshape(-1, 2).T
     known = np.isfinite(pitch)
-    if not (pitch[known] != 0).any():
+    is_set = (pitch[known] != 0).any() or (yaw_N is not None and np.nan_to_num(yaw_N).any())
+    if not known.any() or not is_set:
         return None
     return np.stack([pitch, np.where(known, np.nan_to_num(roll), np.nan)], 1)
 

@@ -1,5 +1,6 @@
 """Flight logs as tables."""
 
+import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,115 +10,169 @@ import pandas as pd
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.source import Recording
-from aerial_depth_pipeline.capture.telemetry.telemetry import (
-    Datum,
-    Telemetry,
-    is_plausible,
-    missing_heights,
-)
+from aerial_depth_pipeline.capture.telemetry.notation import FEET, as_places, read_text
+from aerial_depth_pipeline.capture.telemetry.telemetry import Datum, Telemetry, missing_heights
 
-_FEET, _MILLISECOND = 0.3048, 1e-3
 _SAME_LENGTH = 2.0  # seconds between a video and its recording
-# Columns by what they hold: names without case, blanks and units, and what their numbers are
-# multiplied by. The first that is there counts.
-_TIME = {
-    **dict.fromkeys(("time", "times", "seconds", "timestamp"), 1.0),
-    **dict.fromkeys(("timemillisecond", "timems", "milliseconds"), _MILLISECOND),
-}
-_FLAG, _DATES = "isvideo", ("datetimeutc", "datetime")
+_EPOCH = 1e8  # seconds; times beyond are dates
+# Columns by what they hold: names without case, blanks, units and the part of the drone (`OSD.`).
+# The first that holds numbers counts.
+_TIME = "time times seconds timestamp elapsedtime flytime offsettime timems timemillisecond".split()
+_FLAGS = ("isvideo", "recordstate", "isrecording", "recording", "videorecording")
+_DATES = ("datetimeutc", "datetime", "updatetimeutc", "timeutc", "dateutc")
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
-_ABOVE_START = "relalt relativealtitude heightabovetakeoff heightabovetakeoffmeters"
-_ABOVE_SEA = "altitude alt altitudem absalt altitudeabovesealevelmeters elevation"
-# Name → metres a unit, and what the height counts from
-_HEIGHT: dict[str, tuple[float, Datum | None]] = {
-    **dict.fromkeys(_ABOVE_START.split(), (1.0, "start")),
-    **dict.fromkeys(("height", "heightm"), (1.0, None)),
-    "heightabovetakeofffeet": (_FEET, "start"),
-    "heightfeet": (_FEET, None),
-    **dict.fromkeys(_ABOVE_SEA.split(), (1.0, "sea")),
-    **dict.fromkeys(("altitudefeet", "altitudeabovesealevelfeet"), (_FEET, "sea")),
+_ABOVE_START = "relalt relativealtitude relativeheight heightabovetakeoff"
+_ABOVE_SEA = "altitude alt absalt absoluteheight absolutealtitude altitudeabovesealevel elevation"
+_HEIGHT: dict[str, Datum | None] = {
+    **dict.fromkeys(_ABOVE_START.split(), "start"),
+    "height": None,
+    **dict.fromkeys(_ABOVE_SEA.split(), "sea"),
 }
-_PITCH = ("gimbalpitch", "gimbalpitchdegrees", "gimbalpitchdeg", "gbpitch")
-_ROLL = ("gimbalroll", "gimbalrolldegrees", "gimbalrolldeg", "gbroll")
+_ANGLES = [(f"gimbal{axis}", f"gb{axis}") for axis in ("pitch", "roll", "heading")]
+_SECONDS = {"ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3, "min": 60.0, "minutes": 60.0}
+_METRES = {"ft": FEET, "feet": FEET, "foot": FEET, "km": 1e3, "cm": 1e-2, "mm": 1e-3}
+_PARTS = r"^(?:osd|gps|custom|camera|general|details|aircraft|imu\w*)[.:]\s*"
+_UNIT = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|[_ ](ft|feet|m|meters|metres|deg|rad|ms|s)$")
+_QUANTITY = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?)\s*°?\s*([A-Za-z]*)\s*")
+
+
+class _Column:
+    """Numbers of a column with what its name or its values state as their unit."""
+
+    def __init__(self, values: pd.Series, unit: str) -> None:
+        self.values = values
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        if values.dtype == object or pd.api.types.is_string_dtype(values):
+            found = values.astype(str).str.extract(f"^{_QUANTITY.pattern}$")
+            numbers = pd.to_numeric(found[0].str.replace(",", "."), errors="coerce").astype(float)
+            units = found[1].str.lower()
+            numbers = numbers.where(~units.isin(["s", "w"]) | (unit == "s"), -numbers.abs())
+            unit = unit or next((text for text in units.dropna() if text), "")
+            if numbers.isna().all() and values.astype(str).str.fullmatch(r"\d+:\d\d:\d\d\S*").any():
+                clock = pd.to_timedelta(values.astype(str), errors="coerce")
+                numbers = clock.dt.total_seconds()
+        self.numbers, self.unit = numbers.where(np.isfinite(numbers)), unit
 
 
 def read_table(path: Path, recording: Recording) -> Telemetry:
-    """Read a CSV file with the columns time or frame, latitude, longitude and, where there, a
-    height and the gimbal's pitch and roll (degrees).
+    """Read a CSV file, separated by commas, semicolons or tabs, with the columns time or frame,
+    latitude and longitude and, where there, a height and the gimbal's angles (degrees); units stand
+    behind the names or the values.
 
     `time` in seconds and `frame` count from the video's first frame. The log of a flight (its time
-    in milliseconds, or with a column isVideo or datetime(utc)) counts from take-off: the video
-    begins where its recording flag is set, or at its own creation time.
+    in milliseconds, or with a recording flag or a column datetime(utc)) counts from take-off: the
+    video begins where its recording flag is set, or at its own creation time.
 
     Raises:
         ValueError: where columns are missing, no row holds a position, or nothing says when the
             video begins.
     """
-    try:
-        table = pd.read_csv(path, skipinitialspace=True)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"{path.name} is not a table ({' '.join(str(error).split())}).") from error
-    table.columns = [re.sub(r"[^a-z]", "", str(name).lower()) for name in table.columns]
-    numbers = table.apply(pd.to_numeric, errors="coerce")
+    columns = _read_columns(path)
 
-    def column(names: Iterable[str]) -> str | None:
-        return next((name for name in names if name in table.columns), None)
+    def first(names: Iterable[str]) -> str | None:
+        return next((n for n in names if n in columns and columns[n].numbers.notna().any()), None)
 
-    time, latitude, longitude = column(_TIME), column(_LATITUDE), column(_LONGITUDE)
-    seconds = None if time is None else numbers[time] * _TIME[time]
-    if time is None and "frame" in table.columns and recording.fps:
-        seconds = numbers["frame"] / recording.fps
+    time, latitude, longitude = first(_TIME), first(_LATITUDE), first(_LONGITUDE)
+    seconds = None
+    if time is not None:
+        unit = "ms" if time in ("timems", "timemillisecond") else columns[time].unit
+        seconds = columns[time].numbers * _SECONDS.get(unit, 1.0)
+        seconds = seconds / 1e3 if seconds.median() > 1e3 * _EPOCH else seconds
+    elif "frame" in columns and recording.fps:
+        seconds = columns["frame"].numbers / recording.fps
+    if seconds is None and (date := next((name for name in _DATES if name in columns), None)):
+        seconds = _moments(columns[date].values)
+        seconds -= seconds.min()
     if latitude is None or longitude is None or seconds is None:
         raise ValueError(
-            f"{path.name} needs the columns time (seconds) or frame, latitude and longitude."
+            f"{path.name} needs the columns time (seconds) or frame, latitude and longitude, with"
+            " numbers in them."
         )
-    if _TIME.get(time or "") == _MILLISECOND or {_FLAG, *_DATES} & set(table.columns):
-        seconds = seconds - _video_start(path.name, table, seconds, recording)
+    flags = {name: column.values for name, column in columns.items() if name in (*_FLAGS, *_DATES)}
+    of_flight = time is None or columns[time].unit in _SECONDS or time.startswith("timem")
+    if time is not None and (of_flight or flags or seconds.median() > _EPOCH):
+        seconds = seconds - _video_start(path.name, flags, seconds, recording)
+    elif time is None and "frame" not in columns:
+        seconds = seconds - _video_start(path.name, flags, seconds, recording)
     # One datum a file: the first column that holds heights.
-    present = [name for name in _HEIGHT if name in numbers and numbers[name].notna().any()]
-    factor, datum = _HEIGHT[present[0]] if present else (np.nan, None)
-    heights = factor * (numbers[present[0]] if present else seconds)
-    angles = [
-        numbers[name] if name else np.nan * seconds for name in (column(_PITCH), column(_ROLL))
-    ]
-    columns = [seconds, numbers[latitude], numbers[longitude], heights, *angles]
-    rows = np.stack(columns, 1).astype(float)
-    plausible = np.array([is_plausible(lat, lon) for lat, lon in rows[:, 1:3]], bool)
-    good = np.isfinite(rows[:, :3]).all(1) & plausible
-    rows = rows[good][np.argsort(rows[good][:, 0], kind="stable")]
-    if not len(rows):
+    height = first(_HEIGHT)
+    heights, unknown = np.full(len(seconds), np.nan), np.full(len(seconds), np.nan)
+    if height is not None:
+        heights = columns[height].numbers.to_numpy() * _METRES.get(columns[height].unit, 1.0)
+    angles = [columns[name].numbers if (name := first(names)) else unknown for names in _ANGLES]
+    radians = columns[latitude].unit.startswith("rad")
+    stated = np.stack([columns[name].numbers for name in (latitude, longitude)], 1)
+    order = np.argsort(seconds.to_numpy(), kind="stable")
+    rows = np.column_stack([seconds, heights, *angles])[order]
+    places_N2, warnings = as_places(path.name, stated[order], radians)
+    good = np.isfinite(places_N2).all(1) & np.isfinite(rows[:, 0])
+    if not good.any():
         raise ValueError(f"{path.name} holds no position.")
-    rows = rows[np.concatenate([[True], np.diff(rows[:, 0]) > 0])]
-    warnings = []
     if not good.all():
-        warnings = [
-            f"{(~good).sum()} of {len(table)} rows of {path.name} hold no position and are skipped."
-        ]
-    warnings += missing_heights(path.name, rows[:, 3])
-    attitude = known_angles(rows[:, 4:])
-    return Telemetry(path.name, rows[:, 0], rows[:, 1:4], None, warnings, attitude, datum)
+        warnings.append(
+            f"{(~good).sum()} of {len(good)} rows of {path.name} hold no position and are skipped."
+        )
+    rows, places_N2 = rows[good], places_N2[good]
+    later = np.diff(rows[:, 0], prepend=-np.inf) > 0
+    rows, places_N2 = rows[later], places_N2[later]
+    warnings += missing_heights(path.name, rows[:, 1])
+    attitude = known_angles(rows[:, 2:4], rows[:, 4])
+    positions = np.column_stack([places_N2, rows[:, 1]])
+    datum = None if height is None else _HEIGHT[height]
+    return Telemetry(path.name, rows[:, 0], positions, None, warnings, attitude, datum)
 
 
-def _video_start(name: str, table: pd.DataFrame, seconds: pd.Series, recording: Recording) -> float:
-    """The log's time at the video's first frame."""
+def _read_columns(path: Path) -> dict[str, _Column]:
+    """The columns by name; of two of one name the first."""
+    # Spreadsheets name their separator in a line of its own.
+    text = re.sub(r"\A(?:sep=.\n|#.*\n|\s*\n)+", "", read_text(path))
+    header = text.split("\n", 1)[0]
+    separator = max(",;\t|", key=header.count)
+    try:
+        table = pd.read_csv(
+            io.StringIO(text), sep=separator, skipinitialspace=True, index_col=False
+        )
+    except (ValueError, pd.errors.ParserError) as error:
+        raise ValueError(f"{path.name} is not a table ({' '.join(str(error).split())}).") from error
+    columns: dict[str, _Column] = {}
+    for place, stated in enumerate(table.columns):
+        name = re.sub(_PARTS, "", str(stated).strip().lower())
+        unit = _UNIT.search(name)
+        utc = "utc" if unit and unit[1] == "utc" else ""
+        plain = re.sub(r"[^a-z]", "", name[: unit.start()] if unit else name) + utc
+        columns.setdefault(
+            plain, _Column(table.iloc[:, place], (unit[1] or unit[2]) if unit else "")
+        )
+    return columns
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    """Seconds since 1970, NaN where a value is no date."""
+    moments = pd.to_datetime(values, utc=True, errors="coerce", format="mixed")
+    return (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+
+
+def _video_start(
+    name: str, columns: dict[str, pd.Series], seconds: pd.Series, recording: Recording
+) -> float:
+    """The log's time at the video's first frame; `columns` are its recording flags and dates."""
     starts = []
-    if _FLAG in table.columns:
-        flag = table[_FLAG].astype(str).str.strip().str.lower().isin(["1", "1.0", "true"])
+    if (flagged := next((flag for flag in _FLAGS if flag in columns), None)) is not None:
+        text = columns[flagged].astype(str).str.strip().str.lower()
+        flag = text.isin(["1", "1.0", "true", "yes", "recording", "on", "starting"])
         run = (flag != flag.shift(fill_value=False)).cumsum()[flag]
         starts = [(of_run.min(), of_run.max()) for _, of_run in seconds[flag].groupby(run)]
     if len(starts) > 1 and recording.duration is not None:
         length = recording.duration
         starts = [(a, b) for a, b in starts if abs(b - a - length) <= _SAME_LENGTH] or starts
-    if len(starts) == 1:
+    if len(starts) == 1 and np.isfinite(starts[0][0]):
         return float(starts[0][0])
-    date = next((column for column in _DATES if column in table.columns), None)
-    if date is not None and recording.start is not None:
-        moments = pd.to_datetime(table[date], utc=True, errors="coerce", format="mixed")
-        known = moments.notna() & seconds.notna()
-        if known.any():
-            since = (moments[known] - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
-            if since.min() - 1 <= recording.start <= since.max() + 1:
-                return float((seconds[known] - since).median() + recording.start)
+    if recording.start is not None:
+        date = next((column for column in _DATES if column in columns), None)
+        since = seconds if date is None else _moments(columns[date])
+        known = since.notna() & seconds.notna()
+        if known.any() and since[known].min() - 1 <= recording.start <= since[known].max() + 1:
+            return float((seconds[known] - since[known]).median() + recording.start)
     raise ValueError(
         f"{name} is the log of a whole flight and does not say when the video begins; name its time"
         " column 'time' and let it count seconds from the video's first frame."

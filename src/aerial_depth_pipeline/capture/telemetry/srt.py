@@ -1,6 +1,7 @@
-"""DJI's subtitles in their dialects."""
+"""Drones' subtitles, beside a video or in it."""
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,127 +9,121 @@ import numpy as np
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources.source import Recording
-from aerial_depth_pipeline.capture.telemetry.telemetry import (
-    Datum,
-    Telemetry,
-    is_plausible,
-    missing_heights,
+from aerial_depth_pipeline.capture.telemetry.notation import as_places, read_text
+from aerial_depth_pipeline.capture.telemetry.subtitle_fields import (
+    DATUMS,
+    Fields,
+    focal_35mm,
+    places,
+    read_fields,
 )
+from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, missing_heights
 
-_TIMES = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})\s*-->")
-_NUMBER = r"([-+]?\d+(?:\.\d*)?)"
-_FIELDS = {
-    name: re.compile(pattern)
-    for name, pattern in {
-        # [latitude: 44.05] [longitude: -123.06] [rel_alt: 75.2 abs_alt: 204.3]; some firmware
-        # writes longtitude, or a blank before a colon
-        "latitude": rf"\blatitude\s*:\s*{_NUMBER}",
-        "longitude": rf"\blongt?itude\s*:\s*{_NUMBER}",
-        "relative": rf"\brel_alt\s*:\s*{_NUMBER}",
-        "absolute": rf"\babs_alt\s*:\s*{_NUMBER}",
-        "altitude": rf"\baltitude\s*:\s*{_NUMBER}",
-        # GPS(149.02,-20.25,16) BAROMETER:1.9 of the older ones; GPS (120.35, 23.12, 26), D 499.16m,
-        # H 98.00m of the small ones
-        "barometer": rf"\b(?:BAROMETER|Hb)\s*[:(]?\s*{_NUMBER}",
-        "height": rf"\bH\s+{_NUMBER}\s*m\b",
-        # Millimetres where there is a decimal point; some firmware writes whole tenths
-        "focal": r"\bfocal_len\s*:\s*(\d+\.\d+)",
-        "focal whole": r"\bfocal_len\s*:\s*(\d+)(?![\d.])",
-        # [dzoom_ratio: 1.50], [dzoom_ratio: 15000, delta:0] and DZOOM 1.500
-        "zoom": rf"\b(?:dzoom_ratio\s*:|DZOOM)\s*{_NUMBER}",
-        # [gb_yaw: -31.9 gb_pitch: -45.0 gb_roll: 0.0] of the newer ones
-        "pitch": rf"\b(?:gb|gimbal)_pitch\s*:\s*{_NUMBER}",
-        "roll": rf"\b(?:gb|gimbal)_roll\s*:\s*{_NUMBER}",
-    }.items()
-}
-# The third number is a height where it has a unit or a decimal point, else a count of satellites.
-_GPS = re.compile(
-    rf"\bGPS\s*\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*(?:,\s*(?:([-+]?\d+(?:\.\d*)?)\s*[mM]"
-    r"|([-+]?\d+\.\d+)|\d+)\s*)?\)"
-)
-_TENTHS, _ZOOM_TEN_THOUSANDTHS = 200, 1000
-_FOCALS_MM = (8, 200)
-# Height above the start is the barometer's and steadier than the satellites'.
-_DATUMS: dict[str, Datum] = {
-    "relative": "start",
-    "barometer": "start",
-    "height": "start",
-    "absolute": "sea",
-    "altitude": "sea",
-    "satellites": "sea",
-}
+_MOMENT = r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})"
+_TIMES = re.compile(rf"{_MOMENT}\s*-->(?:\s*{_MOMENT})?")
+_ANGLES = ("pitch", "roll", "yaw")
+_CLOCK = 1.5  # seconds; a clock that starts again starts below
+
+Cue = tuple[float, float, str]
+"""When an entry is shown and until when, in seconds, and its text."""
 
 
 def read_srt(path: Path, recording: Recording | None = None) -> Telemetry:
-    """Read DJI subtitles: bracketed `key: value`, or `GPS(longitude,latitude,...)`; one entry for
-    each frame or for each second.
+    """Read subtitles: bracketed `key: value`, or `GPS(...)`; one entry for each frame or for each
+    second.
 
     Raises:
-        ValueError: where no entry holds a position.
+        ValueError: where no entry holds a position, a height, a lens or an attitude.
     """
-    # Universal newlines: whatever ends a line is \n.
-    text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
+    text = read_text(path)
+    cues = list(_cues(text))
+    if not cues:
+        raise ValueError(
+            f"{path.name} states no times (lines such as 00:00:01,000 --> 00:00:02,000); copy the"
+            " drone's own file again, or give the positions as telemetry.csv."
+        )
+    return read_cues(path.name, cues)
+
+
+def read_cues(name: str, cues: Sequence[Cue]) -> Telemetry:
+    """Telemetry from subtitles that a file of this name holds.
+
+    Raises:
+        ValueError: as `read_srt`.
+    """
+    times, warnings = _one_clock(name, cues)
+    order = np.argsort(times, kind="stable")
+    order = order[np.diff(times[order], prepend=-1.0) > 0]
+    found = [(times[i], fields) for i in order if (fields := read_fields(cues[i][2]))]
+    entries = [fields for _, fields in found]
+    places_N2, remarks = as_places(name, places(entries), radians=False)
+    height = _steadiest(entries)
+    heights = np.array([fields.get(height, np.nan) for fields in entries])
+    angles_N3 = np.array([[fields.get(key, np.nan) for key in _ANGLES] for fields in entries])
+    attitude = known_angles(*np.split(angles_N3.reshape(-1, 3), [2], axis=1))
+    focals = np.array([focal_35mm(fields) for fields in entries])
+    if np.isnan(focals).any() and (drone := drone_in("\n".join(text for *_, text in cues))):
+        focals = np.array([focal_35mm(fields, drone[1]) for fields in entries])
+    placed = np.isfinite(places_N2).all(1)
+    rest = np.isfinite(heights).any() or np.isfinite(focals).any() or attitude is not None
+    if not placed.any() and not rest:
+        raise ValueError(
+            f"{name} holds no position, height, focal length or gimbal angle that is understood; if"
+            " it is the drone's, give its positions as telemetry.csv."
+        )
+    missing = len(cues) - int(placed.sum())
+    if missing:
+        warnings.append(
+            f"{missing} of {len(cues)} entries of {name} hold no position"
+            f"{'; height, lens and gimbal count where they are stated' if rest else ''}."
+        )
+    warnings += remarks + missing_heights(name, heights[placed])
+    position_N3 = np.column_stack([places_N2, heights])
+    moments = np.array([time for time, _ in found])
+    return Telemetry(name, moments, position_N3, focals, warnings, attitude, DATUMS[height])
+
+
+def _cues(text: str) -> Iterator[Cue]:
     starts = list(_TIMES.finditer(text))
-    times: list[float] = []
-    places, entries = [], []
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
-        entry = text[start.end() : following.start() if following else len(text)]
-        fields = {
-            name: float(match.group(1))
-            for name, pattern in _FIELDS.items()
-            if (match := pattern.search(entry))
-        }
-        hours, minutes, seconds, fraction = start.groups()
-        time = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
-        place = _place(fields, entry)
-        if place is None or (times and time <= times[-1]):
-            continue
-        times.append(time)
-        places.append(place)
-        entries.append(fields)
-    if not times:
-        raise ValueError(f"{path.name} holds no position that is understood.")
-    focals = np.array([_focal(fields) for fields in entries])
-    if np.isnan(focals).any() and (drone := drone_in(text)):
-        focals = np.array([_focal(fields, drone[1]) for fields in entries])
-    skipped, warnings = len(starts) - len(times), []
-    if skipped:
-        warnings = [
-            f"{skipped} of {len(starts)} entries of {path.name} hold no position and are skipped."
-        ]
-    # One datum a file: the steadiest that at least half of the entries have.
-    counts = {name: sum(name in fields for fields in entries) for name in _DATUMS}
-    height = next((name for name in _DATUMS if 2 * counts[name] >= len(entries)), "relative")
-    heights = [fields.get(height, np.nan) for fields in entries]
-    warnings += missing_heights(path.name, heights)
-    positions = np.column_stack([np.array(places), heights])
-    angles = [[fields.get(name, np.nan) for name in ("pitch", "roll")] for fields in entries]
-    attitude, datum = known_angles(np.array(angles)), _DATUMS[height]
-    return Telemetry(path.name, np.array(times), positions, focals, warnings, attitude, datum)
+    ends = [match.start() for match in starts[1:]] + [len(text)]
+    for match, end in zip(starts, ends, strict=False):
+        begin = _seconds(*match.groups()[:4])
+        until = begin if match[5] is None else _seconds(*match.groups()[4:])
+        yield begin, until, text[match.end() : end]
 
 
-def _place(fields: dict[str, float], entry: str) -> tuple[float, float] | None:
-    """Latitude and longitude of an entry; the height in GPS() joins its fields."""
-    latitude, longitude = fields.get("latitude"), fields.get("longitude")
-    if latitude is None and (gps := _GPS.search(entry)):
-        longitude, latitude = float(gps.group(1)), float(gps.group(2))
-        if stated := gps.group(3) or gps.group(4):
-            fields["satellites"] = float(stated)
-        # A few write the latitude first, which shows where the other cannot be a latitude.
-        if abs(latitude) > 90:
-            longitude, latitude = latitude, longitude
-    if latitude is None or longitude is None or not is_plausible(latitude, longitude):
-        return None
-    return latitude, longitude
+def _seconds(hours: str, minutes: str, seconds: str, fraction: str) -> float:
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
 
 
-def _focal(fields: dict[str, float], of_drone: float = float("nan")) -> float:
-    """35 mm equivalent focal length in millimetres, NaN where unknown."""
-    whole = fields.get("focal whole", np.nan)
-    # Whole numbers from 20 mm on in tenths: no lens that writes millimetres is as long.
-    focal = fields.get("focal", whole / 10 if whole >= _TENTHS else whole)
-    if not _FOCALS_MM[0] <= focal <= _FOCALS_MM[1]:
-        focal = of_drone
-    zoom = fields.get("zoom", 1.0)
-    zoom = zoom / 10000 if zoom >= _ZOOM_TEN_THOUSANDTHS else zoom
-    return focal * zoom if zoom >= 1 else focal
+def _one_clock(name: str, cues: Sequence[Cue]) -> tuple[np.ndarray, list[str]]:
+    """When the entries are shown [N], in seconds; where the clock starts again, as in files that
+    were written one after the other, it counts on."""
+    times, shift, parts = np.zeros(len(cues)), 0.0, 1
+    for place, (start, _, _) in enumerate(cues):
+        if place and start < _CLOCK and cues[place - 1][0] > start + _CLOCK:
+            following = cues[place + 1][0] if place + 1 < len(cues) else start
+            if start <= following < start + 2 * _CLOCK:
+                last, end, _ = cues[place - 1]
+                usual = times[place - 1] - times[place - 2] if place > 1 else 0.0
+                shift += min(max(end, last), last + max(usual, _CLOCK)) - start
+                parts += 1
+        times[place] = start + shift
+    if parts == 1:
+        return times, []
+    return times, [
+        f"The clock of {name} starts {parts} times: its parts are taken for one flight, each from"
+        " where the one before it ends."
+    ]
+
+
+def _steadiest(entries: Sequence[Fields]) -> str:
+    """The height that counts in the whole file, so that it has one datum: the steadiest that at
+    least half of those entries have that have any."""
+    counts = {name: sum(name in fields for fields in entries) for name in DATUMS}
+    if not any(fields.get("satellites") for fields in entries):
+        counts["satellites"] = 0  # never set
+    of_any = sum(bool(DATUMS.keys() & fields.keys()) for fields in entries)
+    return next(
+        (name for name in DATUMS if counts[name] and 2 * counts[name] >= of_any), "relative"
+    )

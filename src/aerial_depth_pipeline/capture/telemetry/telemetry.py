@@ -1,7 +1,7 @@
 """Positions of the drone and attitudes of its camera at frame times, in local metres and the
 camera's axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -12,6 +12,7 @@ from aerial_depth_pipeline.capture.motion.attitude import between, up_between, u
 
 Datum = Literal["start", "sea"]
 _SAME_FOCAL = 0.005  # relative
+_HOLE = 3.0  # seconds without an entry
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Telemetry:
     Attributes:
         source: the file they come from.
         time_N: seconds since the video's first frame, increasing.
-        position_N3: latitude and longitude in degrees, altitude in metres, NaN where unknown.
+        position_N3: latitude and longitude in degrees, the latter without a jump at the date line,
+            and altitude in metres, NaN where unknown.
         focal_N: the 35 mm equivalent focal length at each time in millimetres, digital zoom
             included, that the file states or that the drone it names has, NaN where unknown; None
             where it says nothing.
@@ -40,6 +42,11 @@ class Telemetry:
     attitude_N2: np.ndarray | None = None
     datum: Datum | None = None
 
+    @property
+    def has_places(self) -> bool:
+        """Whether any latitude and longitude is known."""
+        return bool(np.isfinite(self.position_N3[:, 0]).any())
+
     @cached_property
     def focal_35mm(self) -> float | None:
         """The commonest focal length, or None."""
@@ -57,12 +64,7 @@ class Telemetry:
         return bool(abs(self.focal_N[place] / usual - 1) > _SAME_FOCAL)  # False for NaN
 
 
-def is_plausible(latitude: float, longitude: float) -> bool:
-    """Whether this is a place; zero, zero is what receivers without a fix write."""
-    return abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0.0, 0.0)
-
-
-def missing_heights(name: str, heights: Sequence[float]) -> list[str]:
+def missing_heights(name: str, heights: np.ndarray) -> list[str]:
     """A sentence where a file's positions lack heights."""
     missing = int(np.count_nonzero(~np.isfinite(heights)))
     if not missing:
@@ -75,10 +77,11 @@ def missing_heights(name: str, heights: Sequence[float]) -> list[str]:
 
 
 def at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
-    """Positions [N, 3] (degrees, degrees, metres) at frame times, linear in between; NaN more than
-    a second outside of the telemetry, the altitude also beside entries without one."""
-    known = telemetry.time_N
-    return _within(times, known, between(times, known, telemetry.position_N3))
+    """Positions [N, 3] (degrees, degrees, metres) at frame times, linear between entries that know
+    the place and between those that know the height; NaN further than a second from any of these,
+    where they lie further apart than in steady telemetry."""
+    place_N2, height_N1 = np.split(telemetry.position_N3, [2], axis=1)
+    return np.hstack([_within(times, telemetry.time_N, part) for part in (place_N2, height_N1)])
 
 
 def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
@@ -87,16 +90,29 @@ def up_at_times(telemetry: Telemetry, times: np.ndarray) -> np.ndarray:
     if telemetry.attitude_N2 is None:
         return np.full((len(times), 3), np.nan)
     up = up_of_gimbal(*telemetry.attitude_N2.T)
-    known = np.isfinite(up).all(1)
-    times_M = telemetry.time_N[known]
     # Directions and not angles: beyond straight down the roll jumps by half a turn.
-    return _within(times, times_M, up_between(times, times_M, up[known]))
+    return _within(times, telemetry.time_N, up, up_between)
 
 
-def _within(times: np.ndarray, known_N: np.ndarray, values_N3: np.ndarray) -> np.ndarray:
-    """The values, NaN more than a second outside of the known times."""
-    inside = (times >= known_N[0] - 1.0) & (times <= known_N[-1] + 1.0)
-    return np.where(inside[:, None], values_N3, np.nan)
+def _within(
+    times: np.ndarray,
+    known_N: np.ndarray,
+    values_NC: np.ndarray,
+    between: Callable[..., np.ndarray] = between,
+) -> np.ndarray:
+    """The values [M, C] at times, NaN in holes between finite ones and outside of them, but for the
+    second next to these."""
+    finite = np.isfinite(values_NC).all(1)
+    known_N, values_NC = known_N[finite], values_NC[finite]
+    if not len(known_N):
+        return np.full((len(times), values_NC.shape[1]), np.nan)
+    after = np.searchsorted(known_N, times)
+    ends = np.concatenate([[-np.inf], known_N, [np.inf]])
+    gap = ends[after + 1] - ends[after]
+    nearest = np.minimum(times - ends[after], ends[after + 1] - times)
+    steady = 3 * float(np.median(np.diff(known_N))) if len(known_N) > 1 else 0.0
+    inside = (gap <= max(_HOLE, steady)) | (nearest <= 1.0)
+    return np.where(inside[:, None], between(times, known_N, values_NC), np.nan)
 
 
 def smooth_positions(times: np.ndarray, position_N3: np.ndarray, window: float = 1.0) -> np.ndarray:
