@@ -18,20 +18,24 @@ _EPOCH = 1e8  # seconds; times beyond are dates
 # Columns by what they hold: names without case, blanks, units and the part of the drone (`OSD.`).
 # The first that holds numbers counts.
 _TIME = "time times seconds timestamp elapsedtime flytime offsettime timems timemillisecond".split()
+_SINCE_TAKE_OFF = ("flytime", "offsettime", "timems", "timemillisecond")
 _FLAGS = ("isvideo", "recordstate", "isrecording", "recording", "videorecording")
 _DATES = ("datetimeutc", "datetime", "updatetimeutc", "timeutc", "dateutc")
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
-_ABOVE_START = "relalt relativealtitude relativeheight heightabovetakeoff"
+_ABOVE_START = "osdheight relalt relativealtitude relativeheight heightabovetakeoff"
 _ABOVE_SEA = "altitude alt absalt absoluteheight absolutealtitude altitudeabovesealevel elevation"
 _HEIGHT: dict[str, Datum | None] = {
     **dict.fromkeys(_ABOVE_START.split(), "start"),
     "height": None,
     **dict.fromkeys(_ABOVE_SEA.split(), "sea"),
 }
-_ANGLES = [(f"gimbal{axis}", f"gb{axis}") for axis in ("pitch", "roll", "heading")]
+_ANGLES = [
+    [f"{part}{axis}" for part in ("gimbal", "gb") for axis in names]
+    for names in (("pitch",), ("roll",), ("heading", "yaw"))
+]
 _SECONDS = {"ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3, "min": 60.0, "minutes": 60.0}
 _METRES = {"ft": FEET, "feet": FEET, "foot": FEET, "km": 1e3, "cm": 1e-2, "mm": 1e-3}
-_PARTS = r"^(?:osd|gps|custom|camera|general|details|aircraft|imu\w*)[.:]\s*"
+_PARTS = r"^(?:osd(?!\.height)|gps|custom|camera|general|details|aircraft|imu\w*)[.:]\s*"
 _UNIT = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|[_ ](ft|feet|m|meters|metres|deg|rad|ms|s)$")
 _QUANTITY = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?)\s*°?\s*([A-Za-z]*)\s*")
 
@@ -89,10 +93,8 @@ def read_table(path: Path, recording: Recording) -> Telemetry:
             " numbers in them."
         )
     flags = {name: column.values for name, column in columns.items() if name in (*_FLAGS, *_DATES)}
-    of_flight = time is None or columns[time].unit in _SECONDS or time.startswith("timem")
-    if time is not None and (of_flight or flags or seconds.median() > _EPOCH):
-        seconds = seconds - _video_start(path.name, flags, seconds, recording)
-    elif time is None and "frame" not in columns:
+    of_flight = time in _SINCE_TAKE_OFF or flags or seconds.median() > _EPOCH
+    if of_flight or (time is not None and columns[time].unit in _SECONDS):
         seconds = seconds - _video_start(path.name, flags, seconds, recording)
     # One datum a file: the first column that holds heights.
     height = first(_HEIGHT)
@@ -138,8 +140,9 @@ def _read_columns(path: Path) -> dict[str, _Column]:
     for place, stated in enumerate(table.columns):
         name = re.sub(_PARTS, "", str(stated).strip().lower())
         unit = _UNIT.search(name)
-        utc = "utc" if unit and unit[1] == "utc" else ""
-        plain = re.sub(r"[^a-z]", "", name[: unit.start()] if unit else name) + utc
+        # Which clock a date is of is no unit.
+        unit = None if unit and unit[1] in ("utc", "local") else unit
+        plain = re.sub(r"[^a-z]", "", name[: unit.start()] if unit else name)
         columns.setdefault(
             plain, _Column(table.iloc[:, place], (unit[1] or unit[2]) if unit else "")
         )

@@ -23,7 +23,7 @@ _FIELDS = {
         # writes longtitude, or a blank before a colon; other makers lat, lon or lng
         "latitude": rf"\blat(?:itude)?{_IS}{_NUMBER}{_POLE}",
         "longitude": rf"\b(?:longt?itude|lon|lng|long){_IS}{_NUMBER}{_POLE}",
-        "relative": rf"\brel(?:ative)?[_ ]?alt(?:itude)?{_IS}{_LENGTH}",
+        "relative": rf"\b(?:rel|relative)[_ ]?alt(?:itude)?{_IS}{_LENGTH}",
         "absolute": rf"\b(?:abs(?:olute)?[_ ]?alt(?:itude)?|(?:alt_)?a?msl){_IS}{_LENGTH}",
         "altitude": rf"(?<!relative )(?<!absolute )\balt(?:itude)?{_IS}{_LENGTH}",
         # BAROMETER:1.9, BAROMETER:1.9M and BAROMETER(1.9); Hb:1.9 of the oldest
