@@ -46,6 +46,7 @@ def test_gimbal_angles_in_tables(tmp_path):
         "time,latitude,longitude,height_ft\n0,47.25,-8.5,103.3465\n1.5,47.26,-8.4,106.6273\n",
         "time,latitude,longitude,height(m),speed(mph)\n0,47.25N,8.5W,31.5 m,5 mph\n"
         "1.5,47.26N,8.4W,32.5 m,5 mph\n",
+        "time,latitude,longitude,rel_alt\n0.0 s,47.25°,-8.5°,31.5m\n1.5 s,47.26°,-8.4°,32.5m\n",
         "time [s],latitude(rad),longitude(rad),height\n0,0.824668072,-0.148352986,31.5\n"
         "1.5,0.824842605,-0.146607657,32.5\n",
         "time,latitude,longitude,height\n00:00:00.0,47.25,-8.5,31.5\n00:00:01.5,47.26,-8.4,32.5\n",

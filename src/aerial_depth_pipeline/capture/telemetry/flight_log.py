@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,13 @@ import pandas as pd
 
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.source import Recording
-from aerial_depth_pipeline.capture.telemetry.notation import FEET, as_places, read_text
+from aerial_depth_pipeline.capture.telemetry.notation import (
+    FEET,
+    HIGHEST,
+    as_places,
+    read_text,
+    within,
+)
 from aerial_depth_pipeline.capture.telemetry.telemetry import Datum, Telemetry, missing_heights
 
 _SAME_LENGTH = 2.0  # seconds between a video and its recording
@@ -33,7 +40,16 @@ _ANGLES = [
     [f"{part}{axis}" for part in ("gimbal", "gb") for axis in names]
     for names in (("pitch",), ("roll",), ("heading", "yaw"))
 ]
-_SECONDS = {"ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3, "min": 60.0, "minutes": 60.0}
+_KNOWN = {*_TIME, *_FLAGS, *_DATES, *_LATITUDE, *_LONGITUDE, *_HEIGHT, "frame"}
+_KNOWN |= {name for names in _ANGLES for name in names}
+_SECONDS = {
+    "s": 1.0,
+    "ms": 1e-3,
+    "millisecond": 1e-3,
+    "milliseconds": 1e-3,
+    "min": 60.0,
+    "minutes": 60.0,
+}
 _METRES = {"ft": FEET, "feet": FEET, "foot": FEET, "km": 1e3, "cm": 1e-2, "mm": 1e-3}
 _PARTS = r"^(?:osd(?!\.height)|gps|custom|camera|general|details|aircraft|imu\w*)[.:]\s*"
 _UNIT = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|[_ ](ft|feet|m|meters|metres|deg|rad|ms|s)$")
@@ -41,21 +57,20 @@ _QUANTITY = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?)\s*°?\s*([A-
 
 
 class _Column:
-    """Numbers of a column with what its name or its values state as their unit."""
+    """Numbers of a column of texts, with what its name or else its values state as their unit."""
 
-    def __init__(self, values: pd.Series, unit: str) -> None:
+    def __init__(self, values: pd.Series, unit: str, has_poles: bool) -> None:
         self.values = values
-        numbers = pd.to_numeric(values, errors="coerce").astype(float)
-        if values.dtype == object or pd.api.types.is_string_dtype(values):
-            found = values.astype(str).str.extract(f"^{_QUANTITY.pattern}$")
-            numbers = pd.to_numeric(found[0].str.replace(",", "."), errors="coerce").astype(float)
-            units = found[1].str.lower()
-            numbers = numbers.where(~units.isin(["s", "w"]) | (unit == "s"), -numbers.abs())
-            unit = unit or next((text for text in units.dropna() if text), "")
-            if numbers.isna().all() and values.astype(str).str.fullmatch(r"\d+:\d\d:\d\d\S*").any():
-                clock = pd.to_timedelta(values.astype(str), errors="coerce")
-                numbers = clock.dt.total_seconds()
-        self.numbers, self.unit = numbers.where(np.isfinite(numbers)), unit
+        found = values.astype(str).str.extract(f"^{_QUANTITY.pattern}$")
+        numbers = found[0].str.replace(",", ".").astype(float)
+        units = found[1].str.lower()
+        if has_poles:
+            numbers = numbers.where(~units.isin(["s", "w"]), -numbers.abs())
+        if numbers.isna().all():  # 00:01:02.5
+            clock = values.where(values.astype(str).str.fullmatch(r"\d{1,2}:\d\d:\d\d(\.\d{1,6})?"))
+            numbers = pd.to_timedelta(clock).dt.total_seconds()
+        self.unit = unit or next((text for text in units.dropna() if text), "")
+        self.numbers = numbers.where(np.isfinite(numbers))
 
 
 def read_table(path: Path, recording: Recording) -> Telemetry:
@@ -94,34 +109,35 @@ def read_table(path: Path, recording: Recording) -> Telemetry:
         )
     flags = {name: column.values for name, column in columns.items() if name in (*_FLAGS, *_DATES)}
     of_flight = time in _SINCE_TAKE_OFF or flags or seconds.median() > _EPOCH
-    if of_flight or (time is not None and columns[time].unit in _SECONDS):
+    if of_flight or (time is not None and _SECONDS.get(columns[time].unit, 1.0) != 1.0):
         seconds = seconds - _video_start(path.name, flags, seconds, recording)
     # One datum a file: the first column that holds heights.
     height = first(_HEIGHT)
     heights, unknown = np.full(len(seconds), np.nan), np.full(len(seconds), np.nan)
     if height is not None:
-        heights = columns[height].numbers.to_numpy() * _METRES.get(columns[height].unit, 1.0)
+        factor = _METRES.get(columns[height].unit, 1.0)
+        heights = within(HIGHEST, columns[height].numbers.to_numpy() * factor)
     angles = [columns[name].numbers if (name := first(names)) else unknown for names in _ANGLES]
     radians = columns[latitude].unit.startswith("rad")
     stated = np.stack([columns[name].numbers for name in (latitude, longitude)], 1)
     order = np.argsort(seconds.to_numpy(), kind="stable")
     rows = np.column_stack([seconds, heights, *angles])[order]
-    places_N2, warnings = as_places(path.name, stated[order], radians)
+    places_N2, told = as_places(path.name, stated[order], radians)
     good = np.isfinite(places_N2).all(1) & np.isfinite(rows[:, 0])
     if not good.any():
         raise ValueError(f"{path.name} holds no position.")
     if not good.all():
-        warnings.append(
+        told.append(
             f"{(~good).sum()} of {len(good)} rows of {path.name} hold no position and are skipped."
         )
     rows, places_N2 = rows[good], places_N2[good]
     later = np.diff(rows[:, 0], prepend=-np.inf) > 0
     rows, places_N2 = rows[later], places_N2[later]
-    warnings += missing_heights(path.name, rows[:, 1])
-    attitude = known_angles(rows[:, 2:4], rows[:, 4])
+    told += missing_heights(path.name, rows[:, 1])
+    attitude = known_angles(within(360.0, rows[:, 2:4]), rows[:, 4])
     positions = np.column_stack([places_N2, rows[:, 1]])
     datum = None if height is None else _HEIGHT[height]
-    return Telemetry(path.name, rows[:, 0], positions, None, warnings, attitude, datum)
+    return Telemetry(path.name, rows[:, 0], positions, None, told, attitude, datum)
 
 
 def _read_columns(path: Path) -> dict[str, _Column]:
@@ -131,9 +147,11 @@ def _read_columns(path: Path) -> dict[str, _Column]:
     header = text.split("\n", 1)[0]
     separator = max(",;\t|", key=header.count)
     try:
-        table = pd.read_csv(
-            io.StringIO(text), sep=separator, skipinitialspace=True, index_col=False
-        )
+        with warnings.catch_warnings():  # a separator at the ends of lines
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                io.StringIO(text), sep=separator, skipinitialspace=True, index_col=False, dtype=str
+            )
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{path.name} is not a table ({' '.join(str(error).split())}).") from error
     columns: dict[str, _Column] = {}
@@ -143,16 +161,20 @@ def _read_columns(path: Path) -> dict[str, _Column]:
         # Which clock a date is of is no unit.
         unit = None if unit and unit[1] in ("utc", "local") else unit
         plain = re.sub(r"[^a-z]", "", name[: unit.start()] if unit else name)
-        columns.setdefault(
-            plain, _Column(table.iloc[:, place], (unit[1] or unit[2]) if unit else "")
-        )
+        if plain in _KNOWN:
+            stated_unit = (unit[1] or unit[2]) if unit else ""
+            has_poles = plain in (*_LATITUDE, *_LONGITUDE)
+            columns.setdefault(plain, _Column(table.iloc[:, place], stated_unit, has_poles))
     return columns
 
 
 def _moments(values: pd.Series) -> pd.Series:
     """Seconds since 1970, NaN where a value is no date."""
-    moments = pd.to_datetime(values, utc=True, errors="coerce", format="mixed")
-    return (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    try:
+        moments = pd.to_datetime(values, utc=True, errors="coerce", format="mixed")
+        return (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    except (ValueError, OverflowError):  # years that cannot be
+        return pd.Series(np.nan, values.index)
 
 
 def _video_start(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 FEET = 0.3048
+HIGHEST = 10_000.0  # metres
 _NULL_ISLAND = 1e-4  # degrees; receivers without a fix write zeros
 _LARGEST_RADIANS = np.array([np.pi / 2, np.pi])
 
@@ -68,6 +69,11 @@ def as_places(name: str, stated_N2: np.ndarray, radians: bool) -> tuple[np.ndarr
         places_N2 = np.degrees(places_N2)
     places_N2[known, 1] = np.unwrap(places_N2[known, 1], period=360)
     return places_N2, warnings
+
+
+def within(limit: float, values: np.ndarray) -> np.ndarray:
+    """The values, NaN where one is larger than can be."""
+    return np.where(np.abs(values) <= limit, values, np.nan)
 
 
 def in_parentheses(text: str) -> list[str]:

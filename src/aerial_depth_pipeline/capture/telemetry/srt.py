@@ -9,7 +9,7 @@ import numpy as np
 from aerial_depth_pipeline.capture.motion.attitude import known_angles
 from aerial_depth_pipeline.capture.sources.drone_models import drone_in
 from aerial_depth_pipeline.capture.sources.source import Recording
-from aerial_depth_pipeline.capture.telemetry.notation import as_places, read_text
+from aerial_depth_pipeline.capture.telemetry.notation import HIGHEST, as_places, read_text, within
 from aerial_depth_pipeline.capture.telemetry.subtitle_fields import (
     DATUMS,
     Fields,
@@ -19,7 +19,7 @@ from aerial_depth_pipeline.capture.telemetry.subtitle_fields import (
 )
 from aerial_depth_pipeline.capture.telemetry.telemetry import Telemetry, missing_heights
 
-_MOMENT = r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})"
+_MOMENT = r"(\d{1,4}):(\d\d):(\d\d)[,.](\d{1,3})"
 _TIMES = re.compile(rf"{_MOMENT}\s*-->(?:\s*{_MOMENT})?")
 _ANGLES = ("pitch", "roll", "yaw")
 _CLOCK = 1.5  # seconds; a clock that starts again starts below
@@ -58,9 +58,10 @@ def read_cues(name: str, cues: Sequence[Cue]) -> Telemetry:
     entries = [fields for _, fields in found]
     places_N2, remarks = as_places(name, places(entries), radians=False)
     height = _steadiest(entries)
-    heights = np.array([fields.get(height, np.nan) for fields in entries])
-    angles_N3 = np.array([[fields.get(key, np.nan) for key in _ANGLES] for fields in entries])
-    attitude = known_angles(*np.split(angles_N3.reshape(-1, 3), [2], axis=1))
+    heights = within(HIGHEST, np.array([fields.get(height, np.nan) for fields in entries]))
+    angles = [[fields.get(key, np.nan) for key in _ANGLES] for fields in entries]
+    angles_N3 = within(360.0, np.array(angles).reshape(-1, len(_ANGLES)))
+    attitude = known_angles(*np.split(angles_N3, [2], axis=1))
     focals = np.array([focal_35mm(fields) for fields in entries])
     if np.isnan(focals).any() and (drone := drone_in("\n".join(text for *_, text in cues))):
         focals = np.array([focal_35mm(fields, drone[1]) for fields in entries])

@@ -46,7 +46,7 @@ _GPS = re.compile(r"\bGPS\s*:?\s*\(([^()]*)\)", re.IGNORECASE)
 _GIMBAL = re.compile(r"\bG\.PRY\s*:?\s*\(([^()]*)\)", re.IGNORECASE)
 _PART = re.compile(rf"([NSEW])?\s*:?\s*{_NUMBER}\s*°?\s*([NSEW])?\s*(m|ft|feet)?", re.IGNORECASE)
 _TENTHS, _ZOOM_TEN_THOUSANDTHS = 200, 1000
-_FOCALS_MM = (8, 2000)
+_FOCALS_MM, _MOST_ZOOM = (8, 2000), 100
 DATUMS: dict[str, Datum | None] = {
     "relative": "start",
     "barometer": "start",
@@ -125,4 +125,4 @@ def focal_35mm(fields: Fields, of_drone: float = float("nan")) -> float:
         focal = of_drone
     zoom = fields.get("zoom", 1.0)
     zoom = zoom / 10000 if zoom >= _ZOOM_TEN_THOUSANDTHS else zoom
-    return focal * zoom if zoom >= 1 else focal
+    return focal * zoom if 1 <= zoom <= _MOST_ZOOM else focal
