@@ -226,6 +226,6 @@ def test_views_of_an_hour_overlap():
     rows[27000].motion = 0.012
     thin_out(rows, 2000, set())
     nothing = np.zeros((54000, 3))
-    table = frame_table(rows, nothing, nothing[:, 0], nothing)
+    table = frame_table(rows, nothing, nothing[:, 0], nothing, nothing[:, 0])
     views = choose_views(table[table["kept"]], 36, 0.15)
     assert len(views) == 36 and np.diff(views).max() / 3 * 0.012 <= 0.165

@@ -57,6 +57,25 @@ def test_the_stated_uncertainty_covers_a_focal_length_that_is_off(flown, tmp_pat
     assert result.summary["scale_uncertainty"] >= 0.02
 
 
+@pytest.mark.parametrize("wrong", ["scale", "up", None])
+def test_a_fit_that_contradicts_heights_or_gimbals_is_not_metric(flown, tmp_path, caplog, wrong):
+    images, _, poses, view = flown
+    true = camera_center(np.stack(poses))
+    positions = true * (1.8 if wrong == "scale" else 1.0)
+    if wrong == "up":  # height and north change places
+        positions = true[:, [0, 2, 1]] * [1, -1, 1]
+    frames = block_world.write_frames(tmp_path / "frames", images, view, positions)
+    table = SceneFolder(frames).frame_table()
+    table["above_start"] = true[:, 2]
+    table[["up_x", "up_y", "up_z"]] = np.stack([pose[:3, 2] for pose in poses])
+    SceneFolder(frames).write_frame_table(table)
+    result = reconstruct(frames, tmp_path / "truth", SfmSettings(), tmp_path / "work")
+    assert result.summary["metric"] is (wrong is None)
+    if wrong is not None:
+        assert result.summary["scale_source"] == "none" and result.summary["contradiction"]
+        assert "The scale of the positions is not used" in caplog.text
+
+
 def test_poses_and_sparse_depth_are_read_back(flown, reconstructed):
     _, depths, _, _ = flown
     folder, result = reconstructed

@@ -110,6 +110,19 @@ def test_relative_poses_have_these_lengths_without_telemetry(flight, tmp_path):
     assert np.std(ratio) / np.mean(ratio) < 0.02
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.8])
+def test_positions_that_contradict_the_stated_heights_give_no_metres(flight, tmp_path, factor):
+    frames, made = tmp_path / "frames", tmp_path / "made"
+    shutil.copytree(flight.frames, frames)
+    table = SceneFolder(frames).frame_table()
+    table["above_start"] = table["up"]
+    table[["east", "north", "up"]] *= factor
+    SceneFolder(frames).write_frame_table(table)
+    make_triplets(frames, made, SETTINGS)
+    assert pd.read_parquet(made / "own_points.parquet")["metric"].all() == (factor == 1)
+    assert pd.read_parquet(made / "poses.parquet")["length"].notna().any() == (factor == 1)
+
+
 def synthetic_tracks(flown: np.ndarray) -> tuple[Segment, dict[int, Tracks]]:
     """Exact tracks over the frames before and after, along a straight way with places `flown`."""
 

@@ -169,7 +169,8 @@ def _write_tables(
     positions, origin = footage.positions(frames, times, warnings)
     up = footage.up(frames, times)
     out.write_camera(camera)
-    out.write_frame_table(frame_table(rows, positions, footage.deviations(frames), up))
+    deviations, heights = footage.deviations(frames), footage.heights(frames, times)
+    out.write_frame_table(frame_table(rows, positions, deviations, up, heights))
     return origin, up
 
 

@@ -11,7 +11,7 @@ from aerial_depth_pipeline.capture.sources import Source
 from aerial_depth_pipeline.capture.undistortion import Undistortion
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import BoundedExecutor, visible_files
-from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN, UP_COLUMNS
+from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN, HEIGHT_COLUMN, UP_COLUMNS
 from aerial_depth_pipeline.formats.depth_maps import read_known_depth
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.images import read_frame, write_jpeg
@@ -109,6 +109,7 @@ def frame_table(
     positions_N3: np.ndarray,
     deviations_N: np.ndarray,
     up_N3: np.ndarray,
+    heights_N: np.ndarray,
 ) -> pd.DataFrame:
     """`frames.parquet`: a row for every frame that was considered."""
     columns = "frame time segment sharpness brightness motion parallax kept reason name".split()
@@ -116,4 +117,5 @@ def frame_table(
     table[["east", "north", "up"]] = positions_N3
     table[DEVIATION_COLUMN] = deviations_N
     table[UP_COLUMNS] = up_N3
+    table[HEIGHT_COLUMN] = heights_N
     return table.astype({"frame": np.int64, "segment": np.int64})

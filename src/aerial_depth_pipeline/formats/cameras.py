@@ -12,6 +12,7 @@ _FOCAL_SHARES = 0.1, 50.0  # of the longer side, from a fisheye to the longest t
 
 # The upward direction in a camera's axes, in tables of frames and of triplets.
 UP_COLUMNS = ["up_x", "up_y", "up_z"]
+HEIGHT_COLUMN = "above_start"  # metres above the place of departure, where it is stated
 DEVIATION_COLUMN = "position_deviation"  # metres, of each axis, where the receiver states it
 
 

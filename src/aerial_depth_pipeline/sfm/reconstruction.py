@@ -9,15 +9,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pycolmap
 
 from aerial_depth_pipeline.capture.footage import FOCAL_DOUBT
 from aerial_depth_pipeline.errors import SceneError
-from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN
+from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN, HEIGHT_COLUMN, UP_COLUMNS
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import camera_center
 from aerial_depth_pipeline.sfm.features import match_images
+from aerial_depth_pipeline.sfm.fit_checks import contradiction
 from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle
 from aerial_depth_pipeline.sfm.metric_frame import (
     PositionFit,
@@ -34,6 +36,9 @@ from aerial_depth_pipeline.sfm.settings import SfmSettings
 from aerial_depth_pipeline.sfm.views import choose_views
 
 logger = logging.getLogger(__name__)
+
+_POSITION = ["east", "north", "up"]
+_KNOWN = [*UP_COLUMNS, HEIGHT_COLUMN]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def reconstruct(
     views = choose_views(kept, settings.max_views, settings.max_step, exact)
     used = kept if settings.register_all else kept[kept["frame"].isin(views)]
     names = [numbered(int(frame), ".jpg") for frame in used["frame"]]
-    positions = used.reindex(columns=["east", "north", "up"]).to_numpy(float)
+    positions = used.reindex(columns=_POSITION).to_numpy(float)
 
     database = match_images(extracted.images, names, camera, settings, work, positions)
     positions_of = dict(zip(used["frame"], positions, strict=True))
@@ -96,11 +101,11 @@ def reconstruct(
         database, extracted.images, settings, work, settings.refine_camera, plausible
     )
     doubt = FOCAL_DOUBT.get(extracted.summary().get("camera_source", ""), 0.0)
-    scale = _make_metric(model, positions_of, settings, doubt)
+    scale = _make_metric(model, used, settings, doubt)
     if scale["scale_source"] == "telemetry" and DEVIATION_COLUMN in used:
         deviation_of = dict(zip(used["frame"], used[DEVIATION_COLUMN].astype(float), strict=True))
         if adjust_to_positions(model, positions_of, deviation_of, settings.mapping_threads):
-            scale = _make_metric(model, positions_of, settings, doubt)
+            scale = _make_metric(model, used, settings, doubt)
     sfm = SceneFolder(folder).sfm
     sfm.mkdir(parents=True, exist_ok=True)
     model.write_binary(sfm)
@@ -137,21 +142,40 @@ def _fit_telemetry(
 
 def _make_metric(
     model: pycolmap.Reconstruction,
-    positions_of: dict[int, np.ndarray],
+    used: pd.DataFrame,
     settings: SfmSettings,
     focal_doubt: float,
 ) -> dict:
     """Move the model into a level frame, in metres where possible; returns what the summary says
-    about it. `focal_doubt` is the relative standard deviation of the focal length, by which all
-    depth between known positions may be off."""
+    about it.
+
+    Args:
+        model: it is changed.
+        used: rows of `frames.parquet`.
+        settings: of the reconstruction.
+        focal_doubt: relative standard deviation of the focal length, by which all depth between
+            known positions may be off.
+    """
     scene = to_scene_model(model)
-    fit = None
+    known = used.set_index("frame").reindex(index=scene.frames, columns=[*_POSITION, *_KNOWN])
+    positions, heights = known[_POSITION].to_numpy(float), known[HEIGHT_COLUMN].to_numpy(float)
+    positions_of = dict(zip(scene.frames, positions, strict=True))
+    fit = against = None
     for method in (fit_positions, fit_rough_positions) if settings.use_gps else ():
         fit = fit or _fit_telemetry(scene, positions_of, settings, method)
     if fit is not None:
+        up, flown = known[UP_COLUMNS].to_numpy(float), settings.flying_height_m
+        against = contradiction(scene, fit.similarity, heights, up, flown)
+    if against is not None:
+        logger.warning(
+            "The scale of the positions is not used: %s. Correct the telemetry (order and unit of"
+            " its columns, another flight's file) or, where the place of departure lies far from"
+            " this ground's level, set sfm.flying_height_m.",
+            against,
+        )
+    elif fit is not None:
         _transform(model, fit.similarity)
-        heights = np.array([positions_of[frame][2] for frame in scene.frames])
-        if fit.horizontal and np.isfinite(heights).any():
+        if fit.horizontal and np.isfinite(positions[:, 2]).any():
             message = (
                 "The positions disagree with the images by %.1f m (gps_sigma is %g m): the scale"
                 " comes from east and north alone and may be off by %.0f %%."
@@ -183,6 +207,7 @@ def _make_metric(
         "positions_used": 0,
         "positions": 0,
         "scale_uncertainty": None,
+        "contradiction": against,
     }
 
 

@@ -1,6 +1,7 @@
 """Training triplets from kept frames: which frames belong together, their images side by side,
 their relative poses."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pandas as pd
 from aerial_depth_pipeline.capture.sources.sfmlearner import FOLDER
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import bounded_map, disk_full_as_sentence
+from aerial_depth_pipeline.formats.cameras import HEIGHT_COLUMN
 from aerial_depth_pipeline.formats.depth_maps import write_depth
 from aerial_depth_pipeline.formats.images import scale_down, write_jpeg
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
@@ -22,8 +24,15 @@ from aerial_depth_pipeline.geometry.cameras import Camera, scale_K
 from aerial_depth_pipeline.progress import progress
 from aerial_depth_pipeline.triplets.dump import use_dump
 from aerial_depth_pipeline.triplets.offsets import adapt_offsets, choose_offset
-from aerial_depth_pipeline.triplets.own_points import own_points
-from aerial_depth_pipeline.triplets.pairs import PairGeometry, Poses, Segment, Target, find_doubtful
+from aerial_depth_pipeline.triplets.own_points import contradict_heights, own_points
+from aerial_depth_pipeline.triplets.pairs import (
+    Pair,
+    PairGeometry,
+    Poses,
+    Segment,
+    Target,
+    find_doubtful,
+)
 from aerial_depth_pipeline.triplets.pose_table import (
     attitude_table,
     known_positions,
@@ -31,6 +40,8 @@ from aerial_depth_pipeline.triplets.pose_table import (
     pose_table,
 )
 from aerial_depth_pipeline.triplets.settings import TripletSettings
+
+logger = logging.getLogger(__name__)
 
 _AHEAD = 32  # triplets under way at once, which bounds the memory
 
@@ -104,12 +115,11 @@ def _make(
         members = {target.frame: target.frames for target in admitted}
         write_triplets(members, scene, made, camera, settings, pool)
         kept = table[table["kept"]]
-        positions = known_positions(kept)
-        points, lengths = own_points(_segments_of(targets), geometry, positions, kept)
+        attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
+        points, lengths, in_metres = _own_points(frames.name, targets, geometry, kept, attitude)
         made.write_table("own_points", points)
-    attitude, attitude_origin = attitude_table(table, scene.images, camera.K, settings.attitude)
     made.write_table("attitude", attitude)
-    poses = pose_table(frames.name, admitted, lengths, bool(positions), sfm_poses, metric)
+    poses = pose_table(frames.name, admitted, lengths, in_metres, sfm_poses, metric)
     made.write_table("poses", poses.merge(attitude, on="frame", how="left"))
     columns = ["frame", "offset", "parallax", "inliers", "reason"]
     fates = pd.DataFrame({name: [getattr(t, name) for t in targets] for name in columns})
@@ -163,7 +173,35 @@ def points_of_frames(frames: Path) -> pd.DataFrame:
         geometry = PairGeometry(scene, settings, pool)
         targets = _targets(table, geometry, settings, frames.name)
         kept = table[table["kept"]]
-        return own_points(_segments_of(targets), geometry, known_positions(kept), kept)[0]
+        attitude = None
+        if HEIGHT_COLUMN in kept and kept[HEIGHT_COLUMN].notna().any():
+            attitude = attitude_table(table, scene.images, geometry.K, settings.attitude)[0]
+        return _own_points(frames.name, targets, geometry, kept, attitude)[0]
+
+
+def _own_points(
+    scene: str,
+    targets: list[Target],
+    geometry: PairGeometry,
+    kept: pd.DataFrame,
+    attitude: pd.DataFrame | None,
+) -> tuple[pd.DataFrame, dict[Pair, float], bool]:
+    """What `own_points` gives, and whether lengths are in metres: not where these contradict the
+    heights that are stated."""
+    positions, segments = known_positions(kept), _segments_of(targets)
+    points, lengths = own_points(segments, geometry, positions, kept)
+    heights = kept.reindex(columns=["frame", HEIGHT_COLUMN])
+    known = None if attitude is None else attitude.merge(heights, on="frame")
+    if positions and known is not None and contradict_heights(points, known, geometry.K):
+        logger.warning(
+            "%s: the positions are not used for its metres, for by them the ground lies far from"
+            " where the stated heights put it. Correct the telemetry: order and unit of its"
+            " columns, another flight's file.",
+            scene,
+        )
+        positions = {}
+        points, lengths = own_points(segments, geometry, positions, kept)
+    return points, lengths, bool(positions)
 
 
 def _segments_of(targets: list[Target]) -> list[Segment]:

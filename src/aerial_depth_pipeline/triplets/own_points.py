@@ -12,8 +12,10 @@ from scipy.sparse.linalg import lsqr
 from aerial_depth_pipeline.capture.motion.corner_tracking import follow
 from aerial_depth_pipeline.capture.motion.triangulation import CornerDepths, triangulate
 from aerial_depth_pipeline.capture.motion.two_view import TwoView, prepare
+from aerial_depth_pipeline.formats.cameras import HEIGHT_COLUMN, UP_COLUMNS
 from aerial_depth_pipeline.formats.own_points import COLUMNS
 from aerial_depth_pipeline.geometry.poses import invert
+from aerial_depth_pipeline.geometry.stated_heights import ground_contradicts
 from aerial_depth_pipeline.triplets.pairs import Pair, PairGeometry, Segment
 
 _GOAL = 0.04  # parallax of the pair that is chosen on either side, share of the width
@@ -112,6 +114,19 @@ def own_points(
         name: np.concatenate(parts) if parts else [] for name, parts in columns.items()
     }
     return pd.DataFrame(table).astype(whole), ways
+
+
+def contradict_heights(points: pd.DataFrame, known: pd.DataFrame, K_33: np.ndarray) -> bool:
+    """Whether metres of own points put the ground far from where the stated heights of the frames
+    do; upward directions, in `known` beside these, tell how far below a camera a point lies."""
+    columns = [*UP_COLUMNS, HEIGHT_COLUMN]
+    of_frames = known.set_index("frame")[columns].reindex(points["frame"])
+    up_N3, height_N = np.split(of_frames.to_numpy(float), [3], axis=1)
+    pixels_N3 = np.column_stack([points[["x", "y"]].to_numpy(float), np.ones(len(points))])
+    rays_N3 = pixels_N3 @ np.linalg.inv(K_33).T
+    level_N = height_N[:, 0] + (up_N3 * rays_N3).sum(1) / points["inverse_depth"].to_numpy(float)
+    known = np.isfinite(level_N)
+    return ground_contradicts(level_N[known], height_N[known, 0])
 
 
 def usable_pairs(segment: Segment) -> dict[Pair, TwoView]:
