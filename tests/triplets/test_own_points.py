@@ -115,9 +115,10 @@ def test_positions_that_contradict_the_stated_heights_give_no_metres(flight, tmp
     frames, made = tmp_path / "frames", tmp_path / "made"
     shutil.copytree(flight.frames, frames)
     table = SceneFolder(frames).frame_table()
-    table["above_start"] = table["up"]
+    table["above_start"] = 28 + table["up"]
     table[["east", "north", "up"]] *= factor
     SceneFolder(frames).write_frame_table(table)
+    made.mkdir()
     make_triplets(frames, made, SETTINGS)
     assert pd.read_parquet(made / "own_points.parquet")["metric"].all() == (factor == 1)
     assert pd.read_parquet(made / "poses.parquet")["length"].notna().any() == (factor == 1)
