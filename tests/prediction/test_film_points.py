@@ -1,6 +1,7 @@
 """Depth of a film that starts from its own points, against the depth it was rendered with."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,22 +69,29 @@ def errors(folder, depths) -> list[float]:
     return ratios
 
 
-def test_a_film_with_telemetry_has_metres_in_every_frame(flight, model, tmp_path):
-    report = predict(flight.raw / "video.mp4", model, FILES, tmp_path / "out")
+@pytest.fixture(scope="module")
+def predicted(flight, model, tmp_path_factory) -> tuple[dict, Path]:
+    """Report and folder of the film with telemetry, with an uncertainty for every frame."""
+    folder = tmp_path_factory.mktemp("predicted") / "out"
+    settings = FILES.model_copy(update={"uncertainty_every": 1})
+    return predict(flight.raw / "video.mp4", model, settings, folder), folder
+
+
+def test_a_film_with_telemetry_has_metres_in_every_frame(flight, predicted):
+    report, folder = predicted
     assert (report["unit"], report["scale"]["origin"]) == ("metres", "own_points")
     assert report["start"]["own_points"] == 1
-    ratios = errors(tmp_path / "out", flight.depths)
+    ratios = errors(folder, flight.depths)
     assert np.abs(np.array(ratios) - 1).max() < 0.06
     assert np.abs(np.diff(ratios)).max() < 0.04  # no jump from one frame to the next
 
 
-def test_the_stated_error_covers_about_two_thirds(flight, model, tmp_path):
-    settings = FILES.model_copy(update={"uncertainty_every": 1})
-    report = predict(flight.raw / "video.mp4", model, settings, tmp_path / "out")
+def test_the_stated_error_covers_about_two_thirds(flight, predicted):
+    report, folder = predicted
     assert report["start"]["error_at_points"] < 0.05
     covered = []
     for index, true in enumerate(flight.depths):
-        depth, stated = (written(tmp_path / "out", index, k) for k in ("depth", "uncertainty"))
+        depth, stated = (written(folder, index, k) for k in ("depth", "uncertainty"))
         error = np.abs(depth / true / np.median(depth / true) - 1)
         covered.append((error <= stated).mean())
     assert 0.6 < np.mean(covered) < 0.9

@@ -43,6 +43,7 @@ def test_registry_list_imports_nothing_heavy(new_project) -> None:
         assert re.search(rf"^- {name}$", done.stdout, re.M), done.stdout
 
 
+@pytest.mark.slow
 def test_no_footage_gets_a_friendly_sentence(new_project) -> None:
     output = new_project().kedro("run", succeed=False)
     assert "Traceback" not in output
@@ -53,6 +54,7 @@ def test_no_footage_gets_a_friendly_sentence(new_project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_unknown_parameter_names_the_closest(new_project) -> None:
     project = new_project()
     output = project.kedro("run", "--params=train.batchsize=4", succeed=False)
@@ -60,6 +62,7 @@ def test_unknown_parameter_names_the_closest(new_project) -> None:
     assert "train.batchsize" in output and "train.batch_size" in output
 
 
+@pytest.mark.slow
 def test_bad_domain_names_are_refused(new_project) -> None:
     project = new_project()
     project.configure("bad", ["../../etc"], {})

@@ -87,6 +87,7 @@ def test_the_chain_runs_on_object_storage(bucket, new_project, tmp_path, monkeyp
     assert output.count("is unchanged, kept") == 3
 
 
+@pytest.mark.slow
 def test_a_folder_that_must_be_local_is_named(new_project) -> None:
     project = new_project()
     project.configure("storage", ["town"], {}, data="s3://aerial/data")

@@ -2,6 +2,7 @@
 and files of every kind."""
 
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -17,32 +18,39 @@ _METRES_PER_TEXEL = 0.25
 _HEIGHTS = (0.0, 6.0, 14.0)  # metres of the layers; the higher ones are roofs
 
 
+@cache
+def _layers(seed: int, size: int) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """Height, colours and mask of each plane of a world: read only, since all tests share them."""
+    random = np.random.default_rng(seed)
+    layers = []
+    for height in _HEIGHTS:
+        paint = sum(
+            cv2.resize(
+                random.normal(size=(size // n, size // n)).astype(np.float32),
+                (size, size),
+                interpolation=cv2.INTER_CUBIC,
+            )
+            * w
+            for n, w in ((2, 22), (5, 22), (16, 18), (60, 14))
+        )[..., None]
+        color = np.clip(paint + random.uniform(100, 150, 3), 0, 255).astype(np.uint8)
+        mask = np.full((size, size), 255 if height == 0 else 0, np.uint8)
+        if height:
+            for _ in range(260):
+                x, y = random.integers(0, size, 2)
+                w, h = random.integers(24, 64, 2)
+                mask[y : y + h, x : x + w] = 255
+        layers.append((height, color, mask))
+    return layers
+
+
 class World:
     """Ground and roofs as textured planes z = h; cheap to render exactly, with real parallax and
     occlusion."""
 
     def __init__(self, seed: int = 0, size: int = 1600) -> None:
-        random = np.random.default_rng(seed)
         self.size = size
-        self.layers = []
-        for height in _HEIGHTS:
-            paint = sum(
-                cv2.resize(
-                    random.normal(size=(size // n, size // n)).astype(np.float32),
-                    (size, size),
-                    interpolation=cv2.INTER_CUBIC,
-                )
-                * w
-                for n, w in ((2, 22), (5, 22), (16, 18), (60, 14))
-            )[..., None]
-            color = np.clip(paint + random.uniform(100, 150, 3), 0, 255).astype(np.uint8)
-            mask = np.full((size, size), 255 if height == 0 else 0, np.uint8)
-            if height:
-                for _ in range(260):
-                    x, y = random.integers(0, size, 2)
-                    w, h = random.integers(24, 64, 2)
-                    mask[y : y + h, x : x + w] = 255
-            self.layers.append((height, color, mask))
+        self.layers = _layers(seed, size)
 
     def render(
         self, cam_from_world: np.ndarray, camera: Camera = CAMERA

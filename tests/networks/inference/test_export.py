@@ -130,6 +130,7 @@ def test_the_report_says_what_the_graphs_take_and_how_close_they_are(exported):
     assert (loaded.width, loaded.height, loaded.metadata["unit"]) == (96, 64, "metres")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [FIXED, ANY_SIZE, INT8])
 def test_graphs_take_the_slope_of_level_ground_and_do_without_it(exported, name):
     model, folder, _ = exported
@@ -146,6 +147,7 @@ def test_graphs_take_the_slope_of_level_ground_and_do_without_it(exported, name)
     assert np.abs(graph.predict(frames, slopes)[0] / alone[0] - 1).max() > 0.2
 
 
+@pytest.mark.slow
 def test_torchscript_takes_the_slope_too(exported):
     model, folder, _ = exported
     script = torch.jit.load(folder / TORCHSCRIPT)
@@ -156,9 +158,9 @@ def test_torchscript_takes_the_slope_too(exported):
 
 
 def test_graphs_of_a_model_without_level_ground_take_an_image_alone(tmp_path):
-    settings = SMALL.model_copy(update={"start": "none"})
+    settings = SMALL.model_copy(update={"encoder": "test_resnet", "start": "none"})
     model = DepthModel(DepthNetwork(settings), settings, 96, 64)
-    frames = smooth_images(3, 64, 96)
+    frames = smooth_images(1, 64, 96)
     quick = ExportSettings(any_size=False, int8=False, torchscript=False)
     report = export_model(model, tmp_path / "onnx", frames, [], quick)
     assert not OnnxDepthModel.load(tmp_path / "onnx" / FIXED).takes_slope
@@ -175,6 +177,7 @@ def test_graphs_of_a_model_that_starts_from_points_start_from_level_ground(tmp_p
     assert all(graph["max_relative_difference"] < 1e-3 for graph in report["graphs"].values())
 
 
+@pytest.mark.slow
 def test_eight_bits_cost_something_and_the_report_says_how_much(exported):
     model, folder, report = exported
     stated = report["graphs"][INT8]
