@@ -42,6 +42,7 @@ class Nowhere(GroundPlane):
         return "the moon is not full. Wait for it."
 
 
+@pytest.mark.slow
 def test_ground_truth_is_made_by_the_backend(tmp_path):
     BACKENDS["ground_plane"] = f"{__name__}:GroundPlane"
     images, _, _, view = block_world.rendered_flight()

@@ -112,6 +112,7 @@ def test_depth_on_disk_is_compressed_float(tmp_path):
     assert (tmp_path / "000000.tiff").stat().st_size < 5000
 
 
+@pytest.mark.slow
 def test_what_moves_like_water_has_no_depth(flown, tmp_path):
     images, _, poses, view = flown
     rng = np.random.default_rng(0)

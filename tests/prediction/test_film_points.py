@@ -107,6 +107,7 @@ def test_without_telemetry_the_unit_is_one_for_the_film(flight, model, tmp_path)
     assert np.std(ratios) / ratios.mean() < 0.03
 
 
+@pytest.mark.slow
 def test_a_camera_that_stands_still_keeps_what_it_saw_while_it_flew(flight, model, tmp_path):
     raw = tmp_path / "hover"
     hovering = flight.images[:20] + [flight.images[19]] * 25
@@ -177,6 +178,7 @@ def smooth_paint(images: list[np.ndarray]) -> list[np.ndarray]:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [crowd, water, smooth_paint])
 def test_what_moves_or_shows_nothing_makes_no_wild_surface(change, flight, model, tmp_path):
     raw = tmp_path / "film"
@@ -198,6 +200,7 @@ def test_a_camera_that_only_turns_starts_from_level_ground(world, model, tmp_pat
     assert depth.max() / depth.min() < 4
 
 
+@pytest.mark.slow
 def test_wrong_positions_leave_the_shape(flight, model, tmp_path):
     raw = tmp_path / "film"
     write_video(raw / "video.mp4", flight.images, fps=10)
@@ -209,6 +212,7 @@ def test_wrong_positions_leave_the_shape(flight, model, tmp_path):
     assert max(most for most, _ in largest_errors(tmp_path / "out", flight.depths)) < ROOFS
 
 
+@pytest.mark.slow
 def test_a_network_that_adds_nothing_is_not_asked(flight, model, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "aerial_depth_pipeline.prediction.predict.look_at_points",

@@ -10,6 +10,7 @@ from aerial_depth_pipeline.sfm import self_calibration
 from aerial_depth_pipeline.sfm.self_calibration import calibrate, self_calibrate
 
 
+@pytest.mark.slow
 def test_self_calibration_finds_the_focal_length(flown, tmp_path):
     images, _, _, view = flown
     frames = block_world.write_frames(tmp_path / "frames", images, view)
@@ -19,6 +20,7 @@ def test_self_calibration_finds_the_focal_length(flown, tmp_path):
     assert 0 < deviation < 0.05
 
 
+@pytest.mark.slow
 def test_a_straight_flight_leaves_the_focal_length_open(tmp_path, caplog):
     world, images = World(), []
     for index in range(8):

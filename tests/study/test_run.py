@@ -160,6 +160,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_result(base, domains, measuring, tmp_path):
     tuned = run("far", start=run("near"), points=(4, 8), samples=12)
 

@@ -687,12 +687,12 @@ def test_sparse_points_take_part_where_scenes_have_them(domain, tmp_path):
     pd.concat([points.assign(frame=frame) for frame in frames]).to_parquet(
         known / "world_1" / "points.parquet"
     )
-    _, metrics = run(known, tmp_path / "sparse", loss=LossSettings(sparse=0.1))
+    _, metrics = run(known, tmp_path / "sparse", steps=2, loss=LossSettings(sparse=0.1))
     assert (
         all(np.isfinite(value) for value in metrics["train/sparse"].values())
         and max(metrics["train/sparse"].values()) > 0
     )
-    assert "train/sparse" not in run(known, tmp_path / "off")[1]
+    assert "train/sparse" not in run(known, tmp_path / "off", steps=1)[1]
 
 
 def test_augmentation_is_part_of_the_settings(domain, tmp_path):

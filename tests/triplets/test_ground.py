@@ -127,6 +127,7 @@ def test_groups_are_those_that_pairs_join():
     assert groups_of(["a"], [("a", "nowhere")]) == [["a"]]
 
 
+@pytest.mark.slow
 def test_an_hour_of_flight_takes_seconds(tmp_path):
     flight = lawnmower(40, 1500.0, 6.0, 0.7)
     folders = {"a": write_flight(flight, tmp_path)}

@@ -1,6 +1,7 @@
 """A small flight, extracted, and what tests of footage share; conftests offer the fixtures."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -42,10 +43,17 @@ def world() -> World:
 
 
 @pytest.fixture(scope="session")
-def flight(world, tmp_path_factory) -> Flight:
+def flight(tmp_path_factory) -> Flight:
     """A straight flight with camera, telemetry, true poses and depth of every fifth frame,
     extracted with the default settings."""
-    raw = tmp_path_factory.mktemp("raw") / "straight"
+    return _straight_flight(tmp_path_factory.getbasetemp() / "straight_flight")
+
+
+@cache
+def _straight_flight(folder: Path) -> Flight:
+    """Made once, however many rooms offer it."""
+    world = World()
+    raw = folder / "raw" / "straight"
     poses = straight_flight(40)
     images, depths = zip(*(world.render(T) for T in poses), strict=True)
     write_video(raw / "video.mp4", list(images), fps=10)
@@ -60,8 +68,8 @@ def flight(world, tmp_path_factory) -> Flight:
     # Near the equator a degree is the same length both ways, to half a per cent.
     fixes = [(0.5 + c[1] / 110574.0, 10.0 + c[0] / 111316.0, c[2], c[2] + 100) for c in centers]
     (raw / "video.SRT").write_text(bracketed_srt(fixes, 10))
-    frames = tmp_path_factory.mktemp("frames") / "straight"
-    frames.mkdir()
+    frames = folder / "frames" / "straight"
+    frames.mkdir(parents=True)
     summary = extract_frames(raw, frames, FrameExtractionSettings(), no_calibration)
     assert CAMERA.width == summary["width"]
     return Flight(raw, frames, summary, poses, list(images), list(depths))

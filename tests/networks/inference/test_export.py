@@ -157,6 +157,7 @@ def test_torchscript_takes_the_slope_too(exported):
     np.testing.assert_allclose(script(x)[0, 0], model(frame), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_graphs_of_a_model_without_level_ground_take_an_image_alone(tmp_path):
     settings = SMALL.model_copy(update={"encoder": "test_resnet", "start": "none"})
     model = DepthModel(DepthNetwork(settings), settings, 96, 64)
