@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.worlds.footage import bracketed_srt, no_calibration
+from tests.worlds.footage import CAMERA, bracketed_srt, no_calibration
 
 from aerial_depth_pipeline.capture.extraction import extract_frames
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.formats.cameras import UP_COLUMNS
+from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import angle_between
 from aerial_depth_pipeline.triplets.make import make_triplets
+from aerial_depth_pipeline.triplets.pose_table import attitude_table
 from aerial_depth_pipeline.triplets.settings import TripletSettings
 
 
@@ -28,9 +30,11 @@ def test_a_video(flight, tmp_path):
     assert origin == "motion" and table["frame"].tolist() == kept.tolist()
     truth = np.array([flight.poses[frame][:3, 2] for frame in table["frame"]])
     assert np.degrees(angle_between(table[UP_COLUMNS].to_numpy(), truth)).max() < 1.5
-    for attitude in ("telemetry", "none"):
-        origin, table = _triplet_attitudes(flight.frames, tmp_path / attitude, attitude=attitude)
-        assert origin is None and table[UP_COLUMNS].isna().all(axis=None)
+    origin, table = _triplet_attitudes(flight.frames, tmp_path / "none", attitude="none")
+    assert origin is None and table[UP_COLUMNS].isna().all(axis=None)
+    scene = SceneFolder(flight.frames)
+    table, origin = attitude_table(scene.frame_table(), scene.images, CAMERA.K, "telemetry")
+    assert origin is None and table[UP_COLUMNS].isna().all(axis=None)
 
 
 def test_a_video_whose_subtitles_state_the_angles(flight, tmp_path):
