@@ -5,6 +5,7 @@ import difflib
 import enum
 import functools
 import logging
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 Rules = Iterator[tuple[Any, str]]
 """Conditions on several fields of settings, each with the sentence where it does not hold."""
+_WHOLE_NUMBER = re.compile(r"[+-]?\d+(_\d+)*")
 _BOUNDS = {
     "ge": "at least",
     "gt": "above",
@@ -212,7 +214,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         )
     if origin in (list, tuple):
         if isinstance(value, str) and len(value.split()) > 1:
-            value = [yaml.safe_load(item) for item in value.split()]
+            value = [item if options[0] is str else _number(item) for item in value.split()]
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise UserError(f"Parameter '{where}' is {value!r}; it must be a list.")
         return origin(_convert(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
@@ -243,6 +245,20 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
             return float(value)  # YAML reads 1e-3 as text
         except ValueError:
             pass
+    if hint is int and isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
+        return int(value)  # 1_000, which may also be a folder's name
+    if hint is str and type(value) is int:
+        return str(value)  # 20240501, a folder's name that YAML takes for a number
     if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
-    raise UserError(f"Parameter '{where}' is {value!r}; it must be of type {hint.__name__}.")
+    quotes = "; put it in quotes" if hint is str and isinstance(value, bool | float) else ""
+    raise UserError(
+        f"Parameter '{where}' is {value!r}; it must be of type {hint.__name__}{quotes}."
+    )
+
+
+def _number(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

@@ -2,32 +2,22 @@
 have for them."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kedro.config import MissingConfigException, OmegaConfigLoader
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import settings
 from kedro.pipeline import Node, Pipeline
+from kedro.utils import find_kedro_project
 
+from aerial_depth_pipeline.configuration import did_you_mean
 from aerial_depth_pipeline.datasets.folders import why_name_is_refused
 from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.pipelines.config_loader import ProjectConfigLoader
 
 
-class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader, which also tells the pipelines for which environment they are built.
-
-    Kedro hands `register_pipelines` no configuration, and kedro viz runs no hooks; but whoever
-    makes a session makes a loader first.
-    """
-
-    latest: "ProjectConfigLoader | None" = None
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        type(self).latest = self
-        pipelines.configure(
-            pipelines._pipelines_module
-        )  # forget pipelines that were built for another environment
+TEXTS = ("data", "raw", "work", "artifacts")
+"""What `globals.yml` may name besides the domains."""
 
 
 def configured_domains() -> list[str]:
@@ -35,32 +25,72 @@ def configured_domains() -> list[str]:
     those of the project's.
 
     Raises:
-        UserError: if `globals.yml` lists no domain, or one whose name cannot be a folder.
+        UserError: for a mistake in `globals.yml`.
     """
-    loader: OmegaConfigLoader | None = ProjectConfigLoader.latest
+    loader = ProjectConfigLoader.latest
     if loader is None:
-        loader = OmegaConfigLoader(
-            str(Path.cwd() / settings.CONF_SOURCE),
+        project = find_kedro_project(Path.cwd()) or Path.cwd()
+        loader = ProjectConfigLoader(
+            str(project / settings.CONF_SOURCE),
             env=os.environ.get("KEDRO_ENV"),
             **settings.CONFIG_LOADER_ARGS,
         )
-    try:
-        domains = loader["globals"].get("domains")
-    except MissingConfigException:
-        domains = None
+    return domains_of_globals(loader["globals"])
+
+
+def domains_of_globals(shared: Mapping[str, Any]) -> list[str]:
+    """Check what `globals.yml` says, and take the domains from it.
+
+    Raises:
+        UserError: for a key that nobody reads, a place that is no text, no domain, or one whose
+            name cannot be a folder.
+    """
+    for key, value in shared.items():
+        if key not in (*TEXTS, "domains"):
+            raise UserError(
+                f"globals.yml: nobody reads '{key}'.{did_you_mean(key, ('domains', *TEXTS))}"
+            )
+        if key == "domains" or (value is None and key == "artifacts"):
+            continue
+        if not isinstance(value, str) or not value.strip():
+            raise UserError(f"globals.yml: '{key}' is {value!r}; it must be a folder or a URL.")
+        refuse_braces(value, f"'{key}' in globals.yml")
+    domains = shared.get("domains")
     if not isinstance(domains, list) or not domains:
         raise UserError(
             "conf/base/globals.yml must list the domains, e.g. 'domains: [rural, urban]': folders"
             " below data/01_raw/."
         )
+    names = []
     for domain in domains:
+        if type(domain) not in (str, int):
+            raise UserError(
+                f"globals.yml lists the domain {domain!r}; a folder's name that YAML takes for"
+                " something else stands in quotes."
+            )
         refused = why_name_is_refused(str(domain))
         if refused or "." in str(domain):
             raise UserError(
                 f"globals.yml lists the domain {domain!r}, but"
                 f" {refused or 'a domain may not contain a dot'}."
             )
-    return [str(domain) for domain in domains]
+        if str(domain) in names:
+            raise UserError(f"globals.yml lists the domain {domain!r} twice; leave one out.")
+        names.append(str(domain))
+    return names
+
+
+def refuse_braces(place: str, what: str) -> None:
+    """Kedro's catalog takes braces in a path for the name of a placeholder.
+
+    Raises:
+        UserError: where there are some.
+    """
+    if "{" in place or "}" in place:
+        raise UserError(
+            f"{what} is {place}; folders with curly brackets cannot be used: rename the folder, or"
+            " reach it by a link without them."
+        )
 
 
 def lanes(nodes: list[Node], parameters: set[str]) -> Pipeline:

@@ -1,5 +1,8 @@
 """Which parameter groups there are, and what each may hold."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.configuration import Settings, did_you_mean, read_settings
 from aerial_depth_pipeline.errors import UserError
@@ -47,17 +50,25 @@ def check_parameters(parameters: Parameters) -> None:
         if group in GROUPS:
             read_settings(GROUPS[group], values, group)
         elif group == "simulate":
-            for domain, flights in (values or {}).items():
-                for scene, flight in (flights or {}).items():
-                    read_settings(FlightSettings, flight, f"simulate.{domain}.{scene}")
+            for domain, flights in _mapping(values, group).items():
+                for scene, flight in _mapping(flights, f"{group}.{domain}").items():
+                    read_settings(FlightSettings, flight, f"{group}.{domain}.{scene}")
         elif group not in FOLDERS:
             raise UserError(
                 f"Unknown parameter group '{group}'.{did_you_mean(group, known)} Known groups:"
                 f" {', '.join(known)}."
             )
+        elif not isinstance(values, str) or not values.strip():
+            raise UserError(f"Parameter '{group}' is {values!r}; it must be {FOLDERS[group]}.")
         elif group.startswith(("work", "checkpoints")) and "://" in str(values):
             raise UserError(
                 f"'{group}' is {values}, but it must be a folder on this computer; with data on"
                 f" object storage, set for instance '{group}:"
                 f" data/.work/{group.removesuffix('_folder')}' in conf/local/parameters.yml."
             )
+
+
+def _mapping(values: Any, where: str) -> Mapping[str, Any]:
+    if isinstance(values, Mapping | None):
+        return values or {}
+    raise UserError(f"Parameter '{where}' is {values!r}; it must be a mapping of names to values.")
