@@ -230,6 +230,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
 def _convert_union(value: Any, options: tuple[Any, ...], where: str) -> Any:
     if value is None and type(None) in options:
         return None
+    if type(value) in options:
+        return value
     errors = []
     for option in options:
         try:

@@ -178,6 +178,27 @@ def lock_holder(path: Path) -> str:
         return "unknown"
 
 
+@contextmanager
+def alone(path: Path, what: str) -> Iterator[None]:
+    """Keep two runs on one machine from the same work.
+
+    Args:
+        path: of the lock's file.
+        what: the work, for the message.
+
+    Raises:
+        UserError: where another process is at it.
+    """
+    held = lock(path)
+    if held is None:
+        raise UserError(
+            f"{what} is already under way in process {lock_holder(path)}. Wait until it has ended,"
+            " or stop it, and run again."
+        )
+    with held:
+        yield
+
+
 class BoundedExecutor:
     """Runs calls on other threads with at most `waiting` of them unfinished, so that memory does
     not grow; a context manager. Errors come back. One thread keeps the order of the calls."""

@@ -10,47 +10,54 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+import click
 from kedro.framework.hooks import hook_impl
 
-from aerial_depth_pipeline.errors import user_error_behind
+from aerial_depth_pipeline.errors import UserError, user_error_behind
+from aerial_depth_pipeline.files import lock
 from aerial_depth_pipeline.progress import log_beside_bars
+from aerial_depth_pipeline.tracking.store import check_store, embedded_store
+
+_STORE_SECONDS = 120.0
 
 
 class ConfigurationHook:
-    """Configuration is checked before anything runs, and errors that the user can mend end with
-    their sentence, not with a traceback."""
+    """Configuration is checked before anything runs, and MLflow's store made ready by one run at a
+    time."""
 
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: Any) -> None:
-        _show_user_errors_plainly()
+    @hook_impl(wrapper=True)
+    def after_context_created(self, context: Any) -> Iterator[None]:
         log_beside_bars()
         # omegaconf 2.4 warns of its own future at every access.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
-        _provide_tracking_locations(Path(context.project_path))
-        from aerial_depth_pipeline.pipelines.domains import configured_domains
+        from aerial_depth_pipeline.pipelines.domains import configured_domains, refuse_braces
         from aerial_depth_pipeline.pipelines.parameters import check_parameters
 
+        project = Path(context.project_path)
+        refuse_braces(str(project), "The project's folder")
         configured_domains()
         check_parameters(context.config_loader["parameters"])
+        _provide_tracking_locations(project)
+        store = context.config_loader["mlflow"].get("server", {}).get("mlflow_tracking_uri")
+        check_store(store or os.environ.get("MLFLOW_TRACKING_URI") or "mlruns")
+        # Two runs that find no store, or no experiment in it, would both make it.
+        with lock(project / ".mlflow.lock", _STORE_SECONDS) or nullcontext():
+            return (yield)
 
-
-def _show_user_errors_plainly() -> None:
-    previous = sys.excepthook
-
-    def show(
-        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-    ) -> None:
-        cause = user_error_behind(error)
-        if cause is None:
-            previous(kind, error, traceback)
-        else:
-            sys.stderr.write(f"\nError: {cause}\n")
-
-    sys.excepthook = show
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        command = click.get_current_context(silent=True)
+        chosen = {} if command is None else command.params
+        if chosen.get("is_async") or (chosen.get("runner_params") or {}).get("is_async"):
+            raise UserError(
+                "Loading and saving asynchronously (--async) is not possible: steps save each scene"
+                " as soon as it is finished. Run the same command without it."
+            )
 
 
 def _provide_tracking_locations(project: Path) -> None:
@@ -60,7 +67,7 @@ def _provide_tracking_locations(project: Path) -> None:
 
     server = os.environ.get("MLFLOW_TRACKING_URI")
     OmegaConf.register_new_resolver(
-        "tracking_uri", lambda: server or f"sqlite:///{project / 'mlflow.db'}", replace=True
+        "tracking_uri", lambda: server or embedded_store(project), replace=True
     )
     beside = None if server else (project / "mlartifacts").as_uri()
     OmegaConf.register_new_resolver(
@@ -121,8 +128,10 @@ class RunHook:
 
         if self._unfinished is not None:
             message = str(user_error_behind(error) or f"{type(error).__name__}: {error}")
-            mlflow.MlflowClient().set_tag(self._unfinished, "failure", message[:5000])
-            self._end_unfinished()
+            with suppress(Exception):  # a store that is gone must not hide the run's own error
+                mlflow.MlflowClient().set_tag(self._unfinished, "failure", message[:5000])
+            with suppress(Exception):
+                self._end_unfinished()
 
     def _end_unfinished(self) -> None:
         import mlflow

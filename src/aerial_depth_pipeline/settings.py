@@ -1,16 +1,29 @@
 """Kedro's project settings."""
 
+import logging
+import sys
 import warnings
 
+from aerial_depth_pipeline import interruption
+from aerial_depth_pipeline.errors import show_user_errors_plainly
 from aerial_depth_pipeline.hooks import ConfigurationHook, RunHook, SceneReportHook, SummaryHook
-from aerial_depth_pipeline.pipelines.domains import ProjectConfigLoader
+from aerial_depth_pipeline.pipelines.config_loader import ProjectConfigLoader
 from aerial_depth_pipeline.pipelines.nightly.night_hook import NightHook
+
+show_user_errors_plainly()
+if sys.argv[1:2] == ["run"]:  # not a notebook, whose Ctrl-C ends one cell
+    interruption.guard()
 
 # Notes of other packages to each other's developers.
 warnings.filterwarnings("ignore", message="register_new_resolver\\(\\) is deprecated")
 warnings.filterwarnings(
     "ignore", message="One or more dataset names contain '.'"
 )  # nodes that join domains name what is in their lanes
+warnings.filterwarnings("ignore", message="(?s).*Add type hints to the `predict` method")
+# A hint of Kedro's to an option that steps over scenes cannot have.
+logging.getLogger("kedro.runner.sequential_runner").addFilter(
+    lambda record: "--async" not in record.getMessage()
+)
 
 HOOKS = (ConfigurationHook(), RunHook(), SceneReportHook(), SummaryHook(), NightHook())
 
@@ -22,5 +35,6 @@ CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
     "merge_strategy": {"parameters": "soft"},
 }

@@ -107,7 +107,7 @@ def test_a_prediction_is_named_after_its_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):  # what a killed run left is removed
         parameters = {"source": "some photos", "tiff_every": 2}
-        folders = predict_depth(small_model(), parameters, str(tmp_path / "work"))
+        folders = predict_depth(small_model(), parameters, str(tmp_path / "work"), {})
         assert list(folders) == ["some_photos"]
         folder = folders["some_photos"]
         assert sorted(p.name for p in folder.iterdir()) == [
@@ -116,9 +116,9 @@ def test_a_prediction_is_named_after_its_source(tmp_path, monkeypatch):
             "side_by_side",
         ]
     with pytest.raises(UserError, match="predict.source=flight.mp4"):
-        predict_depth(small_model(), {}, str(tmp_path / "work"))
+        predict_depth(small_model(), {}, str(tmp_path / "work"), {})
     with pytest.raises(UserError, match="Did you mean 'predict.stride'"):
-        predict_depth(small_model(), {"strid": 2}, str(tmp_path / "work"))
+        predict_depth(small_model(), {"strid": 2}, str(tmp_path / "work"), {})
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,11 @@ def _read(name: str, content: bytes) -> DictConfig:
         raise UserError(f"{name}: no valid YAML: {_brief(error)}.") from error
     if not isinstance(config, DictConfig):
         raise UserError(f"{name} must hold keys with values ('key: value'), not a list.")
-    if tree is not None and _keep_names(tree, set()):
-        config = OmegaConf.load(io.StringIO(yaml.serialize(tree, allow_unicode=True)))
-    return config
+    if tree is None or not _keep_names(tree, set()):
+        return config
+    named = OmegaConf.create(yaml.serialize(tree, allow_unicode=True))
+    assert isinstance(named, DictConfig)
+    return named
 
 
 def _keep_names(node: Node, seen: set[int]) -> bool:

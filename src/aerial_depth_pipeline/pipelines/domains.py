@@ -1,6 +1,7 @@
 """The list of domains, which is configuration (`globals.yml`), and the lanes that the pipelines
 have for them."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,14 +11,12 @@ from kedro.framework.project import settings
 from kedro.pipeline import Node, Pipeline
 from kedro.utils import find_kedro_project
 
-from aerial_depth_pipeline.configuration import did_you_mean
 from aerial_depth_pipeline.datasets.folders import why_name_is_refused
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.pipelines.config_loader import ProjectConfigLoader
 
-
-TEXTS = ("data", "raw", "work", "artifacts")
-"""What `globals.yml` may name besides the domains."""
+TEXTS = ("data", "raw", "work", "artifacts", "registered_model")
+"""What `globals.yml` names besides the domains; other keys are the user's own."""
 
 
 def configured_domains() -> list[str]:
@@ -42,18 +41,19 @@ def domains_of_globals(shared: Mapping[str, Any]) -> list[str]:
     """Check what `globals.yml` says, and take the domains from it.
 
     Raises:
-        UserError: for a key that nobody reads, a place that is no text, no domain, or one whose
+        UserError: for a misspelt key, a place that is no text, no domain, or one whose
             name cannot be a folder.
     """
     for key, value in shared.items():
-        if key not in (*TEXTS, "domains"):
-            raise UserError(
-                f"globals.yml: nobody reads '{key}'.{did_you_mean(key, ('domains', *TEXTS))}"
-            )
-        if key == "domains" or (value is None and key == "artifacts"):
+        meant = difflib.get_close_matches(key, ("domains", *TEXTS), n=1, cutoff=0.75)
+        if meant and meant[0] != key:
+            raise UserError(f"globals.yml: nobody reads '{key}'. Did you mean '{meant[0]}'?")
+        if key not in TEXTS or (value is None and key == "artifacts"):
             continue
         if not isinstance(value, str) or not value.strip():
-            raise UserError(f"globals.yml: '{key}' is {value!r}; it must be a folder or a URL.")
+            raise UserError(
+                f"globals.yml: '{key}' is {value!r}; it must be text, in quotes if it is a number."
+            )
         refuse_braces(value, f"'{key}' in globals.yml")
     domains = shared.get("domains")
     if not isinstance(domains, list) or not domains:
@@ -88,8 +88,7 @@ def refuse_braces(place: str, what: str) -> None:
     """
     if "{" in place or "}" in place:
         raise UserError(
-            f"{what} is {place}; folders with curly brackets cannot be used: rename the folder, or"
-            " reach it by a link without them."
+            f"{what} is {place}; folders with curly brackets cannot be used: rename it."
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from aerial_depth_pipeline.datasets.folders import why_name_is_refused, write_manifest
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
-from aerial_depth_pipeline.files import fingerprint_of, is_disk_full, remove
+from aerial_depth_pipeline.files import alone, fingerprint_of, is_disk_full, remove
 from aerial_depth_pipeline.pipelines.node_types import FinishedScenes, Json, Scenes
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,23 @@ def process_scenes(
         and the report so far.
 
     Raises:
-        UserError: when the disk is full. That no scene is left is no error here, since another
-            domain may have some; see `check_something_is_left`.
+        UserError: when the disk is full, or another run is at the same step. That no scene is left
+            is no error here, since another domain may have some; see `check_something_is_left`.
     """
+    with alone(Path(work) / step / f".{domain}.lock", f"{step} of {domain}"):
+        yield from _process(step, domain, names, so_far, work, compute, made_from, at_once)
+
+
+def _process(
+    step: str,
+    domain: str,
+    names: Iterable[str],
+    so_far: Scenes,
+    work: str,
+    compute: Callable[[str, Path, Path], Json],
+    made_from: Callable[[str], list[object]],
+    at_once: int,
+) -> Iterator[tuple[FinishedScenes, SceneReport]]:
     reasons: dict[str, str] = {}
     yield {}, SceneReport()
     changed: dict[str, str] = {}  # name → fingerprint

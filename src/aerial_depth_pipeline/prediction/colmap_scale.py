@@ -53,7 +53,7 @@ def read_colmap_views(path: Path) -> ColmapViews:
     Raises:
         UserError: where there is no model, or it cannot be read.
     """
-    import pycolmap
+    from aerial_depth_pipeline.sfm.colmap import pycolmap
 
     path = Path(path)
     folders = (path, path / "sfm", path / "sparse" / "0")

@@ -253,6 +253,7 @@ def _predict(
     report = {
         "format": 1,
         "source": footage.path.name,
+        "place": str(footage.path.resolve()),
         "kind": source.kind,
         "frames": writer.count,
         "stride": settings.stride,

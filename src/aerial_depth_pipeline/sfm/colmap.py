@@ -4,7 +4,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import pycolmap
+from aerial_depth_pipeline.interruption import signals_kept
+
+with signals_kept():  # COLMAP's own answer to SIGTERM is a stack trace
+    import pycolmap
+
+__all__ = ["pycolmap", "run_step"]
 
 # COLMAP's own log would run through the progress bars; what matters of it becomes a message of
 # ours.

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pycolmap
 from tqdm import tqdm
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.progress import progress_bar
-from aerial_depth_pipeline.sfm.colmap import run_step
+from aerial_depth_pipeline.sfm.colmap import pycolmap, run_step
 from aerial_depth_pipeline.sfm.settings import SfmSettings
 
 logger = logging.getLogger(__name__)

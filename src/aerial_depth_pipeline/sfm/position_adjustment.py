@@ -1,9 +1,8 @@
 """Bundle adjustment with positions of stated accuracy."""
 
 import numpy as np
-import pycolmap
 
-from aerial_depth_pipeline.sfm.colmap import run_step
+from aerial_depth_pipeline.sfm.colmap import pycolmap, run_step
 from aerial_depth_pipeline.sfm.scene_model import frame_of_name
 
 _MINIMUM_POSITIONS = 3

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-import pycolmap
 
 from aerial_depth_pipeline.capture.footage import FOCAL_DOUBT
 from aerial_depth_pipeline.errors import SceneError
@@ -18,6 +17,7 @@ from aerial_depth_pipeline.formats.cameras import DEVIATION_COLUMN, HEIGHT_COLUM
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.poses import camera_center
+from aerial_depth_pipeline.sfm.colmap import pycolmap
 from aerial_depth_pipeline.sfm.features import match_images
 from aerial_depth_pipeline.sfm.fit_checks import contradiction
 from aerial_depth_pipeline.sfm.mapping import map_scene, median_triangulation_angle

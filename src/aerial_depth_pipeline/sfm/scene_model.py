@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
 from aerial_depth_pipeline.formats.scene_folder import SceneFolder
 from aerial_depth_pipeline.geometry.cameras import Camera
 from aerial_depth_pipeline.geometry.poses import pose
+from aerial_depth_pipeline.sfm.colmap import pycolmap
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ import tempfile
 from pathlib import Path
 
 import cv2
-import pycolmap
 
 from aerial_depth_pipeline.errors import SceneError
 from aerial_depth_pipeline.files import evenly
 from aerial_depth_pipeline.formats.file_names import numbered
 from aerial_depth_pipeline.geometry.cameras import Camera
-from aerial_depth_pipeline.sfm.colmap import run_step
+from aerial_depth_pipeline.sfm.colmap import pycolmap, run_step
 from aerial_depth_pipeline.sfm.features import match_images
 from aerial_depth_pipeline.sfm.mapping import map_scene
 from aerial_depth_pipeline.sfm.scene_model import from_colmap

@@ -22,7 +22,7 @@ _MODULE = "aerial_depth_pipeline.mvs.backends.patch_match"
 
 def patch_match_available() -> bool:
     """Whether this COLMAP was built for CUDA and finds a device."""
-    import pycolmap
+    from aerial_depth_pipeline.sfm.colmap import pycolmap
 
     # The second name is missing in the CPU wheel.
     return bool(pycolmap.has_cuda and getattr(pycolmap, "get_num_cuda_devices", lambda: 0)() > 0)
@@ -131,7 +131,7 @@ def _to_raw(depth: np.ndarray, size: tuple[int, int]) -> RawDepth:
 
 def _run(job_path: str) -> None:
     """What happens in the other process."""
-    import pycolmap
+    from aerial_depth_pipeline.sfm.colmap import pycolmap
 
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     workspace = Path(job["workspace"])

@@ -1,14 +1,16 @@
 """Predict the depth of one video, image or folder."""
 
+import itertools
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.datasets.trained_model import DepthModelDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.files import remove
-from aerial_depth_pipeline.pipelines.node_types import DepthModel, Parameters
+from aerial_depth_pipeline.pipelines.node_types import DepthModel, Parameters, Scenes
 from aerial_depth_pipeline.prediction.settings import PredictSettings
 from aerial_depth_pipeline.tracking import runs as tracking
 
@@ -52,13 +54,16 @@ def choose_model(parameters: Parameters, registered_model: str, trained: str) ->
     return model
 
 
-def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> dict[str, Path]:
+def predict_depth(
+    model: DepthModel, parameters: Parameters, work: str, earlier: Scenes
+) -> dict[str, Path]:
     """Predict the depth of the footage that `predict.source` names.
 
     Args:
         model: the trained `DepthModel`.
         parameters: `predict`.
         work: local folder for unfinished work.
+        earlier: predictions on disk; that of another source of the same name is kept.
 
     Returns:
         A local folder with `prediction.json` and what the parameters ask for, by a name after the
@@ -76,7 +81,13 @@ def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> dict[
             f"Say what to predict (a video, an image or a folder of images): '{example}'."
         )
     source = Path(settings.source).expanduser()
-    folder = Path(work) / "predict" / folder_name(source)
+    place = str(source.resolve())
+    name = next(
+        name
+        for name in _names(source)
+        if name not in earlier or (earlier[name].manifest or {}).get("place", place) == place
+    )
+    folder = Path(work) / "predict" / name
     remove(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     report = predict(source, model, settings, folder)
@@ -96,17 +107,31 @@ def predict_depth(model: DepthModel, parameters: Parameters, work: str) -> dict[
     return {folder.name: folder}
 
 
+def _names(source: Path) -> Iterator[str]:
+    """Names for a prediction, the shortest first; the folders that the source lies in tell films of
+    one name apart."""
+    source = source.resolve()
+    name = folder_name(source)
+    yield name
+    for folder in source.parents[int(_is_of_scene(source)) :]:
+        name = _safe(f"{folder.name}_{name}")
+        yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
 def folder_name(source: Path) -> str:
     """The source's name with everything replaced that could not stand in a folder's name; of a
     scene's video, the scene's name."""
     source = source.resolve()
-    name = (
-        source.parent.name
-        if source.stem.lower() == "video" and source.is_file()
-        else source.name
-        if source.is_dir()
-        else source.stem
-    )
-    return (
-        re.sub(r"\.{2,}", ".", re.sub(r"[^\w.\-+()]+", "_", name)).lstrip("._-+()") or "prediction"
-    )
+    if _is_of_scene(source):
+        return _safe(source.parent.name)
+    return _safe(source.name if source.is_dir() else source.stem)
+
+
+def _is_of_scene(source: Path) -> bool:
+    return source.stem.lower() == "video" and source.is_file()
+
+
+def _safe(name: str) -> str:
+    joined = re.sub(r"[^\w.\-+()]+", "_", name)
+    return re.sub(r"\.{2,}", ".", joined).lstrip("._-+()") or "prediction"

@@ -16,7 +16,12 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 predict_depth,
-                inputs=["chosen_model", "params:predict", "params:work_folder"],
+                inputs=[
+                    "chosen_model",
+                    "params:predict",
+                    "params:work_folder",
+                    "predictions_on_disk",
+                ],
                 outputs="predictions",
                 name="predict_depth",
             ),

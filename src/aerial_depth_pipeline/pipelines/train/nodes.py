@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aerial_depth_pipeline.configuration import read_settings
 from aerial_depth_pipeline.errors import UserError
-from aerial_depth_pipeline.files import fingerprint_of, write_text
+from aerial_depth_pipeline.files import alone, fingerprint_of, write_text
 from aerial_depth_pipeline.pipelines.domain_data import DomainData, domains_of
 from aerial_depth_pipeline.pipelines.node_types import DepthModel, DomainInput, Parameters
 from aerial_depth_pipeline.tracking import runs as tracking
@@ -64,14 +64,15 @@ def train_depth_model(
     curve = Curve(
         Path(checkpoints) / "curve.jsonl", MlflowLogger() if tracking.is_tracking() else None
     )
-    model = train(
-        {domain.name: domain.triplets.folder for domain in domains},
-        settings,
-        Path(checkpoints),
-        logger=curve,
-        validate=_validation(domains),
-        fingerprint=data_fingerprint,
-    )
+    with alone(Path(checkpoints) / ".lock", "The training"):
+        model = train(
+            {domain.name: domain.triplets.folder for domain in domains},
+            settings,
+            Path(checkpoints),
+            logger=curve,
+            validate=_validation(domains),
+            fingerprint=data_fingerprint,
+        )
     scenes = Counter(
         f"{domain.name}/{scene}"
         for domain in domains
