@@ -3,14 +3,13 @@
 import logging
 import sys
 import warnings
+from typing import Any
 
 from aerial_depth_pipeline import interruption
-from aerial_depth_pipeline.errors import show_user_errors_plainly
 from aerial_depth_pipeline.hooks import ConfigurationHook, RunHook, SceneReportHook, SummaryHook
 from aerial_depth_pipeline.pipelines.config_loader import ProjectConfigLoader
 from aerial_depth_pipeline.pipelines.nightly.night_hook import NightHook
 
-show_user_errors_plainly()
 if sys.argv[1:2] == ["run"]:  # not a notebook, whose Ctrl-C ends one cell
     interruption.guard()
 
@@ -19,7 +18,18 @@ warnings.filterwarnings("ignore", message="register_new_resolver\\(\\) is deprec
 warnings.filterwarnings(
     "ignore", message="One or more dataset names contain '.'"
 )  # nodes that join domains name what is in their lanes
-warnings.filterwarnings("ignore", message="(?s).*Add type hints to the `predict` method")
+
+# MLflow's advice to authors of models, given at every command; it sets filters of its own aside.
+_show_warning = warnings.showwarning
+
+
+def _without_advice(message: Warning | str, *where: Any, **more: Any) -> None:
+    if "Add type hints to the `predict` method" not in str(message):
+        _show_warning(message, *where, **more)
+
+
+warnings.showwarning = _without_advice
+
 # A hint of Kedro's to an option that steps over scenes cannot have.
 logging.getLogger("kedro.runner.sequential_runner").addFilter(
     lambda record: "--async" not in record.getMessage()

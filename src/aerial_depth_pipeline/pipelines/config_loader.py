@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from aerial_depth_pipeline.configuration import did_you_mean
-from aerial_depth_pipeline.errors import UserError
+from aerial_depth_pipeline.errors import UserError, show_user_errors_plainly
 from aerial_depth_pipeline.pipelines.parameters import FOLDERS
 
 _TEXT, _NUMBER = "tag:yaml.org,2002:str", "tag:yaml.org,2002:int"
@@ -37,6 +37,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
     latest: "ProjectConfigLoader | None" = None
 
     def __init__(self, conf_source: str, *arguments: Any, **options: Any) -> None:
+        show_user_errors_plainly()  # here: Kedro's log, set up before, may show tracebacks its way
         if not Path(conf_source).exists() and "://" not in str(conf_source):
             raise UserError(
                 f"There is no configuration at {conf_source}. Run in the project's folder, or name"

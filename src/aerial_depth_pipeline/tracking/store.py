@@ -48,10 +48,7 @@ def check_store(address: str) -> None:
     elif scheme in ("", "file"):
         _refuse_files(address)
     elif scheme not in _PORTS:
-        raise UserError(
-            f"MLflow cannot keep runs at {address}, of a kind that it does not know. Correct or unset"
-            " MLFLOW_TRACKING_URI."
-        )
+        raise UserError(f"MLflow knows no store of the kind of {address}. {_WAY_OUT}")
     elif parts.hostname:
         try:
             socket.create_connection(
