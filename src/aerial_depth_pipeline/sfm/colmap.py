@@ -39,24 +39,27 @@ def run_step(
     if cancellable:
         arguments = arguments | {"cancellation_token": token}
     outcome: dict[str, Any] = {}
+    done = threading.Event()  # a join that a signal breaks off takes the thread for ended
 
     def work() -> None:
         try:
             outcome["result"] = step(**arguments)
         except BaseException as error:  # handed to the caller's thread below
             outcome["error"] = error
+        done.set()
 
     thread = threading.Thread(target=work, name=f"colmap {step.__name__}", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        while not done.wait(0.1):
             if tick:
                 tick()
     except BaseException:
         token.cancel()
-        thread.join()
+        done.wait()
         raise
+    finally:
+        thread.join()
     if "error" in outcome:
         raise outcome["error"]
     return outcome["result"]
