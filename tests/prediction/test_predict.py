@@ -183,7 +183,12 @@ def test_the_mean_with_the_mirrored_image_is_one_setting_away(flight, tmp_path):
     model = DepthModel(DepthNetwork(network), network, 64, 32)
     torch.nn.init.normal_(model.network.decoder.heads["0"].weight)  # so that there is relief
     settings = PredictSettings(
-        stride=11, side_by_side=False, scale="none", device="cpu", mirrored=True
+        stride=11,
+        side_by_side=False,
+        scale="none",
+        device="cpu",
+        mirrored=True,
+        precision="float32",
     )
     predict(flight, model, settings, tmp_path / "out")
     depth = np.array(Image.open(tmp_path / "out" / "depth" / "000011.tiff"))
