@@ -130,7 +130,7 @@ def _read(name: str, content: bytes) -> DictConfig:
     try:
         text = content.decode("utf-8-sig")
         config = OmegaConf.load(io.StringIO(text))
-        tree = yaml.compose(text, yaml.SafeLoader)
+        tree = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise UserError(f"{name}, line {line}, is not UTF-8 text; save it as UTF-8.") from error
