@@ -10,7 +10,6 @@ import ctypes
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from types import FrameType
 
 PATIENCE_SECONDS, LAST_WORDS_SECONDS = 10.0, 10.0
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+_said = threading.Lock()
 
 
 def guard() -> None:
@@ -34,7 +34,11 @@ def guard() -> None:
     for number in untouched:
         signal.signal(number, _leave)
     threading.Thread(target=_watch, args=(inbox, outbox), daemon=True, name="interruption").start()
-    os.register_at_fork(after_in_child=lambda: _restore(untouched))
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _NAMES),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _NAMES),
+        after_in_child=lambda: _restore(untouched),
+    )
 
 
 def _restore(untouched: dict[signal.Signals, object]) -> None:
@@ -43,10 +47,22 @@ def _restore(untouched: dict[signal.Signals, object]) -> None:
         signal.set_wakeup_fd(-1)
         for number, usual in untouched.items():
             signal.signal(number, usual)  # type: ignore[arg-type]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NAMES)
+
+
+def _say(number: int) -> None:
+    """Once, past Python's own buffers, which the main thread may be writing to."""
+    if _said.acquire(blocking=False):
+        sentence = (
+            f"\nStopped by {_NAMES[signal.Signals(number)]}. What was finished stays; the same"
+            " command goes on from there.\n"
+        )
+        os.write(2, sentence.encode())
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    signal.signal(number, lambda *_: None)  # once is enough; the second ends the watcher's patience
+    signal.signal(number, lambda *_: None)  # the next one ends the watcher's patience
+    _say(number)
     raise SystemExit(128 + number)
 
 
@@ -54,11 +70,7 @@ def _watch(inbox: socket.socket, _outbox: socket.socket) -> None:
     number = 0
     while number not in _NAMES:
         number = inbox.recv(1)[0]
-    sys.stderr.write(
-        f"\nStopped by {_NAMES[signal.Signals(number)]}. What was finished stays; the same command"
-        " goes on from there.\n"
-    )
-    sys.stderr.flush()
+    _say(number)
     inbox.settimeout(PATIENCE_SECONDS)
     try:
         inbox.recv(1)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from aerial_depth_pipeline.datasets.folders import FoldersDataset, write_manifest
+from aerial_depth_pipeline.datasets.folders import FoldersDataset, PathDataset, write_manifest
 from aerial_depth_pipeline.datasets.triplet_lists import TripletLists, TripletListsDataset
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.formats.images import write_jpeg
@@ -119,6 +119,28 @@ def test_a_prediction_is_named_after_its_source(tmp_path, monkeypatch):
         predict_depth(small_model(), {}, str(tmp_path / "work"), {})
     with pytest.raises(UserError, match="Did you mean 'predict.stride'"):
         predict_depth(small_model(), {"strid": 2}, str(tmp_path / "work"), {})
+
+
+def test_films_of_one_name_keep_their_predictions(tmp_path):
+    predictions = FoldersDataset(
+        str(tmp_path / "out"), {"type": PathDataset, "manifest": "prediction.json"}
+    )
+
+    def predict(source):
+        parameters = {"source": str(tmp_path / source), "side_by_side": False}
+        made = predict_depth(small_model(), parameters, str(tmp_path / "w"), predictions.load())
+        predictions.save(made)
+        return list(made)
+
+    for place in ("may", "june/may", "may/may"):
+        (tmp_path / place / "DJI_1").mkdir(parents=True)
+        image = np.full((40, 72, 3), 90, np.uint8)
+        write_jpeg(tmp_path / place / "DJI_1" / "0.jpg", image, 95)
+    assert predict("may/DJI_1") == ["DJI_1"]
+    assert predict("june/may/DJI_1") == ["may_DJI_1"]
+    assert predict("may/may/DJI_1") == ["may_may_DJI_1"]
+    assert predict("may/DJI_1") == ["DJI_1"]  # once more: its own folder
+    assert len(predictions.load()) == 3
 
 
 @pytest.mark.parametrize(

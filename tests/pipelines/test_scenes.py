@@ -7,6 +7,7 @@ import pytest
 from aerial_depth_pipeline.datasets.folders import FoldersDataset, PathDataset
 from aerial_depth_pipeline.datasets.scene_report import SceneReport
 from aerial_depth_pipeline.errors import SceneError, UserError
+from aerial_depth_pipeline.files import lock
 from aerial_depth_pipeline.pipelines.scenes import check_something_is_left, process_scenes
 
 
@@ -84,6 +85,14 @@ def test_a_bad_scene_is_left_out_with_its_reason_and_its_stale_result_goes(world
 def test_a_full_disk_ends_the_run_with_a_sentence(world) -> None:
     with pytest.raises(UserError, match="disk is full.*rural/a"):
         world(fail={"a": OSError(errno.ENOSPC, "No space left on device")})
+
+
+def test_a_second_run_of_the_same_step_leaves_with_a_sentence(world) -> None:
+    held = lock(world.folder / "work" / "shout" / ".rural.lock")
+    with pytest.raises(UserError, match="shout of rural is already under way in process"):
+        world()
+    held.close()
+    assert world().reasons == {"a": "", "b": "", "c": ""}
 
 
 def test_a_hostile_name_is_refused_and_the_others_go_on(world) -> None:
