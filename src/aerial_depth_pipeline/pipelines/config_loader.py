@@ -18,6 +18,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from aerial_depth_pipeline.configuration import did_you_mean
 from aerial_depth_pipeline.errors import UserError, show_user_errors_plainly
+from aerial_depth_pipeline.pipelines.node_types import Parameters
 from aerial_depth_pipeline.pipelines.parameters import FOLDERS
 
 _TEXT, _NUMBER = "tag:yaml.org,2002:str", "tag:yaml.org,2002:int"
@@ -49,7 +50,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             pipelines._pipelines_module
         )  # forget pipelines that were built for another environment
 
-    def __getitem__(self, key: str) -> dict[str, Any]:
+    def __getitem__(self, key: str) -> Parameters:
         try:
             values = super().__getitem__(key)
         except (UserError, MissingConfigException):
@@ -111,7 +112,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         )
 
 
-def _below_project(parameters: dict[str, Any]) -> dict[str, Any]:
+def _below_project(parameters: Parameters) -> Parameters:
     """Relative folders are below the project, wherever in it the command was typed."""
     here = Path.cwd()
     project = find_kedro_project(here) or here

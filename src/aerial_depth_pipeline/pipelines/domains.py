@@ -3,9 +3,7 @@ have for them."""
 
 import difflib
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from kedro.framework.project import settings
 from kedro.pipeline import Node, Pipeline
@@ -14,6 +12,7 @@ from kedro.utils import find_kedro_project
 from aerial_depth_pipeline.datasets.folders import why_name_is_refused
 from aerial_depth_pipeline.errors import UserError
 from aerial_depth_pipeline.pipelines.config_loader import ProjectConfigLoader
+from aerial_depth_pipeline.pipelines.node_types import Parameters
 
 TEXTS = ("data", "raw", "work", "artifacts", "registered_model")
 """What `globals.yml` names besides the domains; other keys are the user's own."""
@@ -37,7 +36,7 @@ def configured_domains() -> list[str]:
     return domains_of_globals(loader["globals"])
 
 
-def domains_of_globals(shared: Mapping[str, Any]) -> list[str]:
+def domains_of_globals(shared: Parameters) -> list[str]:
     """Check what `globals.yml` says, and take the domains from it.
 
     Raises:

@@ -1,7 +1,6 @@
 """Which parameter groups there are, and what each may hold."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from aerial_depth_pipeline.capture.settings import FrameExtractionSettings
 from aerial_depth_pipeline.configuration import Settings, did_you_mean, read_settings
@@ -68,7 +67,7 @@ def check_parameters(parameters: Parameters) -> None:
             )
 
 
-def _mapping(values: Any, where: str) -> Mapping[str, Any]:
+def _mapping(values: object, where: str) -> Parameters:
     if isinstance(values, Mapping | None):
-        return values or {}
+        return dict(values or {})
     raise UserError(f"Parameter '{where}' is {values!r}; it must be a mapping of names to values.")
