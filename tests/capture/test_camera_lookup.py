@@ -30,6 +30,14 @@ def test_camera_for_another_shape_is_refused(flight, raw, out):
         "model: MAGIC\nwidth: 1\nheight: 1\nparams: [1]",
         "{[",
         "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [.nan, 1, 1, 1]",
+        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: '1234'",
+        "model: PINHOLE\nwidth: .inf\nheight: 192\nparams: [260, 260, 160, 96]",
+        "model: PINHOLE\nwidth: 320\nheight: true\nparams: [260, 260, 160, 96]",
+        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [2, 2, 160, 96]",
+        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [260000, 260, 160, 96]",
+        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [260, 260, 1600, 96]",
+        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: " + "[" * 3000,
+        "- 1\n- 2",
     ],
 )
 def test_camera_file_that_is_none(flight, raw, out, text):
@@ -45,25 +53,6 @@ def test_camera_asked_for_and_not_there(flight, raw, out):
         raw, out, "camera.yaml", "camera: auto", settings=FrameExtractionSettings(camera="file")
     )
     refused(raw, out / "b", "EXIF", "camera: auto", settings=FrameExtractionSettings(camera="exif"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: '1234'",
-        "model: PINHOLE\nwidth: .inf\nheight: 192\nparams: [260, 260, 160, 96]",
-        "model: PINHOLE\nwidth: 320\nheight: true\nparams: [260, 260, 160, 96]",
-        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [2, 2, 160, 96]",
-        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [260000, 260, 160, 96]",
-        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: [260, 260, 1600, 96]",
-        "model: PINHOLE\nwidth: 320\nheight: 192\nparams: " + "[" * 3000,
-        "- 1\n- 2",
-    ],
-)
-def test_camera_file_that_no_camera_fits(flight, raw, out, text):
-    (raw / "video.mp4").write_bytes((flight.raw / "video.mp4").read_bytes())
-    (raw / "camera.yaml").write_text(text)
-    refused(raw, out, "camera.yaml", "remove it")
 
 
 def test_camera_of_pixels_that_are_not_square(flight, raw, out):

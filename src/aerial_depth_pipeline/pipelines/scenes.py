@@ -51,59 +51,46 @@ def process_scenes(
             is no error here, since another domain may have some; see `check_something_is_left`.
     """
     with alone(Path(work) / step / f".{domain}.lock", f"{step} of {domain}"):
-        yield from _process(step, domain, names, so_far, work, compute, made_from, at_once)
+        reasons: dict[str, str] = {}
+        yield {}, SceneReport()
+        changed: dict[str, str] = {}  # name → fingerprint
+        for name in names:
+            if refused := why_name_is_refused(name):
+                reasons[name] = refused
+                continue
+            fingerprint = fingerprint_of(step, made_from(name))
+            if name in so_far and so_far[name].fingerprint == fingerprint:
+                logger.info("%s: %s/%s is unchanged, kept.", step, domain, name)
+                reasons[name] = ""
+                continue
+            changed[name] = fingerprint
 
+        def finish(name: str) -> Path:
+            logger.info("%s: %s/%s", step, domain, name)
+            return _finish(name, changed[name], Path(work) / step / domain / name, compute)
 
-def _process(
-    step: str,
-    domain: str,
-    names: Iterable[str],
-    so_far: Scenes,
-    work: str,
-    compute: Callable[[str, Path, Path], Json],
-    made_from: Callable[[str], list[object]],
-    at_once: int,
-) -> Iterator[tuple[FinishedScenes, SceneReport]]:
-    reasons: dict[str, str] = {}
-    yield {}, SceneReport()
-    changed: dict[str, str] = {}  # name → fingerprint
-    for name in names:
-        if refused := why_name_is_refused(name):
-            reasons[name] = refused
-            continue
-        fingerprint = fingerprint_of(step, made_from(name))
-        if name in so_far and so_far[name].fingerprint == fingerprint:
-            logger.info("%s: %s/%s is unchanged, kept.", step, domain, name)
-            reasons[name] = ""
-            continue
-        changed[name] = fingerprint
-
-    def finish(name: str) -> Path:
-        logger.info("%s: %s/%s", step, domain, name)
-        return _finish(name, changed[name], Path(work) / step / domain / name, compute)
-
-    for name, finished_scene in _outcomes(finish, list(changed), at_once):
-        try:
-            finished = finished_scene()
-        except SceneError as error:
-            reasons[name] = str(error)
-        except OSError as error:
-            if is_disk_full(error):
-                raise UserError(
-                    f"The disk is full: {step} of {domain}/{name} could not be written. Free"
-                    " some space and run again."
-                ) from error
-            reasons[name] = _unexpected(f"{step} of {domain}/{name}", error)
-        except Exception as error:  # noqa: BLE001 - one scene's bug must not take down a night's run over the others
-            reasons[name] = _unexpected(f"{step} of {domain}/{name}", error)
-        else:
-            reasons[name] = ""
-            yield {name: finished}, SceneReport()
-            continue
-        logger.warning("%s: %s/%s is left out: %s", step, domain, name, reasons[name])
-        if name in so_far:
-            yield {name: None}, SceneReport()
-    yield {}, SceneReport(reasons, complete=bool(reasons))
+        for name, finished_scene in _outcomes(finish, list(changed), at_once):
+            try:
+                finished = finished_scene()
+            except SceneError as error:
+                reasons[name] = str(error)
+            except OSError as error:
+                if is_disk_full(error):
+                    raise UserError(
+                        f"The disk is full: {step} of {domain}/{name} could not be written. Free"
+                        " some space and run again."
+                    ) from error
+                reasons[name] = _unexpected(f"{step} of {domain}/{name}", error)
+            except Exception as error:  # noqa: BLE001 - one scene's bug must not take down a night's run over the others
+                reasons[name] = _unexpected(f"{step} of {domain}/{name}", error)
+            else:
+                reasons[name] = ""
+                yield {name: finished}, SceneReport()
+                continue
+            logger.warning("%s: %s/%s is left out: %s", step, domain, name, reasons[name])
+            if name in so_far:
+                yield {name: None}, SceneReport()
+        yield {}, SceneReport(reasons, complete=bool(reasons))
 
 
 def _outcomes(

@@ -27,11 +27,12 @@ _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _MODEL, _ORIENTATION, _DATE_TIME, _SUBSECOND = 0x0110, 0x0112, 0x9003, 0x9291
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_SAMPLES, _TIFF_XMP = 0x100, 0x101, 0x102, 0x115, 0x2BC
 # An attribute or an element
-_XMP_VALUE = rb"%s\s*(?:=\s*[\"']|>)\s*([^\"'<]+)"
+_XMP_VALUE = rb"drone-dji:%s\s*(?:=\s*[\"']|>)\s*([^\"'<]+)"
 _XMP_BAND = rb"BandName\s*(?:=\s*[\"']|>)\s*([^\"'<]+|<rdf:(?:Seq|Bag)>.*?</rdf:)"
 _INFRARED = "infrared"
 _PANORAMA = b"equirectangular"
 _CALIBRATION_PARAMETERS = 9
+_DAMAGED = (ValueError, SyntaxError, OSError, TypeError, KeyError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def read_exif(path: Path) -> Exif | None:
         fix,
         _time(details),
         angles=_angles(xmp) if is_upright else None,
-        above_start=_xmp_number(xmp, b"drone-dji:RelativeAltitude"),
+        above_start=_xmp_number(xmp, b"RelativeAltitude"),
         fix_deviation=_fix_deviation(xmp),
         calibrated=calibrated,
         model=model,
@@ -146,9 +147,6 @@ def _header_of(image: Any, path: Path) -> _Header:
     return header
 
 
-_DAMAGED = (ValueError, SyntaxError, OSError, TypeError, KeyError, OverflowError, MemoryError)
-
-
 def _header_of_tiff(path: Path) -> _Header:
     """Of a TIFF whose pixels Pillow does not know: more than 8 bits of several channels."""
     tags = Image.Exif()
@@ -181,9 +179,9 @@ def _fix(gps: Any, xmp: bytes) -> tuple[Fix | None, str]:
     if gps.get(2) is not None and gps.get(4) is not None and None in (latitude, longitude):
         doubt = "without N or S, E or W" if not (gps.get(1) and gps.get(3)) else "that cannot be"
     if latitude is None or longitude is None:
-        latitude = _xmp_number(xmp, b"drone-dji:GpsLatitude")
-        longitude = _xmp_number(xmp, b"drone-dji:GpsLongt?itude")
-        height = _xmp_number(xmp, b"drone-dji:AbsoluteAltitude") if height is None else height
+        latitude = _xmp_number(xmp, b"GpsLatitude")
+        longitude = _xmp_number(xmp, b"GpsLongt?itude")
+        height = _xmp_number(xmp, b"AbsoluteAltitude") if height is None else height
     if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
         return None, doubt
     if latitude == 0 and longitude == 0:
@@ -222,11 +220,11 @@ def _band(xmp: bytes) -> tuple[str, bool]:
         names = [name for name in re.split(r"[\s,]+", text) if name]
         if len(names) == 1:
             return names[0], False
-    return "", _INFRARED in (_xmp_value(xmp, b"drone-dji:ImageSource") or "").lower()
+    return "", _INFRARED in (_xmp_value(xmp, b"ImageSource") or "").lower()
 
 
 def _xmp_value(xmp: bytes, name: bytes) -> str | None:
-    """A value that drones write in XMP, by its qualified name."""
+    """A value that DJI's drones write in XMP."""
     found = re.search(_XMP_VALUE % name, xmp)
     return None if found is None else found.group(1).decode("ascii", "replace").strip()
 
@@ -237,7 +235,7 @@ def _xmp_number(xmp: bytes, name: bytes) -> float | None:
 
 def _fix_deviation(xmp: bytes) -> float | None:
     """Root mean square over the axes of the deviations that an RTK receiver states."""
-    stated = [_xmp_number(xmp, b"drone-dji:RtkStd" + axis) for axis in (b"Lon", b"Lat", b"Hgt")]
+    stated = [_xmp_number(xmp, b"RtkStd" + axis) for axis in (b"Lon", b"Lat", b"Hgt")]
     known = [deviation for deviation in stated if deviation is not None and deviation > 0]
     return math.hypot(*known) / math.sqrt(3) if len(known) == 3 else None
 
@@ -249,13 +247,13 @@ def _calibrated(xmp: bytes, width: int, height: int, focal: float | None) -> Cam
     point counts from the designed one, which is the middle of the whole image. None where there is
     no such data or the image is no longer whole.
     """
-    _, _, stated = (_xmp_value(xmp, b"drone-dji:DewarpData") or "").partition(";")
+    _, _, stated = (_xmp_value(xmp, b"DewarpData") or "").partition(";")
     numbers = [number(value) for value in stated.split(",")]
-    if _xmp_number(xmp, b"drone-dji:DewarpFlag") != 0 or len(numbers) != _CALIBRATION_PARAMETERS:
+    if _xmp_number(xmp, b"DewarpFlag") != 0 or len(numbers) != _CALIBRATION_PARAMETERS:
         return None
     axes = (
-        (b"drone-dji:CalibratedOpticalCenterX", width),
-        (b"drone-dji:CalibratedOpticalCenterY", height),
+        (b"CalibratedOpticalCenterX", width),
+        (b"CalibratedOpticalCenterY", height),
     )
     for name, size in axes:
         centre = _xmp_number(xmp, name)
@@ -277,10 +275,8 @@ def _calibrated(xmp: bytes, width: int, height: int, focal: float | None) -> Cam
 
 def _angles(xmp: bytes) -> tuple[float, float] | None:
     """Pitch and roll of the gimbal in degrees; without a roll they are level."""
-    pitch = _xmp_number(xmp, b"drone-dji:GimbalPitchDegree")
-    return (
-        None if pitch is None else (pitch, _xmp_number(xmp, b"drone-dji:GimbalRollDegree") or 0.0)
-    )
+    pitch = _xmp_number(xmp, b"GimbalPitchDegree")
+    return None if pitch is None else (pitch, _xmp_number(xmp, b"GimbalRollDegree") or 0.0)
 
 
 def _time(details: Any) -> float | None:
